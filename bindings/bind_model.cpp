@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <dpcore/model.h>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace dpcore_python {
+
+namespace {
+
+/// A Model and the overflow of its last prediction.
+struct PyModel {
+  dpcore::Model model;
+  long overflow_atoms = 0;
+  int overflow_worst = 0;
+};
+
+}  // namespace
+
+dpcore::Model& model_of(const py::object& o) { return py::cast<PyModel&>(o).model; }
+
+void bind_model(py::module_& m) {
+  py::class_<PyModel>(m, "Model", "A potential: energies, forces and virials of frames. Units A and eV.")
+      .def(py::init([](const std::string& config, const py::dict& tensors) {
+             return PyModel{dpcore::Model(config, to_tensors(tensors))};
+           }),
+           py::arg("config"), py::arg("tensors"))
+      .def_static(
+          "create",
+          [](const std::string& config, const py::dict& statistics) {
+            return PyModel{dpcore::Model::create(config, to_tensors(statistics))};
+          },
+          py::arg("config"), py::arg("statistics"), "Networks drawn from the seeds of the config.")
+      .def_static(
+          "read", [](const std::string& path) { return PyModel{dpcore::Model::read(path)}; }, py::arg("path"))
+      .def("tensors", [](const PyModel& p) { return to_dict(p.model.tensors()); })
+      .def_property_readonly("config", [](const PyModel& p) { return p.model.config(); })
+      .def_property_readonly("rcut", [](const PyModel& p) { return p.model.rcut(); })
+      .def_property_readonly("ntypes", [](const PyModel& p) { return p.model.ntypes(); })
+      .def_property_readonly("dim_fparam", [](const PyModel& p) { return p.model.dim_fparam(); })
+      .def_property_readonly("dim_aparam", [](const PyModel& p) { return p.model.dim_aparam(); })
+      .def_property_readonly("type_map", [](const PyModel& p) { return p.model.type_map(); })
+      .def(
+          "evaluate",
+          [](PyModel& p, const py::object& coord, const py::object& box, const py::object& types,
+             const py::object& fparam, const py::object& aparam, bool atomic, const py::object& pbc) {
+            const FrameArrays in(coord, box, types, fparam, aparam, p.model.dim_fparam(), p.model.dim_aparam(), pbc);
+            dpcore::Prediction r;
+            {
+              const py::gil_scoped_release other_threads_may_run;
+              r = p.model.predict(in.frames, atomic);
+            }
+            p.overflow_atoms = r.overflow_atoms;
+            p.overflow_worst = r.overflow_worst;
+            const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms;
+            py::dict out;
+            out["energy"] = to_array(std::move(r.energy), {nf});
+            out["force"] = to_array(std::move(r.force), {nf, n, 3});
+            out["virial"] = to_array(std::move(r.virial), {nf, 9});
+            if (atomic) {
+              out["atom_energy"] = to_array(std::move(r.atom_energy), {nf, n});
+              out["atom_virial"] = to_array(std::move(r.atom_virial), {nf, n, 9});
+            }
+            return out;
+          },
+          py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("fparam") = py::none(),
+          py::arg("aparam") = py::none(), py::arg("atomic") = false, py::arg("pbc") = py::none(),
+          "energy [nf], force [nf, n, 3], virial [nf, 9] and, if atomic, atom_energy [nf, n], atom_virial [nf, n, 9]")
+      .def(
+          "sel_overflow",
+          [](const PyModel& p) {
+            py::dict d;
+            d["atoms"] = p.overflow_atoms;
+            d["worst_excess"] = p.overflow_worst;
+            return d;
+          },
+          "Of the last evaluate(): atoms with more neighbours than sel, and the largest excess.");
+}
+
+}  // namespace dpcore_python

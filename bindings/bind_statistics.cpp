@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <dpcore/statistics.h>
+
+#include "bind.hpp"
+#include "convert.hpp"
+
+namespace dpcore_python {
+
+namespace {
+
+struct PyEnvStatistics {
+  dpcore::EnvStatistics statistics;
+  int ntypes;
+  PyEnvStatistics(const std::string& config, int n) : statistics(config, n), ntypes(n) {}
+};
+
+}  // namespace
+
+void bind_statistics(py::module_& m) {
+  m.def(
+      "neighbor_stat",
+      [](const py::object& coord, const py::object& box, const py::object& types, double rcut, int ntypes) {
+        const FrameArrays in(coord, box, types, py::none(), py::none(), 0, 0);
+        dpcore::NeighborSummary r;
+        {
+          const py::gil_scoped_release other_threads_may_run;
+          r = dpcore::neighbor_stat(in.frames, rcut, ntypes);
+        }
+        return py::make_tuple(r.min_distance, py::array_t<int>(static_cast<py::ssize_t>(r.max_size.size()), r.max_size.data()),
+                              py::make_tuple(r.frame, r.atom_i, r.atom_j));
+      },
+      py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("rcut"), py::arg("ntypes"),
+      "(smallest distance in A, inf without pairs; largest number of neighbours of each type; (frame, atom, atom) of the "
+      "smallest distance)");
+  py::class_<PyEnvStatistics>(m, "EnvStatistics", "davg and dstd of the environment matrix")
+      .def(py::init<const std::string&, int>(), py::arg("descriptor_config"), py::arg("ntypes"))
+      .def(
+          "add",
+          [](PyEnvStatistics& s, const py::object& coord, const py::object& box, const py::object& types) {
+            const FrameArrays in(coord, box, types, py::none(), py::none(), 0, 0);
+            const py::gil_scoped_release other_threads_may_run;
+            s.statistics.add(in.frames);
+          },
+          py::arg("coord"), py::arg("box"), py::arg("types"))
+      .def("result", [](const PyEnvStatistics& s) {
+        return py::make_tuple(to_array(s.statistics.davg(), {s.ntypes, 4}), to_array(s.statistics.dstd(), {s.ntypes, 4}));
+      });
+}
+
+}  // namespace dpcore_python

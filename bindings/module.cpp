@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <dpcore/errors.h>
+#include <dpcore/version.h>
+
+#include "bind.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The dpcore engine. Arrays are checked here once; the GIL is released in long calls.";
+  m.attr("__version__") = DPCORE_VERSION;
+  pybind11::register_exception<dpcore::Error>(m, "Error", PyExc_ValueError);
+  dpcore_python::bind_model(m);
+  dpcore_python::bind_model_file(m);
+  dpcore_python::bind_statistics(m);
+  dpcore_python::bind_trainer(m);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// A potential and what it predicts. Units A, eV; coordinates of frames one after the other, row-major.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dpcore/errors.h"
+#include "dpcore/model_file.h"
+
+namespace dpcore {
+
+class Potential;
+
+/// Frames of one composition.
+struct Frames {
+  int n_frames = 0;
+  int n_atoms = 0;
+  const double* coord = nullptr;   ///< [n_frames, n_atoms, 3] A; atoms may lie outside the cell
+  const double* box = nullptr;     ///< [n_frames, 9] A, rows are cell vectors; null: not periodic
+  bool pbc[3] = {true, true, true};  ///< images along the three cell vectors; ignored without a box
+  const int* type = nullptr;       ///< [n_atoms] index into the type map; -1: an atom the model does not see
+  const double* fparam = nullptr;  ///< [n_frames, dim_fparam]
+  const double* aparam = nullptr;  ///< [n_frames, n_atoms, dim_aparam]
+};
+
+/// Predictions in the caller's order of atoms. Forces are -dE/dx; the virial is -dE/d(strain), row-major
+/// [xx xy xz yx ...], so that a compressed system has a positive trace.
+struct Prediction {
+  std::vector<double> energy;       ///< [n_frames] eV
+  std::vector<double> force;        ///< [n_frames, n_atoms, 3] eV/A
+  std::vector<double> virial;       ///< [n_frames, 9] eV
+  std::vector<double> atom_energy;  ///< [n_frames, n_atoms] eV
+  std::vector<double> atom_virial;  ///< [n_frames, n_atoms, 9] eV, only if asked for; sums to virial
+  long overflow_atoms = 0;   ///< centres with more neighbours of a type than `sel`; the farthest were left out
+  int overflow_worst = 0;    ///< the largest excess
+};
+
+/// Safe for concurrent predict() calls on one object.
+class DPCORE_API Model {
+ public:
+  /// Read a model file. Throws Error.
+  static Model read(const std::string& path);
+  /// From the `model` section (JSON, normalised) and all tensors.
+  Model(const std::string& config, const std::map<std::string, Tensor>& tensors);
+  /// From the `model` section and the statistics; networks drawn from the config's seeds.
+  static Model create(const std::string& config, const std::map<std::string, Tensor>& statistics);
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  const std::string& config() const;
+  std::map<std::string, Tensor> tensors() const;
+  double rcut() const;  ///< A
+  int ntypes() const;
+  int dim_fparam() const;
+  int dim_aparam() const;
+  const std::vector<std::string>& type_map() const;
+
+  /// Evaluates in groups of frames, so that memory does not grow with their number. Throws Error on bad input.
+  /// Environment DP_STRICT_SEL=1: more neighbours than `sel` are an Error.
+  Prediction predict(const Frames&, bool atomic = false) const;
+
+  Potential& potential() const;  ///< for the trainer
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl>);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// What training needs to know of its data before it starts.
+#pragma once
+
+#include "dpcore/model.h"
+
+namespace dpcore {
+
+/// Smallest distance and largest neighbour counts over all frames.
+struct NeighborSummary {
+  double min_distance;          ///< A; infinity where no pair was seen
+  int frame = -1, atom_i = -1, atom_j = -1;  ///< where
+  std::vector<int> max_size;    ///< [ntypes] largest number of neighbours of a type within rcut
+};
+
+/// Frames::type must be >= 0 and below ntypes. rcut in A.
+DPCORE_API NeighborSummary neighbor_stat(const Frames&, double rcut, int ntypes);
+
+/// Mean and standard deviation of the environment matrix per centre type (davg, dstd), over all slots, the empty ones
+/// included; the angular mean is 0 by symmetry and deviations below 0.01 are 0.01 (facts: descriptors, section 2).
+class DPCORE_API EnvStatistics {
+ public:
+  EnvStatistics(const std::string& descriptor_config, int ntypes);
+  ~EnvStatistics();
+  void add(const Frames&);
+  std::vector<double> davg() const;  ///< [ntypes, 4]
+  std::vector<double> dstd() const;  ///< [ntypes, 4]
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dpcore

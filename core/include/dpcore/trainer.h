@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Training steps on a model.
+#pragma once
+
+#include "dpcore/model.h"
+
+namespace dpcore {
+
+/// Labels of frames; a null pointer is an absent label.
+struct FrameLabels {
+  const double* energy = nullptr;     ///< [n_frames] eV
+  const double* force = nullptr;      ///< [n_frames, n_atoms, 3] eV/A
+  const double* virial = nullptr;     ///< [n_frames, 9] eV
+  const double* atom_ener = nullptr;  ///< [n_frames, n_atoms] eV
+  const double* atom_pref = nullptr;  ///< [n_frames, n_atoms] weight of the atom's force
+};
+
+class DPCORE_API Trainer {
+ public:
+  /// The model must outlive the trainer. `loss`: the normalised loss section, JSON.
+  Trainer(Model& model, const std::string& loss);
+  ~Trainer();
+
+  /// One Adam step with learning rate lr (float32 arithmetic, as the reference); start_lr is the schedule's first rate.
+  /// Returns the terms of the loss before the step. Throws Error where labels or the result are not finite.
+  std::map<std::string, double> step(const Frames&, const FrameLabels&, double lr, double start_lr);
+  /// Terms of the loss: rmse, rmse_e, rmse_ae, rmse_f, rmse_v, rmse_pf as far as active; NaN without label.
+  std::map<std::string, double> losses(const Frames&, const FrameLabels&, double lr, double start_lr);
+
+  /// Gradient of the loss for each trainable tensor of the model, for tests; no step is taken.
+  std::map<std::string, Tensor> gradients(const Frames&, const FrameLabels&, double lr, double start_lr);
+
+  /// Adam's moments and counters, and back: a restart goes on as if nothing had happened.
+  std::map<std::string, Tensor> state() const;
+  void load_state(const std::map<std::string, Tensor>&);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Reading a section of the (already normalised) model config with errors that name the key.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "dpcore/errors.h"
+
+namespace dpcore {
+
+class ConfigReader {
+ public:
+  ConfigReader(const nlohmann::json& section, std::string path) : section_(section), path_(std::move(path)) {
+    if (!section.is_object()) throw Error(path_ + ": expected a section with keys");
+  }
+
+  template <class T>
+  T get(const std::string& key) const {
+    const auto it = section_.find(key);
+    if (it == section_.end() || it->is_null()) throw Error(path_ + "/" + key + ": this key is missing");
+    try {
+      return it->get<T>();
+    } catch (const nlohmann::json::exception&) {
+      throw Error(path_ + "/" + key + ": value of the wrong kind: " + it->dump());
+    }
+  }
+
+  template <class T>
+  T get_or(const std::string& key, T fallback) const {
+    const auto it = section_.find(key);
+    return it == section_.end() || it->is_null() ? fallback : get<T>(key);
+  }
+
+  void require(bool ok, const std::string& key, const std::string& message) const {
+    if (!ok) throw Error(path_ + "/" + key + ": " + message);
+  }
+
+ private:
+  const nlohmann::json& section_;
+  std::string path_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "base/runtime.hpp"
+
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <vector>
+
+#include "base/views.hpp"
+
+namespace dpcore {
+
+void ensure_runtime() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (Kokkos::is_initialized() || Kokkos::is_finalized()) return;
+    Kokkos::InitializationSettings settings;
+    settings.set_disable_warnings(true);
+    Kokkos::initialize(settings);
+    std::atexit([] {
+      if (Kokkos::is_initialized() && !Kokkos::is_finalized()) Kokkos::finalize();
+    });
+  });
+}
+
+int n_workers() {
+  if constexpr (!kExecOnHost) return 1;
+  return Kokkos::DefaultHostExecutionSpace().concurrency();
+}
+
+void run_workers(int n, const std::function<void(int)>& body) {
+  if (n <= 0) return;
+  std::vector<std::exception_ptr> failed(static_cast<std::size_t>(n));
+  auto guarded = [&](const int worker) {
+    try {
+      body(worker);
+    } catch (...) {
+      failed[static_cast<std::size_t>(worker)] = std::current_exception();
+    }
+  };
+  if (n == 1) {
+    guarded(0);
+  } else {
+    using Host = Kokkos::DefaultHostExecutionSpace;
+    using Policy = Kokkos::RangePolicy<Host, Kokkos::Schedule<Kokkos::Static>>;
+    Kokkos::parallel_for("dpcore::run_workers", Policy(0, n, Kokkos::ChunkSize(1)), guarded);
+  }
+  for (const auto& f : failed) {
+    if (f) std::rethrow_exception(f);
+  }
+}
+
+}  // namespace dpcore

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Start of Kokkos and the loop over workers (threads) on the host.
+#pragma once
+
+#include <functional>
+
+namespace dpcore {
+
+/// Start Kokkos unless the process already did; what we started is stopped when the process ends.
+void ensure_runtime();
+
+/// Number of host threads that run over tiles (OMP_NUM_THREADS; 1 when the tiles run on a device).
+int n_workers();
+
+/// Run body(worker) for worker = 0..n-1 on host threads. The first exception thrown by a worker is rethrown
+/// here after all have finished.
+void run_workers(int n, const std::function<void(int)>& body);
+
+}  // namespace dpcore

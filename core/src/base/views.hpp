@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Array and execution types used by all kernels.
+//
+// `Exec` is where one tile of atoms is worked on. On a CPU it is Serial: threads run over tiles, and one
+// thread does a whole tile while it sits in its cache. On a GPU it is the device: a tile is large and the
+// parallelism is inside. Kernels take `exec` and views and do not know which.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <cstddef>
+
+namespace dpcore {
+
+#if defined(KOKKOS_ENABLE_CUDA) || defined(KOKKOS_ENABLE_HIP)
+using Exec = Kokkos::DefaultExecutionSpace;
+inline constexpr bool kExecOnHost = false;
+#else
+using Exec = Kokkos::Serial;
+inline constexpr bool kExecOnHost = true;
+#endif
+using Memory = Exec::memory_space;
+
+/// Unmanaged row-major views into a Workspace or a parameter store; cheap to pass by value.
+template <class T>
+using Vector = Kokkos::View<T*, Kokkos::LayoutRight, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+template <class T>
+using Matrix = Kokkos::View<T**, Kokkos::LayoutRight, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+/// [n, a, b], row-major
+template <class T>
+using Tensor3 = Kokkos::View<T***, Kokkos::LayoutRight, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+
+/// Owning arrays in the memory of Exec.
+template <class T>
+using DeviceArray = Kokkos::View<T*, Kokkos::LayoutRight, Memory>;
+
+/// Rows [begin, end) of a matrix, as a matrix.
+template <class T>
+Matrix<T> rows(const Matrix<T>& m, int begin, int end) {
+  return Matrix<T>(m.data() + static_cast<std::size_t>(begin) * m.extent(1), end - begin, m.extent(1));
+}
+
+/// Loop over `n` independent indices on `exec`: f(i).
+template <class F>
+void for_each(const Exec& exec, const char* label, int n, const F& f) {
+  if constexpr (kExecOnHost) {
+    (void)exec;
+    (void)label;
+    for (int i = 0; i < n; ++i) f(i);
+  } else {
+    Kokkos::parallel_for(label, Kokkos::RangePolicy<Exec>(exec, 0, n), f);
+  }
+}
+
+/// Loop over `n` rows of `m` columns: f(i, j). On the host the columns are the vectorised inner loop.
+template <class F>
+void for_each_element(const Exec& exec, const char* label, int n, int m, const F& f) {
+  if constexpr (kExecOnHost) {
+    (void)exec;
+    (void)label;
+    for (int i = 0; i < n; ++i) {
+#pragma omp simd
+      for (int j = 0; j < m; ++j) f(i, j);
+    }
+  } else {
+    Kokkos::parallel_for(
+        label, Kokkos::RangePolicy<Exec>(exec, 0, n * m),
+        KOKKOS_LAMBDA(const int k) { f(k / m, k % m); });
+  }
+}
+
+/// Copy between Exec's memory and a host mirror. On the host both are the same array and there is nothing to do;
+/// workers must not call Kokkos' own copies there, which wait for the very loop they run in.
+template <class To, class From>
+void mirror_copy(const Exec& exec, const To& to, const From& from) {
+  if constexpr (kExecOnHost) {
+    (void)exec;
+    (void)to;
+    (void)from;
+  } else {
+    Kokkos::deep_copy(exec, to, from);
+    exec.fence("dpcore::mirror_copy");
+  }
+}
+
+/// Add to a sum that several device threads may share. On the host every thread owns its sums.
+template <class T>
+KOKKOS_INLINE_FUNCTION void add_to(T* target, const T value) {
+  if constexpr (kExecOnHost) {
+    *target += value;
+  } else {
+    Kokkos::atomic_add(target, value);
+  }
+}
+
+}  // namespace dpcore

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Scratch memory of one worker, reused from tile to tile and from step to step: no allocation in hot loops.
+//
+// A stack allocator over a list of blocks: `take` hands out 64-byte aligned arrays, `Scope` gives back all
+// that was taken since it was opened. Blocks are kept for reuse; `reset` merges them into one.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "base/views.hpp"
+
+namespace dpcore {
+
+class Workspace {
+ public:
+  Workspace() = default;
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  Workspace(Workspace&&) = default;
+
+  template <class T>
+  T* take(std::size_t n) {
+    return reinterpret_cast<T*>(take_bytes(n * sizeof(T)));
+  }
+  template <class T>
+  Vector<T> vector(std::size_t n) {
+    return Vector<T>(take<T>(n), n);
+  }
+  template <class T>
+  Matrix<T> matrix(std::size_t n, std::size_t m) {
+    return Matrix<T>(take<T>(n * m), n, m);
+  }
+  template <class T>
+  Tensor3<T> tensor(std::size_t n, std::size_t a, std::size_t b) {
+    return Tensor3<T>(take<T>(n * a * b), n, a, b);
+  }
+
+  /// Forget everything taken; one block large enough for the same demand is kept.
+  void reset() {
+    if (blocks_.size() > 1) {
+      std::size_t total = 0;
+      for (const auto& block : blocks_) total += block.extent(0);
+      blocks_.clear();
+      blocks_.push_back(allocate(total));
+    }
+    block_ = 0;
+    used_ = 0;
+  }
+
+  std::size_t capacity() const {
+    std::size_t total = 0;
+    for (const auto& block : blocks_) total += block.extent(0);
+    return total;
+  }
+
+  class Scope {
+   public:
+    explicit Scope(Workspace& ws) : ws_(ws), block_(ws.block_), used_(ws.used_) {}
+    ~Scope() {
+      ws_.block_ = block_;
+      ws_.used_ = used_;
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Workspace& ws_;
+    std::size_t block_, used_;
+  };
+
+ private:
+  using Block = Kokkos::View<char*, Memory>;
+
+  static Block allocate(std::size_t bytes) {
+    return Block(Kokkos::view_alloc(Kokkos::WithoutInitializing, "dpcore::Workspace"), bytes);
+  }
+
+  char* take_bytes(std::size_t bytes) {
+    constexpr std::size_t align = 64;
+    bytes = (bytes + align - 1) / align * align;
+    while (block_ < blocks_.size()) {
+      if (used_ + bytes <= blocks_[block_].extent(0)) {
+        char* p = blocks_[block_].data() + used_;
+        used_ += bytes;
+        return p;
+      }
+      ++block_;
+      used_ = 0;
+    }
+    const std::size_t last = blocks_.empty() ? 0 : blocks_.back().extent(0);
+    blocks_.push_back(allocate(std::max({bytes, 2 * last, std::size_t{1} << 16})));
+    block_ = blocks_.size() - 1;
+    used_ = bytes;
+    return blocks_[block_].data();
+  }
+
+  std::vector<Block> blocks_;
+  std::size_t block_ = 0;
+  std::size_t used_ = 0;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Interface of all descriptors: D [n_rows, dim_out] of a tile of centres as a function of the vectors to their
+// neighbours.
+//
+// The four passes of a tile share a State, which one worker reuses from tile to tile:
+//     forward           state.pairs, D
+//     backward_inputs   pairs.d_r = dE/dr from d_D = dE/dD
+//     tangent           D_dot from pairs.r_dot
+//     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same State
+// Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the seam.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "env/pairs.hpp"
+#include "nn/initialize.hpp"
+
+namespace dpcore {
+
+/// A matrix of float or double; exactly one member is set.
+struct AnyMatrix {
+  Matrix<double> f64;
+  Matrix<float> f32;
+  AnyMatrix() = default;
+  AnyMatrix(const Matrix<double>& m) : f64(m) {}  // NOLINT: the conversion is the purpose
+  AnyMatrix(const Matrix<float>& m) : f32(m) {}   // NOLINT
+  bool is_float() const { return f32.data() != nullptr; }
+};
+
+template <class From, class To>
+void copy_matrix(const Exec& exec, const Matrix<From>& from, const Matrix<To>& to) {
+  for_each_element(
+      exec, "dpcore::copy_matrix", static_cast<int>(to.extent(0)), static_cast<int>(to.extent(1)),
+      KOKKOS_LAMBDA(const int i, const int j) { to(i, j) = static_cast<To>(from(i, j)); });
+}
+
+/// The matrix in precision S: itself, or a converted copy in `ws`.
+template <class S>
+Matrix<S> as(const Exec& exec, const AnyMatrix& m, Workspace& ws) {
+  const auto convert = [&](const auto& from) {
+    const Matrix<S> to = ws.matrix<S>(from.extent(0), from.extent(1));
+    copy_matrix(exec, from, to);
+    return to;
+  };
+  if constexpr (sizeof(S) == 8) {
+    return m.is_float() ? convert(m.f32) : m.f64;
+  } else {
+    return m.is_float() ? m.f32 : convert(m.f64);
+  }
+}
+
+class Descriptor {
+ public:
+  struct State {
+    virtual ~State() = default;
+    TilePairs pairs;
+    SelOverflow overflow;  // accumulates over tiles
+  };
+
+  virtual ~Descriptor() = default;
+  virtual int dim_out() const = 0;
+  virtual double rcut() const = 0;
+  virtual bool is_float() const = 0;
+  virtual ParameterBlock& parameters() = 0;
+
+  virtual std::unique_ptr<State> make_state() const = 0;
+
+  virtual AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, State&, Workspace&) const = 0;
+  virtual void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, State&, Workspace&) const = 0;
+  virtual AnyMatrix tangent(const Exec&, const Tile&, State&, Workspace&) const = 0;
+  virtual void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar, State&,
+                               int slot, Workspace&) const = 0;
+
+  /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
+  /// idt ~ N(1, 0.001^2).
+  virtual void initialize() = 0;
+  /// Statistics: davg, dstd [ntypes, 4]
+  virtual void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) = 0;
+  virtual const std::vector<double>& davg() const = 0;
+  virtual const std::vector<double>& dstd() const = 0;
+};
+
+/// `config` is the normalised model/descriptor section. Throws Error naming the key that is missing or wrong.
+std::unique_ptr<Descriptor> make_descriptor(const nlohmann::json& config, int ntypes);
+
+}  // namespace dpcore

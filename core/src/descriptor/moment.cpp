@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "descriptor/moment.hpp"
+
+namespace dpcore {
+
+namespace {
+
+/// Columns [m0, m0 + W) of T[4][.] of one centre; W is a constant so that the sums stay in vector registers.
+template <int W, class S>
+KOKKOS_FORCEINLINE_FUNCTION void moment_block(const S* r, const S* g, const int n_radial, const int begin,
+                                              const int end, const int g_shift, const S scale, const int m0, S* t) {
+  S sum[4][W] = {};
+  for (int p = begin; p < end; ++p) {
+    const S* rp = r + 4 * static_cast<std::ptrdiff_t>(p);
+    const S* gp = g + static_cast<std::ptrdiff_t>(p - g_shift) * n_radial + m0;
+    for (int c = 0; c < 4; ++c) {
+      for (int w = 0; w < W; ++w) sum[c][w] += rp[c] * gp[w];
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    for (int w = 0; w < W; ++w) t[c * n_radial + m0 + w] += scale * sum[c][w];
+  }
+}
+
+}  // namespace
+
+template <class S>
+void add_moment(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Matrix<S>& r, const Matrix<S>& g,
+                S scale, const Tensor3<S>& moment) {
+  const int n_radial = static_cast<int>(moment.extent(2)), n = pairs.n_rows;
+  const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
+  const Vector<int> offset = pairs.offset;
+  const int cell0 = neighbor_type * n;
+  if constexpr (kExecOnHost) {
+    for_each(
+        exec, "dpcore::add_moment", n, KOKKOS_LAMBDA(const int i) {
+          const int begin = offset(cell0 + i), end = offset(cell0 + i + 1);
+          S* t = &moment(i, 0, 0);
+          int m = 0;
+          for (; m + 32 <= n_radial; m += 32) {
+            moment_block<32>(r.data(), g.data(), n_radial, begin, end, shift, scale, m, t);
+          }
+          for (; m + 8 <= n_radial; m += 8) {
+            moment_block<8>(r.data(), g.data(), n_radial, begin, end, shift, scale, m, t);
+          }
+          for (; m + 4 <= n_radial; m += 4) {
+            moment_block<4>(r.data(), g.data(), n_radial, begin, end, shift, scale, m, t);
+          }
+          for (; m < n_radial; ++m) {
+            moment_block<1>(r.data(), g.data(), n_radial, begin, end, shift, scale, m, t);
+          }
+        });
+  } else {
+    for_each_element(
+        exec, "dpcore::add_moment", n, n_radial, KOKKOS_LAMBDA(const int i, const int m) {
+          moment_block<1>(r.data(), g.data(), n_radial, offset(cell0 + i), offset(cell0 + i + 1), shift, scale, m,
+                          &moment(i, 0, 0));
+        });
+  }
+}
+
+template <class S>
+void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Tensor3<S>& moment_bar,
+                            const Matrix<S>& r, const Matrix<S>& g, const Matrix<S>& g_prime, S scale,
+                            const Matrix<S>& d_r) {
+  const int n_radial = static_cast<int>(moment_bar.extent(2));
+  const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
+  const int n = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1] - shift;
+  const Vector<int> row = pairs.row;
+  for_each(
+      exec, "dpcore::moment_backward_inputs", n, KOKKOS_LAMBDA(const int q) {
+        const int p = q + shift;
+        const S* t = &moment_bar(row(p), 0, 0);
+        const S* gp = &g(q, 0);
+        const S* hp = &g_prime(q, 0);
+        const S r0 = r(p, 0), r1 = r(p, 1), r2 = r(p, 2), r3 = r(p, 3);
+        S d0 = S(0), d1 = S(0), d2 = S(0), d3 = S(0), radial = S(0);
+#pragma omp simd reduction(+ : d0, d1, d2, d3, radial)
+        for (int m = 0; m < n_radial; ++m) {
+          const S t0 = t[m], t1 = t[n_radial + m], t2 = t[2 * n_radial + m], t3 = t[3 * n_radial + m];
+          d0 += t0 * gp[m];
+          d1 += t1 * gp[m];
+          d2 += t2 * gp[m];
+          d3 += t3 * gp[m];
+          radial += (t0 * r0 + t1 * r1 + t2 * r2 + t3 * r3) * hp[m];
+        }
+        d_r(p, 0) = scale * (d0 + radial);
+        d_r(p, 1) = scale * d1;
+        d_r(p, 2) = scale * d2;
+        d_r(p, 3) = scale * d3;
+      });
+}
+
+template <class S>
+void moment_backward_params(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Tensor3<S>& moment_bar,
+                            const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot, S scale,
+                            const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
+  const int n_radial = static_cast<int>(moment_bar.extent(2));
+  const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
+  const int n = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1] - shift;
+  const Vector<int> row = pairs.row;
+  for_each_element(
+      exec, "dpcore::moment_backward_params", n, n_radial, KOKKOS_LAMBDA(const int q, const int m) {
+        const int p = q + shift, i = row(p);
+        S value = S(0), tangent = S(0);
+        for (int c = 0; c < 4; ++c) {
+          value += moment_bar(i, c, m) * r(p, c) + moment_dot_bar(i, c, m) * r_dot(p, c);
+          tangent += moment_dot_bar(i, c, m) * r(p, c);
+        }
+        g_bar(q, m) = scale * value;
+        g_prime_bar(q, m) = scale * tangent * r_dot(p, 0);
+      });
+}
+
+template <class S>
+void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, bool symmetrise, int n_axis,
+                   const Matrix<S>& descriptor) {
+  const int n_radial = static_cast<int>(a.extent(2)), n = static_cast<int>(a.extent(0));
+  if constexpr (kExecOnHost) {
+    (void)exec;
+    for (int i = 0; i < n; ++i) {
+      for (int m = 0; m < n_radial; ++m) {
+        S* d = &descriptor(i, m * n_axis);
+        for (int c = 0; c < 4; ++c) {
+          const S am = a(i, c, m), bm = symmetrise ? b(i, c, m) : S(0);
+          const S* al = &a(i, c, 0);
+          const S* bl = &b(i, c, 0);
+          if (c == 0) {
+#pragma omp simd
+            for (int l = 0; l < n_axis; ++l) d[l] = am * bl[l] + bm * al[l];
+          } else {
+#pragma omp simd
+            for (int l = 0; l < n_axis; ++l) d[l] += am * bl[l] + bm * al[l];
+          }
+        }
+      }
+    }
+  } else {
+    for_each_element(
+        exec, "dpcore::contract_axes", n, n_radial * n_axis, KOKKOS_LAMBDA(const int i, const int k) {
+          const int m = k / n_axis, l = k % n_axis;
+          S sum = S(0);
+          for (int c = 0; c < 4; ++c) {
+            sum += a(i, c, m) * b(i, c, l);
+            if (symmetrise) sum += b(i, c, m) * a(i, c, l);
+          }
+          descriptor(i, k) = sum;
+        });
+  }
+}
+
+template <class S>
+void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis, bool add,
+                            const Tensor3<S>& moment_bar) {
+  const int n_radial = static_cast<int>(moment.extent(2)), n = static_cast<int>(moment.extent(0));
+  for_each(
+      exec, "dpcore::contract_axes_backward", n, KOKKOS_LAMBDA(const int i) {
+        for (int m = 0; m < n_radial; ++m) {
+          const S* d = &d_bar(i, m * n_axis);
+          S sum[4] = {S(0), S(0), S(0), S(0)};
+          for (int c = 0; c < 4; ++c) {
+            const S* t = &moment(i, c, 0);
+            S s = S(0);
+#pragma omp simd reduction(+ : s)
+            for (int l = 0; l < n_axis; ++l) s += d[l] * t[l];
+            sum[c] = s;
+          }
+          for (int c = 0; c < 4; ++c) moment_bar(i, c, m) = add ? moment_bar(i, c, m) + sum[c] : sum[c];
+        }
+        for (int k = 0; k < n_radial; ++k) {
+          const S* d = &d_bar(i, k * n_axis);
+          for (int c = 0; c < 4; ++c) {
+            const S t = moment(i, c, k);
+            S* out = &moment_bar(i, c, 0);
+#pragma omp simd
+            for (int m = 0; m < n_axis; ++m) out[m] += d[m] * t;
+          }
+        }
+      });
+}
+
+#define DPCORE_INSTANTIATE(S)                                                                                      \
+  template void add_moment<S>(const Exec&, const TilePairs&, int, const Matrix<S>&, const Matrix<S>&, S,           \
+                              const Tensor3<S>&);                                                                  \
+  template void moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&, const Matrix<S>&, \
+                                          const Matrix<S>&, const Matrix<S>&, S, const Matrix<S>&);                \
+  template void moment_backward_params<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&,                   \
+                                          const Tensor3<S>&, const Matrix<S>&, const Matrix<S>&, S,                \
+                                          const Matrix<S>&, const Matrix<S>&);                                     \
+  template void contract_axes<S>(const Exec&, const Tensor3<S>&, const Tensor3<S>&, bool, int, const Matrix<S>&);  \
+  template void contract_axes_backward<S>(const Exec&, const Matrix<S>&, const Tensor3<S>&, int, bool,             \
+                                          const Tensor3<S>&);
+DPCORE_INSTANTIATE(double)
+DPCORE_INSTANTIATE(float)
+#undef DPCORE_INSTANTIATE
+
+}  // namespace dpcore

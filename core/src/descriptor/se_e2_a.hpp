@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// se_e2_a (DeepPot-SE, two-body embedding with angles; Zhang et al., NeurIPS 2018).
+//
+//     G_j = N_ab(Rn_j0),  T = (1/nnei) sum_j Rn_j (x) G_j,  D = T^T T_<        nnei = sum(sel)
+// The reference fills all sum(sel) slots, empty ones with Rn = (-davg/dstd): these `sel_b - n_b` equal rows are added as
+// one product, so that numbers agree while only real neighbours are stored. Excluded pairs of types contribute nothing.
+// Facts: descriptors, sections 1 to 4.
+#pragma once
+
+#include "descriptor/descriptor.hpp"
+#include "env/env_matrix.hpp"
+#include "radial/radial_net.hpp"
+
+namespace dpcore {
+
+struct SeE2ASpec {
+  int ntypes = 0;
+  std::vector<int> sel;
+  double rcut = 6.0, rcut_smth = 0.5;
+  EmbeddingSpec embedding;
+  int axis_neuron = 4;
+  bool type_one_side = false;
+  std::vector<bool> excluded;  // [ntypes * ntypes], symmetric
+  static SeE2ASpec from_json(const nlohmann::json& config, int ntypes);
+  bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
+};
+
+template <class S>
+class SeE2A final : public Descriptor {
+ public:
+  SeE2A(const nlohmann::json& config, int ntypes);
+
+  int dim_out() const override { return spec_.embedding.neuron.back() * spec_.axis_neuron; }
+  double rcut() const override { return cutoff_.rcut; }
+  bool is_float() const override { return sizeof(S) == 4; }
+  ParameterBlock& parameters() override { return store_; }
+  std::unique_ptr<Descriptor::State> make_state() const override { return std::make_unique<State>(); }
+
+  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&, Workspace&) const override;
+  void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, Descriptor::State&,
+                       Workspace&) const override;
+  AnyMatrix tangent(const Exec&, const Tile&, Descriptor::State&, Workspace&) const override;
+  void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
+                       Descriptor::State&, int slot, Workspace&) const override;
+
+  void initialize() override;
+  void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
+  const std::vector<double>& davg() const override { return davg_; }
+  const std::vector<double>& dstd() const override { return dstd_; }
+
+ private:
+  struct State final : Descriptor::State {
+    EnvMatrix<S> env;
+    Matrix<S> g, g_prime;      // [n_pairs, n_radial]
+    Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
+  };
+
+  const Radial<S>* radial(int a, int b) const {
+    return nets_[static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b)].get();
+  }
+  S scale() const { return static_cast<S>(inverse_nnei_); }
+  EnvNorm norm(int type) const;
+  /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
+  bool padding(int type, S value[4]) const;
+  std::vector<bool> wanted(int type) const;
+
+  /// Call f(b, first pair, end pair) for every neighbour type with pairs.
+  template <class F>
+  void for_segments(const Tile&, const State&, const F& f) const;
+
+  SeE2ASpec spec_;
+  nlohmann::json config_;
+  Cutoff cutoff_;
+  double inverse_nnei_;
+  ParameterStore<S> store_;
+  std::vector<std::unique_ptr<Radial<S>>> nets_;
+  std::vector<double> davg_, dstd_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "env/env_matrix.hpp"
+
+namespace dpcore {
+
+template <class S>
+void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff, const EnvNorm& norm,
+                 EnvMatrix<S>& env, Workspace& ws) {
+  const auto n = static_cast<std::size_t>(pairs.n_pairs);
+  env.value = ws.matrix<S>(n, 4);
+  env.radial = ws.vector<S>(n);
+  env.radial_part = ws.matrix<double>(n, 4);
+  env.value_dot = Matrix<S>();
+  const Matrix<S> value = env.value;
+  const Vector<S> radial = env.radial;
+  const Matrix<double> part = env.radial_part, r = pairs.r;
+  for_each(
+      exec, "dpcore::env_forward", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
+        const double x = r(p, 0), y = r(p, 1), z = r(p, 2);
+        const double r2 = x * x + y * y + z * z;
+        const double length = Kokkos::sqrt(r2), inverse = 1.0 / length;
+        double slope;
+        const double w = cutoff.weight(length, slope);
+        const double s = w * inverse;
+        const double s_prime = (slope - s) * inverse;      // (w/r)' = w'/r - w/r^2
+        const double q = s * inverse;                      // s/r
+        const double q_prime = (s_prime - q) * inverse;    // (s/r)' = s'/r - s/r^2
+        part(p, 0) = inverse;
+        part(p, 1) = s_prime;
+        part(p, 2) = q;
+        part(p, 3) = q_prime;
+        const double e0 = (s - norm.avg[0]) * norm.inverse_std[0];
+        value(p, 0) = static_cast<S>(e0);
+        value(p, 1) = static_cast<S>((q * x - norm.avg[1]) * norm.inverse_std[1]);
+        value(p, 2) = static_cast<S>((q * y - norm.avg[2]) * norm.inverse_std[2]);
+        value(p, 3) = static_cast<S>((q * z - norm.avg[3]) * norm.inverse_std[3]);
+        radial(p) = static_cast<S>(e0);
+      });
+}
+
+// R_0 = s(r), R_a = q(r) x_a:  R_0' = s' (x . x_dot)/r,  R_a' = q' (x . x_dot)/r x_a + q x_dot_a
+template <class S>
+void env_tangent(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, EnvMatrix<S>& env, Workspace& ws) {
+  env.value_dot = ws.matrix<S>(static_cast<std::size_t>(pairs.n_pairs), 4);
+  const Matrix<S> value_dot = env.value_dot;
+  const Matrix<double> part = env.radial_part, r = pairs.r, r_dot = pairs.r_dot;
+  for_each(
+      exec, "dpcore::env_tangent", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
+        double length_dot = 0.0;
+        for (int a = 0; a < 3; ++a) length_dot += r(p, a) * r_dot(p, a);
+        length_dot *= part(p, 0);
+        value_dot(p, 0) = static_cast<S>(part(p, 1) * length_dot * norm.inverse_std[0]);
+        for (int a = 0; a < 3; ++a) {
+          value_dot(p, a + 1) =
+              static_cast<S>((part(p, 3) * length_dot * r(p, a) + part(p, 2) * r_dot(p, a)) * norm.inverse_std[a + 1]);
+        }
+      });
+}
+
+// the transpose of env_tangent: dE/dx_a = [ g_0 s' + (g . x) q' ] x_a/r + q g_a
+template <class S>
+void env_backward(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, const EnvMatrix<S>& env,
+                  const Matrix<S>& d_value) {
+  const Matrix<double> part = env.radial_part, r = pairs.r, d_r = pairs.d_r;
+  for_each(
+      exec, "dpcore::env_backward", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
+        const double g0 = static_cast<double>(d_value(p, 0)) * norm.inverse_std[0];
+        double g[3], dot = 0.0;
+        for (int a = 0; a < 3; ++a) {
+          g[a] = static_cast<double>(d_value(p, a + 1)) * norm.inverse_std[a + 1];
+          dot += g[a] * r(p, a);
+        }
+        const double along = (g0 * part(p, 1) + dot * part(p, 3)) * part(p, 0);
+        for (int a = 0; a < 3; ++a) d_r(p, a) = along * r(p, a) + part(p, 2) * g[a];
+      });
+}
+
+template void env_forward<double>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&, EnvMatrix<double>&, Workspace&);
+template void env_forward<float>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&, EnvMatrix<float>&, Workspace&);
+template void env_tangent<double>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<double>&, Workspace&);
+template void env_tangent<float>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<float>&, Workspace&);
+template void env_backward<double>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<double>&, const Matrix<double>&);
+template void env_backward<float>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<float>&, const Matrix<float>&);
+
+}  // namespace dpcore

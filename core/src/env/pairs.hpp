@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The real neighbour pairs of one tile, selected as the reference fills its `sel` slots.
+//
+// Pairs are grouped by neighbour type, then by centre: those of (type b, row i) are [offset(b, i), offset(b, i+1)).
+// Neighbours of one type beyond sel[b] are left out, the farthest first (ties: the higher index), and counted.
+#pragma once
+
+#include <vector>
+
+#include "base/workspace.hpp"
+#include "neighbors/structure.hpp"
+
+namespace dpcore {
+
+struct TilePairs {
+  int n_rows = 0;    // centres
+  int n_pairs = 0;
+  std::vector<int> segment;   // [ntypes + 1] first pair of each neighbour type, on the host
+  Vector<int> offset;         // [ntypes * n_rows + 1]
+  Vector<int> row;            // [n_pairs] centre's row in the tile
+  Vector<int> atom;           // [n_pairs] neighbour, index into Structure
+  Matrix<double> r;           // [n_pairs, 3] neighbour minus centre, A
+  Matrix<double> r_dot;       // [n_pairs, 3] tangent; set by the training step
+  Matrix<double> d_r;         // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
+};
+
+/// How many centres had more neighbours than `sel`, and by how many at worst.
+struct SelOverflow {
+  long atoms = 0;
+  int worst_excess = 0;
+  int type = -1;  // neighbour type of the worst
+  void merge(const SelOverflow& o);
+};
+
+/// Thrown by select_pairs; whoever knows the user's numbering turns it into an Error. Indices into Structure.
+struct OverlappingAtoms {
+  int centre, neighbor;
+};
+
+/// Structure and plan in the memory of Exec.
+struct DeviceStructure {
+  DeviceArray<double> coord;
+  DeviceArray<int> type, target, frame, neighbor, centre;
+  DeviceArray<std::size_t> first;
+  void assign(const Structure&, const TilePlan&);
+};
+
+/// Select the pairs of `tile` within `rcut`. wanted[b] = false leaves type b out (exclude_types).
+void select_pairs(const Exec&, const DeviceStructure&, const Tile&, double rcut, const std::vector<int>& sel,
+                  const std::vector<bool>& wanted, TilePairs&, SelOverflow&, Workspace&);
+
+}  // namespace dpcore

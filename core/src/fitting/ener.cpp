@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "fitting/ener.hpp"
+
+#include <algorithm>
+
+#include "base/json_config.hpp"
+
+namespace dpcore {
+
+namespace {
+
+/// Rows of a weight matrix per gradient job.
+constexpr int kJobRows = kExecOnHost ? 200 : 1 << 20;
+
+std::vector<LayerSpec> fitting_layers(int n_in, const std::vector<int>& neuron, Activation activation, bool resnet_dt) {
+  std::vector<LayerSpec> layers;
+  for (std::size_t k = 0; k < neuron.size(); ++k) {
+    LayerSpec layer;
+    layer.n_in = n_in;
+    layer.n_out = neuron[k];
+    layer.activation = activation;
+    layer.skip = k > 0 && neuron[k] == n_in ? Skip::Add : Skip::None;
+    layer.time_step = resnet_dt && layer.skip == Skip::Add;
+    layers.push_back(layer);
+    n_in = neuron[k];
+  }
+  LayerSpec last;
+  last.n_in = n_in;
+  last.n_out = 1;
+  layers.push_back(last);
+  return layers;
+}
+
+template <class S>
+StackState<S> slice(const StackState<S>& all, int begin, int end) {
+  StackState<S> part;
+  part.n = end - begin;
+  const auto cut = [&](const Matrix<S>& m) { return m.data() == nullptr ? m : rows(m, begin, end); };
+  part.input = cut(all.input);
+  part.input_dot = cut(all.input_dot);
+  for (const auto& l : all.layers) {
+    LayerState<S> s;
+    s.x = cut(l.x);
+    s.phi = cut(l.phi);
+    s.d1 = cut(l.d1);
+    s.d2 = cut(l.d2);
+    s.x_dot = cut(l.x_dot);
+    s.z_dot = cut(l.z_dot);
+    s.x_dot_bar = cut(l.x_dot_bar);
+    s.z_dot_bar = cut(l.z_dot_bar);
+    s.z_bar = cut(l.z_bar);
+    part.layers.push_back(s);
+  }
+  return part;
+}
+
+}  // namespace
+
+template <class S>
+EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_descriptor)
+    : ntypes_(ntypes), dim_descriptor_(dim_descriptor), config_(config), has_vacuum_(static_cast<std::size_t>(ntypes)) {
+  const ConfigReader in(config, "model/fitting_net");
+  dim_fparam_ = in.get_or<int>("numb_fparam", 0);
+  dim_aparam_ = in.get_or<int>("numb_aparam", 0);
+  const auto neuron = in.get<std::vector<int>>("neuron");
+  in.require(!neuron.empty(), "neuron", "expected at least one layer");
+  for (const int n : neuron) in.require(n > 0, "neuron", "expected positive layer sizes");
+  const auto layers = fitting_layers(n_in(), neuron, activation_from_name(in.get<std::string>("activation_function")),
+                                     in.get_or<bool>("resnet_dt", true));
+  std::vector<bool> trainable(layers.size(), true);
+  const auto t = config.find("trainable");
+  if (t != config.end() && t->is_array()) {
+    trainable = in.get<std::vector<bool>>("trainable");
+    in.require(trainable.size() == layers.size(), "trainable",
+               "expected one flag per layer and one for the output layer (" + std::to_string(layers.size()) + "), got " +
+                   std::to_string(trainable.size()));
+  } else {
+    trainable.assign(layers.size(), in.get_or<bool>("trainable", true));
+  }
+  const auto atom_ener = in.get_or<std::vector<nlohmann::json>>("atom_ener", {});
+  for (std::size_t i = 0; i < atom_ener.size() && i < has_vacuum_.size(); ++i) {
+    has_vacuum_[i] = !atom_ener[i].is_null();
+  }
+  for (int type = 0; type < ntypes; ++type) {
+    nets_.emplace_back(store_, "net_" + std::to_string(type) + "/", layers, trainable);
+  }
+  store_.allocate();
+  constants_["bias_atom_e"].assign(static_cast<std::size_t>(ntypes), 0.0);
+  constants_["fparam_avg"].assign(static_cast<std::size_t>(dim_fparam_), 0.0);
+  constants_["fparam_istd"].assign(static_cast<std::size_t>(dim_fparam_), 1.0);
+  constants_["aparam_avg"].assign(static_cast<std::size_t>(dim_aparam_), 0.0);
+  constants_["aparam_istd"].assign(static_cast<std::size_t>(dim_aparam_), 1.0);
+}
+
+template <class S>
+void EnerFitting<S>::initialize() {
+  auto generator = network_generator(config_, 2);
+  initialize_network(store_, generator, 0.1);
+}
+
+template <class S>
+void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const auto& net = nets_[static_cast<std::size_t>(type)];
+  const auto n_rows = static_cast<std::size_t>(n);
+  state.type = type;
+  state.training = training;
+  net.prepare(n, training, state.rows, ws);
+  state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  state.rows.input = state.input;
+  state.vacuum.n = !has_vacuum_[static_cast<std::size_t>(type)] ? 0 : (dim_fparam_ + dim_aparam_ == 0 ? 1 : n);
+  if (state.vacuum.n > 0) net.prepare(state.vacuum.n, training, state.vacuum, ws);
+  if (!training) return;
+  state.input_dot = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  state.rows.input_dot = state.input_dot;
+  state.x_bar = ws.matrix<S>(n_rows, 1);
+  state.rows.layers.back().x_dot_bar = state.x_bar;
+  state.energy_bar = ws.vector<double>(n_rows);
+}
+
+/// The columns behind the descriptor's: normalised frame and atomic parameters of the tile's centres.
+template <class S>
+void EnerFitting<S>::write_params(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
+                                  const FittingParams& params, const Matrix<S>& input) const {
+  const auto column = [&](int at, const DeviceArray<double>& values, int width, int i, bool per_frame, double avg,
+                          double istd) {
+    const auto centre = structure.centre, frame = structure.frame;
+    const int begin = tile.begin;
+    const Matrix<S> x = input;
+    const DeviceArray<double> v = values;
+    for_each(
+        exec, "dpcore::write_params", tile.size(), KOKKOS_LAMBDA(const int k) {
+          const int c = centre(begin + k);
+          x(k, at) = static_cast<S>((v((per_frame ? frame(c) : c) * width + i) - avg) * istd);
+        });
+  };
+  for (int i = 0; i < dim_fparam_; ++i) {
+    column(dim_descriptor_ + i, params.fparam, dim_fparam_, i, true, constant("fparam_avg", i),
+           constant("fparam_istd", i));
+  }
+  for (int i = 0; i < dim_aparam_; ++i) {
+    column(dim_descriptor_ + dim_fparam_ + i, params.aparam, dim_aparam_, i, false, constant("aparam_avg", i),
+           constant("aparam_istd", i));
+  }
+}
+
+template <class S>
+void EnerFitting<S>::begin(const Exec& exec, const DeviceStructure& structure, const Tile& whole_type,
+                           const FittingParams& params, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = state.vacuum.n;
+  if (n == 0) return;
+  const Matrix<S> input = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
+  for_each_element(
+      exec, "dpcore::vacuum_input", n, dim_descriptor_, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = S(0); });
+  if (dim_fparam_ + dim_aparam_ > 0) write_params(exec, structure, whole_type, params, input);
+  nets_[static_cast<std::size_t>(state.type)].forward(exec, input, state.vacuum, state.training);
+}
+
+template <class S>
+void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
+                             const AnyMatrix& descriptor, const FittingParams& params, int row0, Fitting::State& base,
+                             const Vector<double>& energy, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = tile.size();
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const Matrix<S> input = part.input;
+  {
+    Workspace::Scope scope(ws);
+    const Matrix<S> d = as<S>(exec, descriptor, ws);
+    for_each_element(
+        exec, "dpcore::fitting_input", n, dim_descriptor_, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+  }
+  write_params(exec, structure, tile, params, input);
+  nets_[static_cast<std::size_t>(state.type)].forward(exec, input, part, state.training);
+  const Matrix<S> x = part.layers.back().x;
+  const double bias = constant("bias_atom_e", state.type);
+  const int n_vacuum = state.vacuum.n;
+  const Matrix<S> vacuum = n_vacuum > 0 ? state.vacuum.layers.back().x : Matrix<S>();
+  for_each(
+      exec, "dpcore::fitting_energy", n, KOKKOS_LAMBDA(const int i) {
+        double e = static_cast<double>(x(i, 0)) + bias;
+        if (n_vacuum > 0) e -= static_cast<double>(vacuum(n_vacuum == 1 ? 0 : row0 + i, 0));
+        energy(i) = e;
+      });
+}
+
+template <class S>
+AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int row0, Fitting::State& base,
+                                          Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = tile.size();
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const auto n_rows = static_cast<std::size_t>(n);
+  const Matrix<S> seed = state.training ? rows(state.x_bar, row0, row0 + n) : ws.matrix<S>(n_rows, 1);
+  for_each(exec, "dpcore::energy_seed", n, KOKKOS_LAMBDA(const int i) { seed(i, 0) = S(1); });
+  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  nets_[static_cast<std::size_t>(state.type)].backward_inputs(exec, seed, part, state.training, &d_input, ws);
+  return descriptor_columns(exec, d_input, ws);
+}
+
+template <class S>
+AnyMatrix EnerFitting<S>::descriptor_columns(const Exec& exec, const Matrix<S>& input, Workspace& ws) const {
+  if (dim_descriptor_ == n_in()) return input;
+  const Matrix<S> d = ws.matrix<S>(input.extent(0), static_cast<std::size_t>(dim_descriptor_));
+  copy_matrix<S, S>(exec, input, d);
+  return d;
+}
+
+template <class S>
+AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_dot,
+                                          const Vector<double>& energy_bar, int row0, Fitting::State& base,
+                                          Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const auto& net = nets_[static_cast<std::size_t>(state.type)];
+  const int n = tile.size(), dim = dim_descriptor_;
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const Matrix<S> input_dot = part.input_dot, seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
+  const Matrix<S> dot = as<S>(exec, d_dot, ws);
+  for_each_element(
+      exec, "dpcore::fitting_input_dot", n, n_in(),
+      KOKKOS_LAMBDA(const int i, const int j) { input_dot(i, j) = j < dim ? dot(i, j < dim ? j : 0) : S(0); });
+  const Vector<double> kept = state.energy_bar;
+  for_each(
+      exec, "dpcore::energy_bar", n, KOKKOS_LAMBDA(const int i) {
+        seed(i, 0) = static_cast<S>(energy_bar(i));
+        kept(row0 + i) = energy_bar(i);
+      });
+  net.tangent(exec, &input_dot, part, ws);
+  const Matrix<S> d_input = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
+  net.backward_params(exec, seed, part, &d_input, ws);
+  return descriptor_columns(exec, d_input, ws);
+}
+
+template <class S>
+int EnerFitting<S>::n_gradient_jobs(const Fitting::State&) const {
+  int n = 0;
+  for (const auto& layer : nets_.front().layers()) n += (layer.n_in + kJobRows - 1) / kJobRows;
+  return n;
+}
+
+template <class S>
+void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const auto& net = nets_[static_cast<std::size_t>(state.type)];
+  for (std::size_t k = 0; k < net.layers().size(); ++k) {
+    const int n_in = net.layers()[k].n_in, n_jobs = (n_in + kJobRows - 1) / kJobRows;
+    if (job >= n_jobs) {
+      job -= n_jobs;
+      continue;
+    }
+    const int row0 = job * kJobRows, row1 = std::min(n_in, row0 + kJobRows);
+    net.accumulate_gradients(exec, state.rows, static_cast<int>(k), row0, row1, 0, true);
+    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, static_cast<int>(k), row0, row1, 0, false);
+    return;
+  }
+  (void)ws;
+}
+
+// The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or -energy_bar;
+// their input does not move, so all tangents are zero.
+template <class S>
+void EnerFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = state.vacuum.n, n_rows = state.rows.n;
+  if (n == 0) return;
+  const auto& net = nets_[static_cast<std::size_t>(state.type)];
+  const Matrix<S> seed = ws.matrix<S>(static_cast<std::size_t>(n), 1), zero = ws.matrix<S>(static_cast<std::size_t>(n), 1);
+  const Matrix<S> still = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
+  const Vector<double> energy_bar = state.energy_bar;
+  for_each(
+      exec, "dpcore::vacuum_seed", n, KOKKOS_LAMBDA(const int i) {
+        double sum = 0.0;
+        for (int r = n == 1 ? 0 : i; r < (n == 1 ? n_rows : i + 1); ++r) sum += energy_bar(r);
+        seed(i, 0) = static_cast<S>(-sum);
+        zero(i, 0) = S(0);
+      });
+  for_each_element(
+      exec, "dpcore::vacuum_still", n, n_in(), KOKKOS_LAMBDA(const int i, const int j) { still(i, j) = S(0); });
+  net.tangent(exec, &still, state.vacuum, ws);
+  net.backward_inputs(exec, zero, state.vacuum, true, nullptr, ws);
+  net.backward_params(exec, seed, state.vacuum, nullptr, ws);
+}
+
+template class EnerFitting<double>;
+template class EnerFitting<float>;
+
+}  // namespace dpcore

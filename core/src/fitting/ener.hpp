@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The energy fitting: one net per centre type on [D, fparam, aparam].
+//
+//     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else without skip
+//     E_i = x W_f + b_f + bias_atom_e[t],   fparam and aparam normalised as (p - avg) istd
+// For types with a vacuum energy in atom_ener the net's value at D = 0 is subtracted, so that an isolated atom has
+// exactly bias_atom_e. Facts: fitting_and_models, sections 1 and 2.
+#pragma once
+
+#include <map>
+
+#include "fitting/fitting.hpp"
+#include "nn/dense_stack.hpp"
+
+namespace dpcore {
+
+template <class S>
+class EnerFitting final : public Fitting {
+ public:
+  EnerFitting(const nlohmann::json& config, int ntypes, int dim_descriptor);
+
+  int dim_descriptor() const override { return dim_descriptor_; }
+  int dim_fparam() const override { return dim_fparam_; }
+  int dim_aparam() const override { return dim_aparam_; }
+  bool is_float() const override { return sizeof(S) == 4; }
+  ParameterBlock& parameters() override { return store_; }
+
+  std::unique_ptr<Fitting::State> make_state() const override { return std::make_unique<State>(); }
+  void prepare(int type, int n, bool training, Fitting::State&, Workspace&) const override;
+  void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&, Fitting::State&,
+             Workspace&) const override;
+  void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor, const FittingParams&,
+               int row0, Fitting::State&, const Vector<double>& energy, Workspace&) const override;
+  AnyMatrix backward_inputs(const Exec&, const Tile&, int row0, Fitting::State&, Workspace&) const override;
+  AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Vector<double>& energy_bar,
+                            int row0, Fitting::State&, Workspace&) const override;
+  void finish(const Exec&, Fitting::State&, Workspace&) const override;
+  int n_gradient_jobs(const Fitting::State&) const override;
+  void run_gradient_job(const Exec&, int job, Fitting::State&, Workspace&) const override;
+
+  void initialize() override;
+  std::map<std::string, std::vector<double>>& constants() override { return constants_; }
+
+  void write_params(const Exec&, const DeviceStructure&, const Tile&, const FittingParams&, const Matrix<S>& input) const;
+
+ private:
+  struct State final : Fitting::State {
+    int type = 0;
+    bool training = false;
+    StackState<S> rows;      // all rows of the state
+    StackState<S> vacuum;    // no rows, one, or as many as `rows`
+    Matrix<S> input, input_dot;  // [n, n_in]
+    Matrix<S> x_bar;         // [n, 1] seed of the plain backward pass, kept for training
+    Vector<double> energy_bar;   // [n]
+  };
+
+  int n_in() const { return dim_descriptor_ + dim_fparam_ + dim_aparam_; }
+  double constant(const char* name, int i) const { return constants_.at(name)[static_cast<std::size_t>(i)]; }
+  /// The first dim_descriptor columns.
+  AnyMatrix descriptor_columns(const Exec&, const Matrix<S>& input, Workspace&) const;
+
+  int ntypes_, dim_descriptor_, dim_fparam_, dim_aparam_;
+  nlohmann::json config_;
+  std::vector<bool> has_vacuum_;  // [ntypes]
+  ParameterStore<S> store_;
+  std::vector<DenseStack<S>> nets_;
+  std::map<std::string, std::vector<double>> constants_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "model/evaluate.hpp"
+
+#include "base/runtime.hpp"
+#include "dpcore/errors.h"
+
+namespace dpcore {
+
+namespace {
+
+/// Centres per tile: enough rows for good matrix products, few enough that a tile's pairs stay in cache.
+constexpr int kLargestTile = kExecOnHost ? 64 : 1 << 14;
+constexpr int kSmallestTile = 16;
+
+void add(const DeviceArray<double>& from, std::vector<double>& to) {
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from);
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] += host(i);
+}
+
+}  // namespace
+
+void assign(DeviceArray<double>& to, const std::vector<double>& from) {
+  if (to.extent(0) != from.size()) to = DeviceArray<double>("dpcore::assign", from.size());
+  Kokkos::deep_copy(to, Kokkos::View<const double*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+                            from.data(), from.size()));
+}
+
+void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan, bool atomic) {
+  workers.resize(static_cast<std::size_t>(n_workers()));
+  for (auto& w : workers) {
+    if (!w) w = std::make_unique<Worker>();
+    if (!w->descriptor) w->descriptor = potential.descriptor().make_state();
+    if (!w->fitting) w->fitting = potential.fitting().make_state();
+    w->descriptor->overflow = SelOverflow();
+    w->scratch.reset();
+    w->kept.reset();
+    w->sums.reset(host, atomic);
+  }
+  structure.assign(host, plan);
+  if (atom_energy.extent(0) < plan.centre.size()) {
+    atom_energy = DeviceArray<double>("dpcore::atom_energy", plan.centre.size());
+  }
+}
+
+void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation& out) const {
+  const auto n_force = static_cast<std::size_t>(host.n_force), n_frames = static_cast<std::size_t>(host.n_frames);
+  out.force.assign(3 * n_force, 0.0);
+  out.virial.assign(9 * n_frames, 0.0);
+  out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
+  out.overflow = SelOverflow();
+  for (const auto& w : workers) {
+    add(w->sums.force, out.force);
+    add(w->sums.virial, out.virial);
+    add(w->sums.atom_virial, out.atom_virial);
+    out.overflow.merge(w->descriptor->overflow);
+  }
+  out.atom_energy.assign(static_cast<std::size_t>(host.n_local), 0.0);
+  const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);
+  for (std::size_t k = 0; k < plan.centre.size(); ++k) {
+    out.atom_energy[static_cast<std::size_t>(plan.centre[k])] = energy(k);
+  }
+  out.energy.assign(n_frames, 0.0);
+  for (std::size_t i = 0; i < out.atom_energy.size(); ++i) {
+    out.energy[static_cast<std::size_t>(host.frame[i])] += out.atom_energy[i];
+  }
+}
+
+void run_tiles(const WorkerTeam& team, const Structure& structure, const TilePlan& plan,
+               const std::function<void(int, const Tile&)>& body) {
+  try {
+    run_workers(team.size(), [&](int worker) {
+      for (std::size_t t = static_cast<std::size_t>(worker); t < plan.tiles.size();
+           t += static_cast<std::size_t>(team.size())) {
+        body(worker, plan.tiles[t]);
+      }
+    });
+  } catch (const OverlappingAtoms& o) {
+    const int i = o.centre, j = structure.target[static_cast<std::size_t>(o.neighbor)];
+    throw Error("coords: atoms " + std::to_string(i) + " and " + std::to_string(j) +
+                " (counted over all frames) are at the same position, nearer than 1e-8 A; the energy is not defined");
+  }
+}
+
+void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params, bool atomic,
+              WorkerTeam& team, Evaluation& out) {
+  const Descriptor& descriptor = potential.descriptor();
+  const Fitting& fitting = potential.fitting();
+  const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
+  team.prepare(potential, structure, plan, atomic);
+  run_tiles(team, structure, plan, [&](int index, const Tile& tile) {
+    Worker& w = *team.workers[static_cast<std::size_t>(index)];
+    Workspace::Scope scope(w.scratch);
+    Workspace& ws = w.scratch;
+    const AnyMatrix d = descriptor.forward(w.exec, team.structure, tile, *w.descriptor, ws);
+    fitting.prepare(tile.type, tile.size(), false, *w.fitting, ws);
+    fitting.begin(w.exec, team.structure, tile, params, *w.fitting, ws);
+    const Vector<double> energy(team.atom_energy.data() + tile.begin, static_cast<std::size_t>(tile.size()));
+    fitting.forward(w.exec, team.structure, tile, d, params, 0, *w.fitting, energy, ws);
+    const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, 0, *w.fitting, ws);
+    descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, ws);
+    add_force_virial(w.exec, team.structure, tile, w.descriptor->pairs, w.sums);
+    if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate");
+  });
+  team.collect(structure, plan, out);
+}
+
+}  // namespace dpcore

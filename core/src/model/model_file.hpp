@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#pragma once
+
+#include "dpcore/model_file.h"

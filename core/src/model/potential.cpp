@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "model/potential.hpp"
+
+#include <cmath>
+#include <set>
+
+#include "base/json_config.hpp"
+#include "model/tensor_convert.hpp"
+
+namespace dpcore {
+
+namespace {
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string s = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) s += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return s + "]";
+}
+
+/// The values of a tensor of either precision; checks shape and finiteness.
+std::vector<double> values(const std::map<std::string, Tensor>& tensors, const std::string& name,
+                           const std::vector<std::int64_t>& shape) {
+  const auto it = tensors.find(name);
+  if (it == tensors.end()) throw Error("model: tensor '" + name + "' is missing");
+  if (it->second.shape != shape) {
+    throw Error("model: tensor '" + name + "' has shape " + shape_text(it->second.shape) + "; the model's config asks for " +
+                shape_text(shape));
+  }
+  std::vector<double> v = to_doubles(it->second, name);
+  for (const double x : v) {
+    if (!std::isfinite(x)) throw Error("model: tensor '" + name + "' holds a number that is not finite");
+  }
+  return v;
+}
+
+void load_block(const std::map<std::string, Tensor>& tensors, const std::string& prefix, ParameterBlock& block) {
+  for (const auto& p : block.parameters()) block.set(p, values(tensors, prefix + p.name, p.shape).data());
+}
+
+void save_block(const ParameterBlock& block, const std::string& prefix, std::map<std::string, Tensor>& out) {
+  std::vector<double> v;
+  for (const auto& p : block.parameters()) {
+    v.resize(p.size);
+    block.get(p, v.data());
+    out[prefix + p.name] = from_doubles(v, p.shape, block.is_float() ? DType::F32 : DType::F64);
+  }
+}
+
+}  // namespace
+
+Potential::Potential(const nlohmann::json& config) : config_(config) {
+  const ConfigReader in(config_, "model");
+  type_map_ = in.get<std::vector<std::string>>("type_map");
+  in.require(!type_map_.empty(), "type_map", "expected at least one element name");
+  descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes());
+  fitting_ = make_fitting(in.get<nlohmann::json>("fitting_net"), ntypes(), descriptor_->dim_out());
+}
+
+void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks) {
+  const std::vector<std::int64_t> per_type = {ntypes(), 4};
+  const auto dstd = values(tensors, "descriptor/dstd", per_type);
+  for (const double s : dstd) {
+    if (!(s > 0)) throw Error("model: tensor 'descriptor/dstd' must be positive");
+  }
+  descriptor_->set_statistics(values(tensors, "descriptor/davg", per_type), dstd);
+  std::set<std::string> known = {"descriptor/davg", "descriptor/dstd"};
+  for (auto& [name, constant] : fitting_->constants()) {
+    known.insert("fitting/" + name);
+    if (!constant.empty()) {
+      constant = values(tensors, "fitting/" + name, {static_cast<std::int64_t>(constant.size())});
+    }
+  }
+  if (networks) {
+    load_block(tensors, "descriptor/", descriptor_->parameters());
+    load_block(tensors, "fitting/", fitting_->parameters());
+  }
+  for (const auto& p : descriptor_->parameters().parameters()) known.insert("descriptor/" + p.name);
+  for (const auto& p : fitting_->parameters().parameters()) known.insert("fitting/" + p.name);
+  for (const auto& [name, tensor] : tensors) {
+    if (known.count(name) == 0 && name.rfind("trainer/", 0) != 0) {
+      throw Error("model: tensor '" + name + "' does not belong to a model with this config");
+    }
+  }
+}
+
+std::map<std::string, Tensor> Potential::tensors() const {
+  std::map<std::string, Tensor> out;
+  const std::vector<std::int64_t> per_type = {ntypes(), 4};
+  out["descriptor/davg"] = from_doubles(descriptor_->davg(), per_type, DType::F64);
+  out["descriptor/dstd"] = from_doubles(descriptor_->dstd(), per_type, DType::F64);
+  for (const auto& [name, constant] : fitting_->constants()) {
+    if (constant.empty()) continue;
+    out["fitting/" + name] = from_doubles(constant, {static_cast<std::int64_t>(constant.size())}, DType::F64);
+  }
+  save_block(descriptor_->parameters(), "descriptor/", out);
+  save_block(fitting_->parameters(), "fitting/", out);
+  return out;
+}
+
+void Potential::initialize() {
+  descriptor_->initialize();
+  fitting_->initialize();
+}
+
+}  // namespace dpcore

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// A potential: descriptor and fitting put together, with its model file.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "descriptor/descriptor.hpp"
+#include "fitting/fitting.hpp"
+#include "model/model_file.hpp"
+
+namespace dpcore {
+
+class Potential {
+ public:
+  /// From the normalised `model` section; statistics are zero and networks unset.
+  explicit Potential(const nlohmann::json& config);
+
+  /// Tensors as in the model file: statistics (descriptor/davg ...) and, unless `networks` is false, every network
+  /// parameter. Throws Error naming a tensor that is missing, left over, of another shape or not finite.
+  void load(const std::map<std::string, Tensor>& tensors, bool networks = true);
+  std::map<std::string, Tensor> tensors() const;
+
+  /// Draw the networks from the seeds of the config.
+  void initialize();
+
+  const nlohmann::json& config() const { return config_; }
+  const std::vector<std::string>& type_map() const { return type_map_; }
+  int ntypes() const { return static_cast<int>(type_map_.size()); }
+  double rcut() const { return descriptor_->rcut(); }
+  Descriptor& descriptor() const { return *descriptor_; }
+  Fitting& fitting() const { return *fitting_; }
+
+ private:
+  nlohmann::json config_;
+  std::vector<std::string> type_map_;
+  std::unique_ptr<Descriptor> descriptor_;
+  std::unique_ptr<Fitting> fitting_;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// What the model is evaluated on: atoms of one or several frames with their neighbour lists, and how the
+// centres are cut into tiles of one type.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/views.hpp"
+
+namespace dpcore {
+
+/// Frames laid end to end. Centres ("local" atoms) come first, ghosts (periodic images, or atoms owned by another
+/// process) behind them; the neighbour list may point at both.
+struct Structure {
+  int n_frames = 0;
+  int n_local = 0;                    // centres of all frames
+  int n_all = 0;                      // with ghosts
+  std::vector<double> coord;          // [n_all, 3] A
+  std::vector<int> type;              // [n_all]; negative: an atom the model does not see
+  std::vector<int> target;            // [n_all] where forces on this atom are added: an index into the force array
+  std::vector<int> frame;             // [n_local]
+  std::vector<std::size_t> first;     // [n_local + 1]
+  std::vector<int> neighbor;          // [n_pairs] full list
+
+  int n_force = 0;                    // rows of the force array: n_local, or n_all when ghosts keep their own
+};
+
+/// Centres of one type, worked on together.
+struct Tile {
+  int type = 0;
+  int begin = 0, end = 0;  // positions in TilePlan::centre
+  int row = 0;             // position of `begin` within its type
+  int size() const { return end - begin; }
+};
+
+/// Centres sorted by type, cut into tiles; tile t belongs to worker t % n_workers.
+struct TilePlan {
+  std::vector<int> centre;        // [n] indices into Structure, by (type, index)
+  std::vector<int> type_begin;    // [ntypes + 1] positions in `centre`
+  std::vector<Tile> tiles;
+};
+
+/// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would still
+/// hold `smallest` centres, so that the workers share each type evenly.
+TilePlan plan_tiles(const Structure&, int ntypes, int workers, int largest, int smallest);
+
+}  // namespace dpcore

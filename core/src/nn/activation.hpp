@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Activation functions with first and second derivative, by the names of the input file.
+//
+// eval(z, y, d1, d2): y = phi(z), d1 = phi'(z), d2 = phi''(z). The kinks of relu and relu6 have derivative 0.
+#pragma once
+
+#include <string>
+
+#include "nn/math.hpp"
+
+namespace dpcore {
+
+enum class Activation { Linear, Tanh, Gelu, Relu, Relu6, Softplus, Sigmoid };
+
+/// Throws Error with the list of known names. "none" and "linear" are the identity.
+Activation activation_from_name(const std::string& name);
+
+namespace activations {
+
+struct Linear {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    y = z;
+    d1 = S(1);
+    d2 = S(0);
+  }
+};
+
+struct Tanh {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    y = math::tanh(z);
+    d1 = S(1) - y * y;
+    d2 = S(-2) * y * d1;
+  }
+};
+
+/// 0.5 z (1 + tanh(c (z + 0.044715 z^3))), c = sqrt(2/pi): the tanh form, as the reference has it
+struct Gelu {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    constexpr S c = S(0.79788456080286535588), a = S(0.044715);
+    const S t = math::tanh(c * z * (S(1) + a * z * z));
+    const S slope = S(1) + S(3) * a * z * z;
+    const S q = c * (S(1) - t * t) * slope;
+    y = S(0.5) * z * (S(1) + t);
+    d1 = S(0.5) * (z * q + S(1) + t);
+    d2 = q + S(0.5) * z * c * (S(1) - t * t) * (S(6) * a * z - S(2) * t * c * slope * slope);
+  }
+};
+
+struct Relu {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    y = z > S(0) ? z : S(0);
+    d1 = z > S(0) ? S(1) : S(0);
+    d2 = S(0);
+  }
+};
+
+struct Relu6 {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    const S low = z > S(0) ? z : S(0);
+    y = low < S(6) ? low : S(6);
+    d1 = (z > S(0) && z < S(6)) ? S(1) : S(0);
+    d2 = S(0);
+  }
+};
+
+struct Sigmoid {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    const S e = math::exp(z < S(0) ? z : -z);  // exp(-|z|)
+    const S small = e / (S(1) + e);            // sigmoid(-|z|)
+    y = z < S(0) ? small : S(1) - small;
+    d1 = y * (S(1) - y);
+    d2 = d1 * (S(1) - S(2) * y);
+  }
+};
+
+/// log(1 + exp(z))
+struct Softplus {
+  template <class S>
+  static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
+    const S e = math::exp(z < S(0) ? z : -z);
+    const S small = e / (S(1) + e);
+    y = (z > S(0) ? z : S(0)) + math::log1p_unit(e);
+    d1 = z < S(0) ? small : S(1) - small;
+    d2 = d1 * (S(1) - d1);
+  }
+};
+
+}  // namespace activations
+}  // namespace dpcore

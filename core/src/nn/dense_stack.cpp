@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "nn/dense_stack.hpp"
+
+namespace dpcore {
+
+namespace {
+
+/// Element (i, j) of skip(x): 0, x(i, j) or x(i, j mod n_in).
+template <class S>
+KOKKOS_FORCEINLINE_FUNCTION S skip_value(const Skip skip, const Matrix<const S>& x, const int i, const int j,
+                                         const int n_in) {
+  if (skip == Skip::None) return S(0);
+  return x(i, j < n_in ? j : j - n_in);
+}
+
+/// x holds z = x_in W + b on entry and the layer's output on return.
+template <class Act, class S>
+void activate(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in,
+              const LayerState<S>& state, const bool training) {
+  const int n = static_cast<int>(state.x.extent(0)), m = layer.n_out, n_in = layer.n_in;
+  const Skip skip = layer.skip;
+  const Matrix<S> x = state.x, d1 = state.d1, d2 = state.d2, phi = state.phi;
+  const bool scaled = layer.time_step, second = training, keep_phi = training && layer.time_step;
+  if (skip == Skip::None && !scaled) {
+    S* px = x.data();
+    S* p1 = d1.data();
+    S* p2 = d2.data();
+    if (second) {
+      for_each_element(
+          exec, "dpcore::activate", 1, n * m, KOKKOS_LAMBDA(const int, const int j) {
+            S y, a, b;
+            Act::eval(px[j], y, a, b);
+            px[j] = y;
+            p1[j] = a;
+            p2[j] = b;
+          });
+    } else {
+      for_each_element(
+          exec, "dpcore::activate", 1, n * m, KOKKOS_LAMBDA(const int, const int j) {
+            S y, a, b;
+            Act::eval(px[j], y, a, b);
+            px[j] = y;
+            p1[j] = a;
+          });
+    }
+    return;
+  }
+  for_each_element(
+      exec, "dpcore::activate", n, m, KOKKOS_LAMBDA(const int i, const int j) {
+        S y, a, b;
+        Act::eval(x(i, j), y, a, b);
+        d1(i, j) = a;
+        if (second) d2(i, j) = b;
+        if (keep_phi) phi(i, j) = y;
+        x(i, j) = skip_value<S>(skip, x_in, i, j, n_in) + (scaled ? y * idt[j] : y);
+      });
+}
+
+template <class S>
+void activate_by_name(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in,
+                      const LayerState<S>& state, const bool training) {
+  namespace a = activations;
+  switch (layer.activation) {
+    case Activation::Linear: return activate<a::Linear>(exec, layer, idt, x_in, state, training);
+    case Activation::Tanh: return activate<a::Tanh>(exec, layer, idt, x_in, state, training);
+    case Activation::Gelu: return activate<a::Gelu>(exec, layer, idt, x_in, state, training);
+    case Activation::Relu: return activate<a::Relu>(exec, layer, idt, x_in, state, training);
+    case Activation::Relu6: return activate<a::Relu6>(exec, layer, idt, x_in, state, training);
+    case Activation::Softplus: return activate<a::Softplus>(exec, layer, idt, x_in, state, training);
+    case Activation::Sigmoid: return activate<a::Sigmoid>(exec, layer, idt, x_in, state, training);
+  }
+}
+
+/// x_bar of the layer's input gets the skip's share of the output's adjoint.
+template <class S>
+void add_skip_adjoint(const Exec& exec, const LayerSpec& layer, const Matrix<const S>& x_bar_out,
+                      const Matrix<S>& x_bar_in) {
+  const int n_in = layer.n_in;
+  const bool twice = layer.skip == Skip::Twice;
+  for_each_element(
+      exec, "dpcore::add_skip_adjoint", static_cast<int>(x_bar_in.extent(0)), n_in,
+      KOKKOS_LAMBDA(const int i, const int j) {
+        S sum = x_bar_out(i, j);
+        if (twice) sum += x_bar_out(i, j + n_in);
+        x_bar_in(i, j) += sum;
+      });
+}
+
+}  // namespace
+
+template <class S>
+DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, std::vector<LayerSpec> layers,
+                          const std::vector<bool>& trainable)
+    : store_(&store), layers_(std::move(layers)) {
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    auto& layer = layers_[k];
+    const std::string name = prefix + "layer_" + std::to_string(k) + "/";
+    layer.matrix = store.add(name + "matrix", {layer.n_in, layer.n_out}, trainable[k]);
+    layer.bias = store.add(name + "bias", {layer.n_out}, trainable[k]);
+    if (layer.time_step) layer.idt = store.add(name + "idt", {layer.n_out}, trainable[k]);
+  }
+}
+
+template <class S>
+void DenseStack<S>::prepare(int n, bool training, StackState<S>& state, Workspace& ws) const {
+  state.n = n;
+  state.layers.resize(layers_.size());
+  const auto rows = static_cast<std::size_t>(n);
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    auto& s = state.layers[k];
+    const auto m = static_cast<std::size_t>(layers_[k].n_out);
+    s = LayerState<S>();
+    s.x = ws.matrix<S>(rows, m);
+    s.d1 = ws.matrix<S>(rows, m);
+    if (training) {
+      s.d2 = ws.matrix<S>(rows, m);
+      if (layers_[k].time_step) s.phi = ws.matrix<S>(rows, m);
+      s.x_dot = ws.matrix<S>(rows, m);
+      s.z_dot = ws.matrix<S>(rows, m);
+      s.x_dot_bar = ws.matrix<S>(rows, m);
+      s.z_dot_bar = ws.matrix<S>(rows, m);
+      s.z_bar = ws.matrix<S>(rows, m);
+    }
+  }
+}
+
+template <class S>
+void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState<S>& state, bool training) const {
+  state.input = input;
+  Matrix<S> x_in = input;
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    const auto& layer = layers_[k];
+    auto& s = state.layers[k];
+    const S* bias = store_->value(layer.bias);
+    const Matrix<S> z = s.x;
+    if (layer.n_in == 1) {
+      const S* w = store_->value(layer.matrix);
+      for_each_element(
+          exec, "dpcore::dense_single_input", state.n, layer.n_out,
+          KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = x_in(i, 0) * w[j] + bias[j]; });
+    } else {
+      for_each_element(
+          exec, "dpcore::dense_bias", state.n, layer.n_out,
+          KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = bias[j]; });
+      multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 1, z);
+    }
+    activate_by_name<S>(exec, layer, store_->value(layer.idt), x_in, s, training);
+    x_in = s.x;
+  }
+}
+
+template <class S>
+void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackState<S>& state,
+                            Workspace& ws) const {
+  Matrix<S> x_in;
+  if (input_dot != nullptr) {
+    x_in = *input_dot;
+  } else {
+    x_in = ws.matrix<S>(static_cast<std::size_t>(state.n), 1);
+    for_each(exec, "dpcore::unit_tangent", state.n, KOKKOS_LAMBDA(const int i) { x_in(i, 0) = S(1); });
+  }
+  state.input_dot = x_in;
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    const auto& layer = layers_[k];
+    auto& s = state.layers[k];
+    // without training buffers z_dot is formed in place of x_dot
+    const Matrix<S> x_dot = s.x_dot, z_dot = s.z_dot.data() != nullptr ? s.z_dot : s.x_dot, d1 = s.d1;
+    if (layer.n_in == 1) {
+      const S* w = store_->value(layer.matrix);
+      for_each_element(
+          exec, "dpcore::tangent_single_input", state.n, layer.n_out,
+          KOKKOS_LAMBDA(const int i, const int j) { z_dot(i, j) = x_in(i, 0) * w[j]; });
+    } else {
+      multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, z_dot);
+    }
+    const S* idt = store_->value(layer.idt);
+    const bool scaled = layer.time_step;
+    const Skip skip = layer.skip;
+    const int n_in = layer.n_in;
+    const Matrix<const S> before = x_in;
+    for_each_element(
+        exec, "dpcore::tangent", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+          const S h_dot = d1(i, j) * z_dot(i, j);
+          x_dot(i, j) = skip_value<S>(skip, before, i, j, n_in) + (scaled ? h_dot * idt[j] : h_dot);
+        });
+    x_in = s.x_dot;
+  }
+}
+
+template <class S>
+void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_last, StackState<S>& state, bool keep,
+                                    const Matrix<S>* d_input, Workspace& ws) const {
+  Workspace::Scope scope(ws);
+  Matrix<S> x_bar = x_bar_last;
+  for (int k = static_cast<int>(layers_.size()) - 1; k >= 0; --k) {
+    const auto& layer = layers_[static_cast<std::size_t>(k)];
+    auto& s = state.layers[static_cast<std::size_t>(k)];
+    const auto n = static_cast<std::size_t>(state.n);
+    const Matrix<S> z_bar = keep ? s.z_dot_bar : ws.matrix<S>(n, static_cast<std::size_t>(layer.n_out));
+    const S* idt = store_->value(layer.idt);
+    const bool scaled = layer.time_step;
+    const Matrix<S> d1 = s.d1, out = x_bar;
+    for_each_element(
+        exec, "dpcore::backward_activation", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+          const S h_bar = scaled ? out(i, j) * idt[j] : out(i, j);
+          z_bar(i, j) = d1(i, j) * h_bar;
+        });
+    if (keep) s.x_dot_bar = x_bar;
+    if (k == 0 && d_input == nullptr) return;
+    // with `keep` the adjoints of the layers live as long as the state: prepare() reserved room for them
+    Matrix<S> x_bar_in;
+    if (k == 0) {
+      x_bar_in = *d_input;
+    } else if (keep) {
+      x_bar_in = state.layers[static_cast<std::size_t>(k - 1)].x_dot_bar;
+    } else {
+      x_bar_in = ws.matrix<S>(n, static_cast<std::size_t>(layer.n_in));
+    }
+    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
+    x_bar = x_bar_in;
+  }
+}
+
+template <class S>
+void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, StackState<S>& state,
+                                    const Matrix<S>* d_input, Workspace& ws) const {
+  Workspace::Scope scope(ws);
+  Matrix<S> x_bar = y_bar;
+  for (int k = static_cast<int>(layers_.size()) - 1; k >= 0; --k) {
+    const auto& layer = layers_[static_cast<std::size_t>(k)];
+    const auto& s = state.layers[static_cast<std::size_t>(k)];
+    const S* idt = store_->value(layer.idt);
+    const bool scaled = layer.time_step;
+    const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot, x_dot_bar = s.x_dot_bar, z_bar = s.z_bar, phi = s.phi,
+                    out = x_bar;
+    for_each_element(
+        exec, "dpcore::backward_activation_dual", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+          S h_bar = out(i, j), h_dot_bar = x_dot_bar(i, j);
+          if (scaled) {
+            // phi becomes the summand of idt_bar
+            phi(i, j) = h_bar * phi(i, j) + h_dot_bar * d1(i, j) * z_dot(i, j);
+            h_bar *= idt[j];
+            h_dot_bar *= idt[j];
+          }
+          z_bar(i, j) = d1(i, j) * h_bar + d2(i, j) * z_dot(i, j) * h_dot_bar;
+        });
+    if (k == 0 && d_input == nullptr) return;
+    const Matrix<S> x_bar_in =
+        k == 0 ? *d_input : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
+    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
+    x_bar = x_bar_in;
+  }
+}
+
+template <class S>
+void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& state, int k, int row0, int row1,
+                                         int slot, bool assign) const {
+  const auto& layer = layers_[static_cast<std::size_t>(k)];
+  const auto& s = state.layers[static_cast<std::size_t>(k)];
+  const Matrix<S>& x = k == 0 ? state.input : state.layers[static_cast<std::size_t>(k - 1)].x;
+  const Matrix<S>& x_dot = k == 0 ? state.input_dot : state.layers[static_cast<std::size_t>(k - 1)].x_dot;
+  S* w_bar = store_->gradient(slot, layer.matrix) + static_cast<std::ptrdiff_t>(row0) * layer.n_out;
+  const int m = layer.n_out;
+  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x.data() + row0, layer.n_in, s.z_bar.data(), m,
+          assign ? 0 : 1, w_bar, m);
+  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
+          s.z_dot_bar.data(), m, 1, w_bar, m);
+  if (row0 != 0) return;
+  S* b_bar = store_->gradient(slot, layer.bias);
+  S* idt_bar = store_->gradient(slot, layer.idt);
+  const bool scaled = layer.time_step;
+  const int n = state.n;
+  const Matrix<S> z_bar = s.z_bar, phi = s.phi;
+  if constexpr (kExecOnHost) {
+    if (assign) {
+      for (int j = 0; j < m; ++j) b_bar[j] = S(0);
+      for (int j = 0; scaled && j < m; ++j) idt_bar[j] = S(0);
+    }
+    for (int i = 0; i < n; ++i) {
+#pragma omp simd
+      for (int j = 0; j < m; ++j) b_bar[j] += z_bar(i, j);
+      if (!scaled) continue;
+#pragma omp simd
+      for (int j = 0; j < m; ++j) idt_bar[j] += phi(i, j);
+    }
+  } else {
+    for_each(
+        exec, "dpcore::bias_gradient", m, KOKKOS_LAMBDA(const int j) {
+          S b = assign ? S(0) : b_bar[j], t = assign || !scaled ? S(0) : idt_bar[j];
+          for (int i = 0; i < n; ++i) {
+            b += z_bar(i, j);
+            if (scaled) t += phi(i, j);
+          }
+          b_bar[j] = b;
+          if (scaled) idt_bar[j] = t;
+        });
+  }
+}
+
+template class DenseStack<double>;
+template class DenseStack<float>;
+
+}  // namespace dpcore

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "nn/parameter_store.hpp"
+
+#include <algorithm>
+
+#include "dpcore/errors.h"
+
+namespace dpcore {
+
+namespace {
+
+template <class S>
+void copy_out(const S* from, std::size_t n, double* out) {
+  std::vector<S> host(n);
+  Kokkos::deep_copy(Kokkos::View<S*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(host.data(), n),
+                    Vector<const S>(from, n));
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<double>(host[i]);
+}
+
+template <class S>
+void copy_in(const double* in, std::size_t n, S* to) {
+  std::vector<S> host(n);
+  for (std::size_t i = 0; i < n; ++i) host[i] = static_cast<S>(in[i]);
+  Kokkos::deep_copy(
+      Vector<S>(to, n),
+      Kokkos::View<const S*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(host.data(), n));
+}
+
+}  // namespace
+
+const ParameterInfo& ParameterBlock::find(const std::string& name) const {
+  for (const auto& p : info_) {
+    if (p.name == name) return p;
+  }
+  throw Error("no parameter named '" + name + "' in this network");
+}
+
+bool ParameterBlock::any_trainable() const {
+  return std::any_of(info_.begin(), info_.end(), [](const ParameterInfo& p) { return p.trainable; });
+}
+
+template <class S>
+std::size_t ParameterStore<S>::add(const std::string& name, std::vector<std::int64_t> shape, bool trainable) {
+  ParameterInfo p;
+  p.name = name;
+  p.size = 1;
+  for (const auto n : shape) p.size *= static_cast<std::size_t>(n);
+  p.shape = std::move(shape);
+  p.offset = size_;
+  p.trainable = trainable;
+  constexpr std::size_t align = 64 / sizeof(S);
+  size_ += (p.size + align - 1) / align * align;
+  info_.push_back(p);
+  return p.offset;
+}
+
+template <class S>
+void ParameterStore<S>::allocate() {
+  values_ = DeviceArray<S>("dpcore::ParameterStore::values", size_);
+}
+
+template <class S>
+void ParameterStore<S>::get(const ParameterInfo& p, double* out) const {
+  copy_out(value(p.offset), p.size, out);
+}
+
+template <class S>
+void ParameterStore<S>::set(const ParameterInfo& p, const double* in) {
+  copy_in(in, p.size, values_.data() + p.offset);
+}
+
+template <class S>
+void ParameterStore<S>::prepare_training(int slots) {
+  slots_ = slots;
+  gradients_ = DeviceArray<S>("dpcore::ParameterStore::gradients", static_cast<std::size_t>(slots) * size_);
+  moment1_ = DeviceArray<S>("dpcore::ParameterStore::moment1", size_);
+  moment2_ = DeviceArray<S>("dpcore::ParameterStore::moment2", size_);
+}
+
+template <class S>
+void ParameterStore<S>::get_gradient(const ParameterInfo& p, double* out) const {
+  std::fill(out, out + p.size, 0.0);
+  std::vector<double> part(p.size);
+  for (int slot = 0; slot < slots_; ++slot) {
+    copy_out(gradient(slot, p.offset), p.size, part.data());
+    for (std::size_t i = 0; i < p.size; ++i) out[i] += part[i];
+  }
+}
+
+template <class S>
+void ParameterStore<S>::zero_gradients(int slot) {
+  S* g = gradient(slot, 0);
+  for_each_element(
+      Exec(), "dpcore::zero_gradients", 1, static_cast<int>(size_), KOKKOS_LAMBDA(const int, const int i) { g[i] = S(0); });
+}
+
+template <class S>
+void ParameterStore<S>::get_moment(int moment, double* out) const {
+  copy_out((moment == 0 ? moment1_ : moment2_).data(), size_, out);
+}
+
+template <class S>
+void ParameterStore<S>::set_moment(int moment, const double* in) {
+  copy_in(in, size_, (moment == 0 ? moment1_ : moment2_).data());
+}
+
+template <class S>
+void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, std::size_t begin, std::size_t end) {
+  const S step = static_cast<S>(alpha), eps = static_cast<S>(adam.epsilon);
+  const S one_minus_b1 = S(1) - static_cast<S>(adam.beta1), one_minus_b2 = S(1) - static_cast<S>(adam.beta2);
+  const std::size_t size = size_;
+  const int slots = slots_;
+  S* value = values_.data();
+  S* m = moment1_.data();
+  S* v = moment2_.data();
+  const S* gradient = gradients_.data();
+  for (const auto& p : info_) {
+    const std::size_t first = std::max(begin, p.offset), last = std::min(end, p.offset + p.size);
+    if (!p.trainable || first >= last) continue;
+    for_each_element(
+        Exec(), "dpcore::adam_step", 1, static_cast<int>(last - first), KOKKOS_LAMBDA(const int, const int j) {
+          const std::size_t i = first + static_cast<std::size_t>(j);
+          S g = gradient[i];
+          for (int slot = 1; slot < slots; ++slot) g += gradient[static_cast<std::size_t>(slot) * size + i];
+          m[i] += (g - m[i]) * one_minus_b1;
+          v[i] += (g * g - v[i]) * one_minus_b2;
+          value[i] -= step * m[i] / (Kokkos::sqrt(v[i]) + eps);
+        });
+  }
+}
+
+template class ParameterStore<double>;
+template class ParameterStore<float>;
+
+}  // namespace dpcore

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The trainable numbers of one descriptor or fitting net: one flat array of scalars S with named parts, their
+// gradients (one slot per worker that accumulates) and the two Adam moments, allocated only for training.
+//
+// Parts start at multiples of 64 bytes; the gaps are zero and stay zero.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/views.hpp"
+
+namespace dpcore {
+
+struct ParameterInfo {
+  std::string name;                  // e.g. "net_0/layer_1/matrix"
+  std::vector<std::int64_t> shape;   // row-major
+  std::size_t offset = 0, size = 0;  // in elements
+  bool trainable = true;
+};
+
+struct AdamSettings {
+  // float32 constants promoted to the variable's type, as the reference keeps them (facts: training, section 4)
+  double beta1 = static_cast<double>(0.9F), beta2 = static_cast<double>(0.999F), epsilon = static_cast<double>(1e-8F);
+};
+
+/// What the optimiser, the model file and the checkpoint see of a store, whatever its precision.
+class ParameterBlock {
+ public:
+  virtual ~ParameterBlock() = default;
+
+  const std::vector<ParameterInfo>& parameters() const { return info_; }
+  const ParameterInfo& find(const std::string& name) const;  // throws Error
+  std::size_t size() const { return size_; }
+  virtual bool is_float() const = 0;
+  bool any_trainable() const;
+
+  virtual void get(const ParameterInfo&, double* out) const = 0;
+  virtual void set(const ParameterInfo&, const double* in) = 0;
+
+  /// Allocate `slots` gradient arrays and the Adam moments (zero).
+  virtual void prepare_training(int slots) = 0;
+  /// Sum of the gradient slots of one part, for tests.
+  virtual void get_gradient(const ParameterInfo&, double* out) const = 0;
+  virtual void zero_gradients(int slot) = 0;
+  /// moment 0 or 1, the whole flat array as doubles [size()]
+  virtual void get_moment(int moment, double* out) const = 0;
+  virtual void set_moment(int moment, const double* in) = 0;
+  /// One Adam step on elements [begin, end) with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are
+  /// summed over the slots in order.
+  virtual void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) = 0;
+
+ protected:
+  std::vector<ParameterInfo> info_;
+  std::size_t size_ = 0;
+};
+
+template <class S>
+class ParameterStore final : public ParameterBlock {
+ public:
+  /// Register a part; returns its offset. Call allocate() after the last.
+  std::size_t add(const std::string& name, std::vector<std::int64_t> shape, bool trainable);
+  void allocate();
+
+  const S* value(std::size_t offset) const { return values_.data() + offset; }
+  S* gradient(int slot, std::size_t offset) const {
+    return gradients_.data() + static_cast<std::size_t>(slot) * size_ + offset;
+  }
+  int slots() const { return slots_; }
+
+  bool is_float() const override { return sizeof(S) == 4; }
+  void get(const ParameterInfo&, double* out) const override;
+  void set(const ParameterInfo&, const double* in) override;
+  void prepare_training(int slots) override;
+  void get_gradient(const ParameterInfo&, double* out) const override;
+  void zero_gradients(int slot) override;
+  void get_moment(int moment, double* out) const override;
+  void set_moment(int moment, const double* in) override;
+  void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) override;
+
+ private:
+  DeviceArray<S> values_, gradients_, moment1_, moment2_;
+  int slots_ = 0;
+};
+
+}  // namespace dpcore

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "radial/radial_net.hpp"
+
+#include <algorithm>
+
+namespace dpcore {
+
+namespace {
+
+/// Rows worked on together: on a CPU so many that the layers' arrays stay in a core's cache.
+constexpr int kChunk = kExecOnHost ? 128 : 1 << 20;
+
+}  // namespace
+
+std::vector<LayerSpec> embedding_layers(int n_in, const EmbeddingSpec& spec) {
+  std::vector<LayerSpec> layers;
+  for (const int n : spec.neuron) {
+    LayerSpec layer;
+    layer.n_in = n_in;
+    layer.n_out = n;
+    layer.activation = spec.activation;
+    layer.skip = n == n_in ? Skip::Add : (n == 2 * n_in ? Skip::Twice : Skip::None);
+    layer.time_step = spec.resnet_dt && layer.skip != Skip::None;
+    layers.push_back(layer);
+    n_in = n;
+  }
+  return layers;
+}
+
+template <class S>
+void RadialNet<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+                           Workspace& ws) const {
+  const int n = static_cast<int>(s.extent(0));
+  StackState<S> state;
+  for (int begin = 0; begin < n; begin += kChunk) {
+    Workspace::Scope scope(ws);
+    const int end = std::min(n, begin + kChunk);
+    stack_.prepare(end - begin, false, state, ws);
+    for (std::size_t k = 0; k < state.layers.size(); ++k) {
+      state.layers[k].x_dot = ws.matrix<S>(state.layers[k].x.extent(0), state.layers[k].x.extent(1));
+    }
+    state.layers.back().x = rows(g, begin, end);
+    state.layers.back().x_dot = rows(g_prime, begin, end);
+    stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, false);
+    stack_.tangent(exec, nullptr, state, ws);
+  }
+}
+
+template <class S>
+void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar,
+                                   const Matrix<S>& g_prime_bar, int slot, Workspace& ws) const {
+  const int n = static_cast<int>(s.extent(0));
+  StackState<S> state;
+  for (int begin = 0; begin < n; begin += kChunk) {
+    Workspace::Scope scope(ws);
+    const int end = std::min(n, begin + kChunk);
+    stack_.prepare(end - begin, true, state, ws);
+    stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, true);
+    stack_.tangent(exec, nullptr, state, ws);
+    stack_.backward_inputs(exec, rows(g_prime_bar, begin, end), state, true, nullptr, ws);
+    stack_.backward_params(exec, rows(g_bar, begin, end), state, nullptr, ws);
+    for (std::size_t k = 0; k < state.layers.size(); ++k) {
+      stack_.accumulate_gradients(exec, state, static_cast<int>(k), 0, stack_.layers()[k].n_in, slot, false);
+    }
+  }
+}
+
+template class RadialNet<double>;
+template class RadialNet<float>;
+
+}  // namespace dpcore

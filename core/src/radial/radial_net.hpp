@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The embedding net as radial functions: R -> R^n_out, evaluated in chunks of rows that stay in cache.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/dense_stack.hpp"
+#include "radial/radial.hpp"
+
+namespace dpcore {
+
+struct EmbeddingSpec {
+  std::vector<int> neuron;
+  Activation activation = Activation::Tanh;
+  bool resnet_dt = false;
+  bool trainable = true;
+};
+
+/// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time step
+/// exists only where such a skip does (facts: descriptors, section 3).
+std::vector<LayerSpec> embedding_layers(int n_in, const EmbeddingSpec&);
+
+template <class S>
+class RadialNet final : public Radial<S> {
+ public:
+  RadialNet(ParameterStore<S>& store, const std::string& prefix, const EmbeddingSpec& spec)
+      : stack_(store, prefix, embedding_layers(1, spec), std::vector<bool>(spec.neuron.size(), spec.trainable)) {}
+
+  int n_out() const override { return stack_.n_out(); }
+  void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+               Workspace&) const override;
+  void backward_params(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
+                       int slot, Workspace&) const override;
+
+ private:
+  DenseStack<S> stack_;
+};
+
+}  // namespace dpcore

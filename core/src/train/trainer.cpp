@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "train/trainer.hpp"
+
+#include <cmath>
+
+#include "base/runtime.hpp"
+#include "train/tangent.hpp"
+
+namespace dpcore {
+
+namespace {
+
+constexpr int kLargestTile = kExecOnHost ? 64 : 1 << 14;
+constexpr int kSmallestTile = 16;
+
+Tile whole_type(const TilePlan& plan, int type) {
+  Tile t;
+  t.type = type;
+  t.begin = plan.type_begin[static_cast<std::size_t>(type)];
+  t.end = plan.type_begin[static_cast<std::size_t>(type) + 1];
+  return t;
+}
+
+}  // namespace
+
+TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
+    : potential_(potential), loss_(loss_config) {
+  potential_.descriptor().parameters().prepare_training(n_workers());
+  potential_.fitting().parameters().prepare_training(1);
+  for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
+}
+
+std::map<std::string, double> TrainStep::losses(const Structure& structure, const FittingParams& params,
+                                                const Labels& labels, float lr, float start_lr) {
+  evaluate(potential_, structure, params, false, team_, evaluation_);
+  return loss_.compute(evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy, labels, lr,
+                       start_lr, nullptr);
+}
+
+std::map<std::string, double> TrainStep::gradients(const Structure& structure, const FittingParams& params,
+                                                   const Labels& labels, float lr, float start_lr) {
+  const Descriptor& descriptor = potential_.descriptor();
+  const Fitting& fitting = potential_.fitting();
+  const int ntypes = potential_.ntypes();
+  const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
+  team_.prepare(potential_, structure, plan, false);
+  Workspace& shared = team_.workers.front()->kept;
+  for (int t = 0; t < ntypes; ++t) {
+    const Tile all = whole_type(plan, t);
+    fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
+    fitting.begin(team_.workers.front()->exec, team_.structure, all, params, *fitting_[static_cast<std::size_t>(t)], shared);
+  }
+  d_bar_.assign(plan.tiles.size(), AnyMatrix());
+  run_tiles(team_, structure, plan, [&](int index, const Tile& tile) {
+    Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+    Workspace::Scope scope(w.scratch);
+    Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
+    const AnyMatrix d = descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, w.scratch);
+    const Vector<double> energy(team_.atom_energy.data() + tile.begin, static_cast<std::size_t>(tile.size()));
+    fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, energy, w.scratch);
+    AnyMatrix& d_bar = d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())];
+    d_bar = fitting.backward_inputs(w.exec, tile, tile.row, state, w.kept);
+    descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, w.scratch);
+    add_force_virial(w.exec, team_.structure, tile, w.descriptor->pairs, w.sums);
+  });
+  team_.collect(structure, plan, evaluation_);
+
+  LossGradient gradient;
+  const auto terms = loss_.compute(evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy,
+                                   labels, lr, start_lr, &gradient);
+  backward(structure, plan, params, gradient);
+  return terms;
+}
+
+void TrainStep::backward(const Structure& structure, const TilePlan& plan, const FittingParams& params,
+                         const LossGradient& gradient) {
+  (void)params;
+  const Descriptor& descriptor = potential_.descriptor();
+  const Fitting& fitting = potential_.fitting();
+  ParameterBlock& embedding_store = potential_.descriptor().parameters();
+  ParameterBlock& fitting_store = potential_.fitting().parameters();
+
+  std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()), energy_bar(plan.centre.size());
+  for (std::size_t i = 0; i < x_dot.size(); ++i) x_dot[i] = -gradient.force[i];
+  for (std::size_t i = 0; i < strain_dot.size(); ++i) strain_dot[i] = -gradient.virial[i];
+  for (std::size_t k = 0; k < plan.centre.size(); ++k) {
+    const auto c = static_cast<std::size_t>(plan.centre[k]);
+    energy_bar[k] = gradient.energy[static_cast<std::size_t>(structure.frame[c])] + gradient.atom_energy[c];
+  }
+  assign(x_dot_, x_dot);
+  assign(strain_dot_, strain_dot);
+  assign(energy_bar_, energy_bar);
+
+  run_workers(team_.size(), [&](int index) { embedding_store.zero_gradients(index); });
+  run_tiles(team_, structure, plan, [&](int index, const Tile& tile) {
+    Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+    Workspace::Scope scope(w.scratch);
+    Workspace& ws = w.scratch;
+    Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
+    descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, ws);
+    pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.descriptor->pairs, ws);
+    const AnyMatrix d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
+    const Vector<double> bar(energy_bar_.data() + tile.begin, static_cast<std::size_t>(tile.size()));
+    const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
+    descriptor.backward_params(w.exec, tile, d_bar, d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())],
+                               *w.descriptor, index, ws);
+  });
+
+  struct Job {
+    int type, index;
+  };
+  std::vector<Job> jobs;
+  bool all_types = true;
+  for (int t = 0; t < potential_.ntypes(); ++t) {
+    if (whole_type(plan, t).size() == 0) {
+      all_types = false;
+      continue;
+    }
+    Fitting::State& state = *fitting_[static_cast<std::size_t>(t)];
+    fitting.finish(team_.workers.front()->exec, state, team_.workers.front()->kept);
+    for (int k = 0; k < fitting.n_gradient_jobs(state); ++k) jobs.push_back({t, k});
+  }
+  if (!all_types) fitting_store.zero_gradients(0);
+  run_workers(team_.size(), [&](int index) {
+    Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+    for (std::size_t j = static_cast<std::size_t>(index); j < jobs.size(); j += static_cast<std::size_t>(team_.size())) {
+      fitting.run_gradient_job(w.exec, jobs[j].index, *fitting_[static_cast<std::size_t>(jobs[j].type)], w.scratch);
+    }
+  });
+}
+
+void TrainStep::update(float lr) {
+  // float32 arithmetic of the reference's optimiser; see facts: training, section 4
+  const double alpha = static_cast<double>(lr) * std::sqrt(1.0 - static_cast<double>(beta2_power)) /
+                       (1.0 - static_cast<double>(beta1_power));
+  const AdamSettings adam;
+  for (ParameterBlock* block : {&potential_.descriptor().parameters(), &potential_.fitting().parameters()}) {
+    const std::size_t n = block->size(), workers = static_cast<std::size_t>(team_.size());
+    run_workers(team_.size(), [&](int index) {
+      const auto k = static_cast<std::size_t>(index);
+      block->adam_step(alpha, adam, n * k / workers, n * (k + 1) / workers);
+    });
+  }
+  beta1_power *= 0.9F;
+  beta2_power *= 0.999F;
+  ++steps;
+}
+
+}  // namespace dpcore

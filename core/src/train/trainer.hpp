@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// One training step with hand-written derivatives.
+//
+// With x_dot = -dL/dF as a displacement of the atoms and eps_dot = -dL/dV as a strain, the gradient of the loss is that of
+//     Phi = sum_i ( (dL/dE + dL/dE_i) E_i + E_dot_i ),
+// E_dot the directional derivative: force and virial terms need no second derivatives beyond one tangent pass
+// (architecture: the mathematics of training; Pearlmutter 1994). Steps:
+//     1. tiles: forward and plain backward; energies, forces, virials; the fitting's layers are kept
+//     2. loss and its derivatives with respect to the outputs
+//     3. tiles: descriptor forward again, tangents, adjoints of Phi; the embedding nets' gradients per worker
+//     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
+//     5. Adam
+#pragma once
+
+#include "loss/energy_loss.hpp"
+#include "model/evaluate.hpp"
+
+namespace dpcore {
+
+class TrainStep {
+ public:
+  TrainStep(Potential&, const nlohmann::json& loss_config);
+
+  /// Gradients of the loss into the stores; returns the loss terms before the step.
+  std::map<std::string, double> gradients(const Structure&, const FittingParams&, const Labels&, float lr, float start_lr);
+  /// Adam with learning rate lr on the gradients of the last call.
+  void update(float lr);
+  /// Loss terms only.
+  std::map<std::string, double> losses(const Structure&, const FittingParams&, const Labels&, float lr, float start_lr);
+
+  const Evaluation& evaluation() const { return evaluation_; }
+  /// beta powers of Adam (float32 in the reference) and the number of steps taken
+  float beta1_power = 0.9F, beta2_power = 0.999F;
+  long steps = 0;
+
+ private:
+  void backward(const Structure&, const TilePlan&, const FittingParams&, const LossGradient&);
+
+  Potential& potential_;
+  EnergyLoss loss_;
+  WorkerTeam team_;
+  Evaluation evaluation_;
+  std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type
+  std::vector<AnyMatrix> d_bar_;                          // dE/dD of every tile
+  DeviceArray<double> x_dot_, strain_dot_, energy_bar_;
+};
+
+}  // namespace dpcore

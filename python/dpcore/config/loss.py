@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``loss`` section."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dargs import Argument, Variant
+
+from dpcore.config.values import NON_NEGATIVE, OPTIONAL_POSITIVE, opt
+from dpcore.errors import InputError
+
+NOT_SUPPORTED = (
+    "tensor",
+    "dos",
+    "property",
+    "ener_spin",
+    "ener_dipole",
+    "ener_hess",
+    "dens",
+    "denoise",
+)
+
+# suffix of the two prefactors -> (label, default at the start, default in the limit)
+TERMS = {
+    "e": ("energy", 0.02, 1.0),
+    "f": ("force", 1000.0, 1.0),
+    "v": ("virial", 0.0, 0.0),
+    "ae": ("atom_ener", 0.0, 0.0),
+    "pf": ("atom_pref", 0.0, 0.0),
+}
+
+_TERM_DOC = {
+    "e": "the energy per frame",
+    "f": "the forces",
+    "v": "the virial",
+    "ae": "the atomic energies",
+    "pf": "the forces weighted per atom with atom_pref.npy",
+}
+
+
+def argument() -> Argument:
+    """The section and its keys."""
+    keys = []
+    for suffix, (_, start, limit) in TERMS.items():
+        doc = f"Weight of {_TERM_DOC[suffix]} in the loss"
+        keys.append(opt(f"start_pref_{suffix}", float, start, f"{doc} at the first step.", NON_NEGATIVE))
+        keys.append(
+            opt(
+                f"limit_pref_{suffix}",
+                float,
+                limit,
+                f"{doc} in the limit of a vanishing learning rate.",
+                NON_NEGATIVE,
+            )
+        )
+    keys.append(
+        opt(
+            "relative_f",
+            [float, None],
+            None,
+            "If given (eV/A), the force error of an atom is divided by the norm of its label plus this.",
+            OPTIONAL_POSITIVE,
+        )
+    )
+    ener = Argument("ener", dict, keys, doc="Energy, forces, virial and atomic energies.")
+    return Argument(
+        "loss",
+        dict,
+        [],
+        [Variant("type", [ener], optional=True, default_tag="ener", doc="The kind of loss.")],
+        optional=True,
+        default={"type": "ener"},
+        doc="What training makes small: a weighted sum of mean square errors. The weights follow the "
+        "learning rate from their start to their limit.",
+    )
+
+
+def active_terms(loss: dict[str, Any]) -> dict[str, str]:
+    """The terms that take part, ``{"e": "energy", ...}``: those with a prefactor that is not always 0."""
+    return {
+        suffix: label
+        for suffix, (label, _, _) in TERMS.items()
+        if loss[f"start_pref_{suffix}"] != 0 or loss[f"limit_pref_{suffix}"] != 0
+    }
+
+
+def labels_of_loss(loss: dict[str, Any]) -> tuple[str, ...]:
+    """The labels to read for a normalised ``loss`` section: what its terms need, and always the energy."""
+    asked = {"energy", *active_terms(loss).values()}
+    if "atom_pref" in asked:
+        asked.add("force")
+    return tuple(label for label, _, _ in TERMS.values() if label in asked)
+
+
+def check(loss: dict[str, Any]) -> None:
+    """Refuse a loss without terms."""
+    if not active_terms(loss):
+        raise InputError("all prefactors are 0, so there is nothing to train on", "loss")

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``model`` section: types, descriptor, fitting net, and how the statistics are taken."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from dargs import Argument
+
+from dpcore.config import descriptor, fitting
+from dpcore.config.values import POSITIVE, POSITIVE_INT, opt, rule
+from dpcore.errors import InputError
+
+log = logging.getLogger(__name__)
+
+_STORED_AS = {"default": "float64", "float16": "float32"}
+
+
+def _is_type_map(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(name, str) and name.split() == [name] for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
+TYPE_MAP = rule(_is_type_map, 'must be a list of different names without blanks, for example ["O", "H"]')
+
+
+def argument() -> Argument:
+    """The section and its keys."""
+    return Argument(
+        "model",
+        dict,
+        [
+            opt(
+                "type_map",
+                [list[str], None],
+                None,
+                "The names of the atom types; type t of the model is the name at position t. Without it the "
+                "names come from the type_map.raw files of the training data.",
+                TYPE_MAP,
+            ),
+            opt(
+                "data_stat_nbatch",
+                int,
+                10,
+                "How many batches of each training system enter the statistics taken before training.",
+                POSITIVE_INT,
+            ),
+            opt(
+                "data_stat_protect",
+                float,
+                1e-2,
+                "Smallest standard deviation by which frame and atomic parameters are divided.",
+                POSITIVE,
+            ),
+            opt(
+                "data_bias_nsample",
+                int,
+                10,
+                "Accepted for compatibility; the energy bias uses the batches of `data_stat_nbatch`.",
+                POSITIVE_INT,
+            ),
+            Argument("descriptor", dict, [], [descriptor.variant()], doc="How an atom's surroundings enter."),
+            Argument("fitting_net", dict, [], [fitting.variant()], doc="What the model predicts, and how."),
+        ],
+        doc="The model.",
+    )
+
+
+def check(model: dict[str, Any]) -> None:
+    """Check the keys of `model` against each other and settle the precision of the nets, in place.
+
+    ``default`` becomes ``float64``; ``float16`` becomes ``float32`` and is logged.
+    """
+    n_types = None if model["type_map"] is None else len(model["type_map"])
+    for section, registry in (("descriptor", descriptor.REGISTRY), ("fitting_net", fitting.REGISTRY)):
+        keys = model[section]
+        registry[keys["type"]].check(keys, n_types, f"model/{section}")
+        _settle(keys, f"model/{section}")
+
+
+def _settle(keys: dict[str, Any], where: str) -> None:
+    """Replace names that mean the same as another by that other, and say where that costs precision."""
+    if keys.get("precision") == "float16":
+        log.warning("%s/precision: float16 is stored and computed as float32", where)
+    if "precision" in keys:
+        keys["precision"] = _STORED_AS.get(keys["precision"], keys["precision"])
+    if keys.get("activation_function") == "gelu_tf":
+        keys["activation_function"] = "gelu"
+
+
+def set_type_map(config: dict[str, Any], names: list[str] | None, n_types: int) -> None:
+    """Complete a configuration without ``model/type_map`` from the data, in place.
+
+    Parameters
+    ----------
+    config
+        The normalised input.  One that has a type map keeps it.
+    names
+        The names the data have for the types; None if they have none.
+    n_types
+        Number of types in the data.
+
+    Types without a name, also those that only a list of ``sel`` tells of, are called ``Type_0``,
+    ``Type_1``, ...  Repeats the checks that need the number of types.
+    """
+    model = config["model"]
+    if model["type_map"] is not None:
+        return
+    sel = model["descriptor"]["sel"]
+    known = list(names or [])
+    total = max(len(known), n_types, len(sel) if isinstance(sel, list) else 0)
+    known += [f"Type_{i}" for i in range(len(known), total)]
+    if not _is_type_map(known):
+        raise InputError(f"the data name the types {known}, not all different", "model/type_map")
+    model["type_map"] = known
+    check(model)
+
+
+def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str, Any]:
+    """The part of a normalised ``model`` section that the core and the model file hold.
+
+    Parameters
+    ----------
+    model
+        The normalised section; its type map must be known.
+    sel
+        Neighbour slots per type; needed where ``model/descriptor/sel`` is ``auto``.
+    """
+    out = {key: dict(model[key]) for key in ("descriptor", "fitting_net")}
+    if sel is not None:
+        out["descriptor"]["sel"] = [int(n) for n in sel]
+    if not isinstance(out["descriptor"]["sel"], list):
+        raise InputError("is still to be counted in the training data", "model/descriptor/sel")
+    if model["type_map"] is None:
+        raise InputError("is still to be taken from the training data", "model/type_map")
+    return {"type_map": list(model["type_map"]), **out}

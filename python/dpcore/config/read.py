@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Read an input file, JSON or YAML by its suffix, into a dictionary."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from dpcore.errors import InputError
+
+__all__ = ["read_input"]
+
+
+def read_input(path: str | Path) -> dict[str, Any]:
+    """Parse `path` (``.json``, ``.yaml`` or ``.yml``) and return its top-level dictionary, unchecked.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, has another suffix, is not valid (with line and column), holds a key
+        twice, or is not a dictionary at its top level.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".json", ".yaml", ".yml"):
+        raise InputError("expected a file whose name ends in .json, .yaml or .yml", path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError("no such input file", path) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text (byte {error.start})", path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path) from None
+    data = _parse_json(text, path) if suffix == ".json" else _parse_yaml(text, path)
+    if not isinstance(data, dict):
+        raise InputError(f"expected a dictionary of sections at the top level, got {_kind(data)}", path)
+    return data
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+class _DuplicateKey(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out and not key.startswith("_"):
+            raise _DuplicateKey(key)
+        out[key] = value
+    return out
+
+
+def _no_constant(text: str) -> float:
+    raise _DuplicateKey(f"{text} is not a number that JSON knows")
+
+
+def _parse_json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        lines = text.splitlines() or [""]
+        line = lines[min(error.lineno, len(lines)) - 1].rstrip()
+        before = text[: error.pos].rstrip()
+        hint = ""
+        if before.endswith(","):
+            hint = " (a comma before the closing bracket?)"
+        elif re.match(r"\s*(//|#|/\*)", text[error.pos :]):
+            hint = ' (JSON has no comments; a key that begins with "_" is ignored)'
+        raise InputError(
+            f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}{hint}\n    {line}",
+            path,
+        ) from None
+    except _DuplicateKey as error:
+        what = str(error)
+        message = what if " " in what else f'the key "{what}" is given twice in the same section'
+        raise InputError(message, path) from None
+    except RecursionError:
+        raise InputError("not valid JSON: nested too deeply", path) from None
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML 1.2 scalars: 1e-3 is a number, and No, on, y are text (No is also an element)."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [(tag, regex) for tag, regex in pairs if not tag.endswith((":bool", ":float"))]
+            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            seen: set[Any] = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f'the key "{key}" is given twice in the same section',
+                        problem_mark=key_node.start_mark,
+                    )
+                seen.add(key)
+            return super().construct_mapping(node, deep=deep)
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+    )
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)\Z"),
+        list("-+.0123456789"),
+    )
+    try:
+        return yaml.load(text, Loader=Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
+        raise InputError(f"not valid YAML{at}: {error.problem}", path) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"not valid YAML: {error}", path) from None

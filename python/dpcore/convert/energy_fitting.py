@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The fitting net ``ener`` of a frozen graph.
+
+One net per centre type.  How the energy of the isolated atom and the energy bias
+enter changed between versions; what counts is what the graph computes:
+
+* the final bias alone (up to 2.1);
+* plus ``fitting_attr/t_bias_atom_e`` (2.2 and later);
+* then times ``t_out_std`` plus ``t_out_bias`` (3.x);
+* with atom_ener the net is evaluated a second time with a zero descriptor and
+  subtracted, and a constant ``atom_<t>_ener`` (2.0, 2.1) or the bias is added.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dpcore.convert.graph import Graph, source_name
+from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
+from dpcore.convert.unsupported import DESCRIPTOR_OPS
+
+_DEFAULT_RCOND = 1e-3
+_OUT_BIAS = "model_attr/model_attr/t_out_bias"
+_OUT_STD = "model_attr/model_attr/t_out_std"
+
+
+def read_fitting(
+    graph: Graph, script: dict[str, Any], n_types: int, notes: list[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Config section and tensors (``fitting/...``) of the fitting net.
+
+    ``script`` is its section of the training script ({} in old graphs), ``notes``
+    collects what the conversion changed.  Raises ``InputError`` for damaged nets
+    and for forms dpcore does not have.
+    """
+    nets = [_read_net(graph, centre) for centre in range(n_types)]
+    _check_nets(graph, nets)
+    subtracted = [_subtracts_vacuum(graph, centre, net) for centre, net in enumerate(nets)]
+    bias = _bias(graph, nets, notes)
+    tensors: dict[str, np.ndarray] = {"fitting/bias_atom_e": bias}
+    for centre, net in enumerate(nets):
+        for k, layer in enumerate(net):
+            tensors.update(layer.tensors(f"fitting/net_{centre}/layer_{k}"))
+    sizes = {}
+    for key, name in (("fparam", "dfparam"), ("aparam", "daparam")):
+        sizes[key] = _parameter_size(graph, key, f"fitting_attr/{name}")
+        if sizes[key]:
+            for part in ("avg", "istd"):
+                values = _parameter_statistics(graph, key, part, sizes[key])
+                tensors[f"fitting/{key}_{part}"] = values
+    hidden = nets[0][:-1]
+    notes.extend(gelu_note("fitting_net", hidden))
+    has_skip = any(_has_skip(hidden, k) for k in range(len(hidden)))
+    if script.get("precision") == "float16":
+        notes.append("fitting_net: the float16 weights are kept and evaluated in float32")
+    config = {
+        "type": "ener",
+        "numb_fparam": sizes["fparam"],
+        "numb_aparam": sizes["aparam"],
+        "neuron": [layer.bias.size for layer in hidden],
+        "activation_function": (
+            hidden[0].activation if hidden else script.get("activation_function", "tanh")
+        ),
+        "precision": nets[0][-1].matrix.dtype.name,
+        "resnet_dt": (
+            any(layer.idt is not None for layer in hidden)
+            if has_skip
+            else bool(script.get("resnet_dt", False))
+        ),
+        "trainable": script.get("trainable", True),
+        "rcond": float(script.get("rcond") or _DEFAULT_RCOND),
+        "seed": script.get("seed"),
+        "atom_ener": _atom_ener(script, subtracted, bias),
+    }
+    return config, tensors
+
+
+def _read_net(graph: Graph, centre: int) -> list[DenseLayer]:
+    """Hidden layers and the linear output layer of one centre type."""
+    layers: list[DenseLayer] = []
+    while f"layer_{len(layers)}_type_{centre}/matrix" in graph:
+        scope = f"layer_{len(layers)}_type_{centre}"
+        layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", False))
+    scope = f"final_layer_type_{centre}"
+    layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", True))
+    if layers[-1].bias.size != 1:
+        raise graph.error(
+            f"{scope!r} has {layers[-1].bias.size} outputs, expected 1 (the energy); "
+            "the model is not an energy model"
+        )
+    check_chain(graph, f"the fitting net of type {centre}", layers)
+    return layers
+
+
+def _has_skip(hidden: list[DenseLayer], k: int) -> bool:
+    """The rule of the fitting net: a skip where the width stays, not on layer 0."""
+    return k > 0 and hidden[k].bias.size == hidden[k - 1].bias.size
+
+
+def _check_nets(graph: Graph, nets: list[list[DenseLayer]]) -> None:
+    """All nets must be of one form, with time steps exactly on the skips or nowhere."""
+    forms = set()
+    for centre, net in enumerate(nets):
+        hidden = net[:-1]
+        skips = [_has_skip(hidden, k) for k in range(len(hidden))]
+        time_steps = {layer.idt is not None for layer, skip in zip(hidden, skips) if skip}
+        stray = any(layer.idt is not None for layer, skip in zip(hidden, skips) if not skip)
+        if stray or len(time_steps) > 1:
+            raise graph.error(
+                f"the fitting net of type {centre} has time steps (idt) on some "
+                "layers only, or on layers without a skip; the file is corrupt or of an unknown "
+                "version"
+            )
+        shapes = tuple(layer.matrix.shape for layer in net)
+        activations = frozenset(layer.activation for layer in hidden)
+        forms.add((shapes, activations, *time_steps, net[0].matrix.dtype.name))
+    if len(forms) > 1 or any(len(form[1]) > 1 for form in forms):
+        raise graph.error(
+            f"the fitting nets differ in size, activation, time step or precision: "
+            f"{sorted(map(str, forms))}; dpcore has one form for all types"
+        )
+
+
+def _subtracts_vacuum(graph: Graph, centre: int, net: list[DenseLayer]) -> bool:
+    """True when the net is used as net(x) - net(x with zero descriptor)."""
+    uses = {len(layer.sums) for layer in net}
+    if uses == {1}:
+        return False
+    outputs = [total.name for total in net[-1].sums]
+    environment = [node.name for node in graph if node.op in DESCRIPTOR_OPS]
+    with_descriptor = [
+        name for name in outputs if environment[0] in graph.ancestors([name], values_only=True)
+    ]
+    differences = [
+        [graph.resolve_cast(source_name(reference)) for reference in node.input]
+        for node in graph.forward_nodes()
+        if node.op == "Sub"
+    ]
+    if uses == {2} and len(with_descriptor) == 1:
+        without = next(name for name in outputs if name not in with_descriptor)
+        if [with_descriptor[0], without] in differences:
+            return True
+    raise graph.error(
+        f"the fitting net of type {centre} is used {sorted(uses)} times, and not as "
+        "the difference to the isolated atom (atom_ener); the model is of a version dpcore does "
+        "not know"
+    )
+
+
+def _per_type(graph: Graph, name: str, n_types: int, default: float) -> np.ndarray:
+    """A constant of one value per type, float64; ``default`` where it is not used."""
+    if not graph.in_forward(name):
+        return np.full(n_types, default)
+    values = graph.const(name)
+    if values.dtype.kind != "f" or values.size != n_types or not np.all(np.isfinite(values)):
+        raise graph.error(
+            f"{name!r} should be {n_types} finite numbers (one per type), is "
+            f"{values.dtype} of shape {list(values.shape)}; the file is corrupt"
+        )
+    return values.reshape(-1).astype(np.float64)
+
+
+def _bias(graph: Graph, nets: list[list[DenseLayer]], notes: list[str]) -> np.ndarray:
+    """The constant per type beside the final bias, [n_types] eV, float64.
+
+    A scale (t_out_std) other than one is multiplied into the output layer.
+    """
+    n_types = len(nets)
+    bias = _per_type(graph, "fitting_attr/t_bias_atom_e", n_types, 0.0)
+    for centre in range(n_types):
+        name = f"atom_{centre}_ener"
+        if graph.in_forward(name):
+            bias[centre] += float(graph.number(name))
+    scale = _per_type(graph, _OUT_STD, n_types, 1.0)
+    for centre in np.nonzero(scale != 1.0)[0]:
+        output = nets[centre][-1]
+        output.matrix = (output.matrix * scale[centre]).astype(output.matrix.dtype)
+        output.bias = (output.bias * scale[centre]).astype(output.bias.dtype)
+        notes.append(f"t_out_std = {scale[centre]} of type {centre} is in its output layer now")
+    return bias * scale + _per_type(graph, _OUT_BIAS, n_types, 0.0)
+
+
+def _atom_ener(script: dict[str, Any], subtracted: list[bool], bias: np.ndarray) -> list[float | None]:
+    """atom_ener of the config: a number for the types with the difference, else None."""
+    if not any(subtracted):
+        return []
+    written = list(script.get("atom_ener") or [])
+    values: list[float | None] = []
+    for centre, is_difference in enumerate(subtracted):
+        given = written[centre] if centre < len(written) else None
+        number = float(bias[centre]) if given is None else float(given)
+        values.append(number if is_difference else None)
+    return values
+
+
+def _parameter_size(graph: Graph, key: str, name: str) -> int:
+    """numb_fparam or numb_aparam; 0 in graphs older than the parameter."""
+    size = int(graph.number(name)) if graph.is_const(name) else 0
+    if size < 0 or (size == 0 and graph.in_forward(f"t_{key}")):
+        raise graph.error(f"the energy depends on t_{key} but {name!r} is {size}; corrupt file")
+    return size
+
+
+def _parameter_statistics(graph: Graph, key: str, part: str, size: int) -> np.ndarray:
+    """Average or inverse standard deviation of fparam/aparam, [size], float64."""
+    name = f"fitting_attr/t_{key}_{part}"
+    values = graph.const(name)
+    if values.dtype.kind != "f" or values.size != size or not np.all(np.isfinite(values)):
+        raise graph.error(
+            f"{name!r} should be {size} finite numbers, is {values.dtype} of shape "
+            f"{list(values.shape)}; the file is corrupt"
+        )
+    return values.reshape(-1).astype(np.float64)
+
+
+def axis_neuron(graph: Graph, fitting: dict[str, Any], n_inputs: int, width: int, written: int) -> int:
+    """axis_neuron from the size of the fitting net's input.
+
+    n_inputs = width * axis_neuron + numb_fparam + numb_aparam, ``width`` the last
+    layer of the embedding net.  A disagreement with the training script is an error.
+    """
+    columns = n_inputs - fitting["numb_fparam"] - fitting["numb_aparam"]
+    if columns <= 0 or columns % width or columns // width > width:
+        raise graph.error(
+            f"the fitting net takes {n_inputs} inputs, which no axis_neuron explains "
+            f"(embedding width {width}, numb_fparam {fitting['numb_fparam']}, numb_aparam "
+            f"{fitting['numb_aparam']}); the model is of a kind dpcore does not know"
+        )
+    if written not in (0, columns // width):
+        raise graph.error(
+            f"the nets have axis_neuron = {columns // width}, the training script "
+            f"says {written}; the file is corrupt"
+        )
+    return columns // width

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
+
+What is read: the descriptor ``se_e2_a`` and the fitting net ``ener``.  Weights
+and statistics are the constants of the graph; what no constant tells (cut-off,
+skips, activation, how the bias enters) comes from its operations, and from the
+training script stored in it for what the graph does not show (seeds, trainable).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpcore import __version__
+from dpcore.convert.energy_fitting import axis_neuron, read_fitting
+from dpcore.convert.graph import Graph
+from dpcore.convert.graphdef import read_graph
+from dpcore.convert.se_e2_a import read_descriptor
+from dpcore.convert.unsupported import refuse_unknown_operations, refuse_unsupported, section
+
+# Names of the outputs; those with "_test" were used before 1.0.
+_ENERGY_OUTPUTS = ("o_atom_energy", "o_energy", "atom_energy_test", "energy_test")
+_LAST_OUTPUTS = ("o_virial", "virial_test")
+
+
+def read_tensorflow_graph(
+    path: str | Path, expected_format: str = "auto"
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Read a frozen DeePMD-kit model and return a dpcore model.
+
+    Parameters
+    ----------
+    path
+        Binary (.pb) or text (.pbtxt) graph, recognised by content.
+    expected_format
+        ``"auto"``, ``"pb"`` or ``"pbtxt"``; the last two refuse the other form.
+
+    Returns
+    -------
+    metadata
+        Strings: format, format_version, dpcore_version, kind, config (JSON of the
+        ``model`` section) and training (JSON summary; ``notes`` lists what the
+        conversion changed or assumed).
+    tensors
+        ``descriptor/...`` and ``fitting/...`` arrays.
+
+    Raises ``InputError`` for files that are damaged or no DeePMD-kit graphs, and
+    for models that dpcore cannot represent (refused by name).
+    """
+    path = Path(path)
+    graph = Graph(read_graph(path, expected_format), path)
+    script = _training_script(graph)
+    refuse_unsupported(graph, script)
+    graph.trace_forward(_energy_outputs(graph))
+    refuse_unknown_operations(graph)
+
+    notes: list[str] = []
+    descriptor, tensors = read_descriptor(graph, section(script, "model", "descriptor"), notes)
+    n_types = len(descriptor["sel"])
+    type_map = _type_map(graph, section(script, "model"), n_types, notes)
+    fitting, fitting_tensors = read_fitting(graph, section(script, "model", "fitting_net"), n_types, notes)
+    descriptor["axis_neuron"] = axis_neuron(
+        graph,
+        fitting,
+        n_inputs=fitting_tensors["fitting/net_0/layer_0/matrix"].shape[0],
+        width=descriptor["neuron"][-1],
+        written=descriptor["axis_neuron"],
+    )
+    tensors.update(fitting_tensors)
+    notes.extend(_dropped_options(section(script, "model")))
+
+    config = {"type_map": type_map, "descriptor": descriptor, "fitting_net": fitting}
+    model_metadata = {
+        "format": "dpcore-model",
+        "format_version": "1",
+        "dpcore_version": __version__,
+        "kind": "ener",
+        "config": json.dumps(config),
+        "training": json.dumps(_training_summary(graph, script, notes)),
+    }
+    return model_metadata, tensors
+
+
+def _energy_outputs(graph: Graph) -> list[str]:
+    """The nodes of the energy; the virial, the last output, must be there too."""
+    outputs = [name for name in _ENERGY_OUTPUTS if name in graph]
+    if not outputs or not any(name in graph for name in _LAST_OUTPUTS):
+        raise graph.error(
+            f"the graph has no energy or no virial output (expected {' or '.join(_ENERGY_OUTPUTS)}, "
+            f"and {' or '.join(_LAST_OUTPUTS)}); the file is truncated or not a frozen energy model"
+        )
+    return outputs
+
+
+def _training_script(graph: Graph) -> dict[str, Any]:
+    """The training input stored in the graph (2.0 and later), else {}."""
+    if "train_attr/training_script" not in graph:
+        return {}
+    text = graph.string("train_attr/training_script")
+    try:
+        script = json.loads(text) if text.strip() else {}
+    except json.JSONDecodeError as error:
+        raise graph.error(f"train_attr/training_script is not JSON ({error}); the file is corrupt") from error
+    if not isinstance(script, dict):
+        raise graph.error("train_attr/training_script is not a JSON object")
+    return script
+
+
+def _dropped_options(script: dict[str, Any]) -> list[str]:
+    """Options of the script that dpcore lacks and that do not change the graph."""
+    notes = []
+    for key in ("pair_exclude_types", "atom_exclude_types"):
+        if script.get(key):
+            notes.append(f"model/{key} = {script[key]} was dropped: it has no effect in the graph")
+    if section(script, "fitting_net").get("default_fparam") is not None:
+        notes.append("fitting_net/default_fparam was dropped: fparam must be given")
+    return notes
+
+
+def _training_summary(graph: Graph, script: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    training = section(script, "training")
+    distance = None
+    if graph.is_const("train_attr/min_nbor_dist"):
+        stored = float(graph.number("train_attr/min_nbor_dist"))
+        distance = stored if math.isfinite(stored) else None
+    return {
+        "min_nbor_dist": distance,
+        "max_nbor_size": [],
+        "input": script or None,
+        "numb_steps": training.get("numb_steps", training.get("stop_batch")),
+        "source": f"converted from {graph.path.name}",
+        "notes": notes,
+    }
+
+
+def _type_map(graph: Graph, script: dict[str, Any], n_types: int, notes: list[str]) -> list[str]:
+    """Names of the types: from the graph, else from the script, else Type_0 ..."""
+    names: list[str] = []
+    if graph.is_const("model_attr/tmap"):
+        names = graph.string("model_attr/tmap").split()
+    names = names or [str(name) for name in script.get("type_map") or []]
+    if not names:
+        names = [f"Type_{index}" for index in range(n_types)]
+        notes.append(f"the graph has no type_map; the types are named {' '.join(names)}")
+    if len(names) != n_types or len(set(names)) != n_types:
+        raise graph.error(
+            f"type_map {names} does not name the {n_types} types of the descriptor; the file is corrupt"
+        )
+    return names

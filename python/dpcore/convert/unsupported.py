@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Kinds of DeePMD-kit models that are recognised and refused by name.
+
+Each check looks for the marks a kind leaves in the graph (nodes, operations) and
+in the training script stored with it.  What no check knows is caught at the end:
+an operation outside the known set makes the graph unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dpcore.convert.graph import Graph
+from dpcore.convert.networks import ACTIVATION_OPS
+from dpcore.errors import InputError
+
+# Operation of the environment matrix -> name of the descriptor.
+DESCRIPTOR_OPS = {
+    "ProdEnvMatA": "se_e2_a",
+    "DescrptSeA": "se_e2_a",
+    "DescrptNorot": "se_e2_a",
+    "ProdEnvMatR": "se_e2_r",
+    "DescrptSeR": "se_e2_r",
+    "Descrpt": "loc_frame",
+    "ProdEnvMatAMix": "se_atten",
+    "ProdEnvMatAMixNvnmdQuantize": "se_atten (NVNMD)",
+    "ProdEnvMatANvnmdQuantize": "se_e2_a (NVNMD)",
+    "DescrptSeAMask": "se_a_mask",
+    "DescrptSeAEf": "se_a_ef",
+    "DescrptSeAEfPara": "se_a_ebd_ef",
+    "DescrptSeAEfVert": "se_a_ef",
+}
+_THREE_BODY_NET = re.compile(r"filter_type_all/matrix_\d+_\d+_\d+$")
+_TYPES_OF_SE_E2_A = {"se_e2_a", "se_a"}
+_TYPES_OF_ENER = {"ener", "se_e2_a", "se_a"}  # absent in old scripts: the default is ener
+
+_TENSOR_KINDS = {
+    "dipole": "a dipole model",
+    "polar": "a polarizability model (polar)",
+    "global_polar": "a polarizability model (global_polar)",
+    "wfc": "a Wannier-centre model (wfc)",
+    "dos": "a density-of-states model (dos)",
+    "property": "a property model",
+}
+
+# What computes the energy of an se_e2_a model in DeePMD-kit 0.12 to 3.x.
+_KNOWN_OPS = {
+    *(op for op, name in DESCRIPTOR_OPS.items() if name == "se_e2_a"),
+    *ACTIVATION_OPS,
+    *("Const", "Identity", "Placeholder", "PlaceholderWithDefault", "NoOp"),
+    *("Reshape", "Slice", "StridedSlice", "Pack", "ConcatV2", "Concat", "Split", "SplitV"),
+    *("ExpandDims", "Squeeze", "Tile", "Transpose", "Shape", "Rank", "Size", "Range"),
+    *("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "BiasAdd", "Cast"),
+    *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Pow", "Sum", "Fill", "ZerosLike"),
+    *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2"),
+    *("FloorDiv", "FloorMod", "OnesLike"),
+}
+
+
+def refuse_unsupported(graph: Graph, script: dict[str, Any]) -> None:
+    """Raise ``InputError`` that names the kind when dpcore cannot represent it.
+
+    ``script`` is the training script stored in the graph ({} in old graphs).
+    """
+    for check in (_model_version, _compressed, _modifier, _spin, _model_kind, _pair_table):
+        check(graph, script)
+    for check in (_model_options, _descriptor, _type_embedding, _fitting):
+        check(graph, script)
+
+
+def refuse_unknown_operations(graph: Graph) -> None:
+    """Raise ``InputError`` when the energy needs an operation not known here.
+
+    Call after ``graph.trace_forward``.
+    """
+    unknown = sorted({node.op for node in graph.forward_nodes()} - _KNOWN_OPS)
+    if unknown:
+        raise _refusal(
+            graph,
+            f"a model that uses operations dpcore does not know ({', '.join(unknown)})",
+            "it is of a kind or version that this converter was not written for; please report it",
+        )
+
+
+def _refusal(graph: Graph, kind: str, advice: str) -> InputError:
+    return graph.error(f"cannot convert {kind}: {advice}")
+
+
+def _has_prefix(graph: Graph, prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in graph.nodes)
+
+
+def section(script: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A nested dict of a training script; {} where it is absent or of another form."""
+    found: Any = script
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _model_version(graph: Graph, script: dict[str, Any]) -> None:
+    if "model_attr/model_version" not in graph:
+        return  # DeePMD-kit 1.x and older
+    version = graph.string("model_attr/model_version")
+    if version not in ("0.0", "1.0", "1.1"):
+        raise _refusal(
+            graph,
+            f"a model of format version {version!r}",
+            "dpcore knows 1.0 and 1.1 (DeePMD-kit 1.3 to 3.x); update dpcore",
+        )
+
+
+def _compressed(graph: Graph, script: dict[str, Any]) -> None:
+    kind = graph.string("model_type") if graph.is_const("model_type") else ""
+    tabulated = any(node.op.startswith("TabulateFusion") for node in graph)
+    if kind == "compressed_model" or tabulated:
+        raise _refusal(
+            graph,
+            "a compressed model",
+            "its embedding nets were replaced by tables; give the uncompressed model, the one "
+            "that `dp compress` of DeePMD-kit took as its input",
+        )
+
+
+def _modifier(graph: Graph, script: dict[str, Any]) -> None:
+    if _has_prefix(graph, "modifier_attr") or section(script, "model", "modifier"):
+        raise _refusal(
+            graph,
+            "a model with the dipole_charge modifier (DPLR)",
+            "dpcore has no modifier yet; train the energy model without model/modifier",
+        )
+
+
+def _spin(graph: Graph, script: dict[str, Any]) -> None:
+    if _has_prefix(graph, "spin_attr") or section(script, "model", "spin"):
+        raise _refusal(graph, "a spin model (DeepSpin)", "dpcore has no magnetic moments yet")
+
+
+def _model_kind(graph: Graph, script: dict[str, Any]) -> None:
+    kind = ""
+    if graph.is_const("model_attr/model_type"):
+        kind = graph.string("model_attr/model_type")
+    else:
+        for name in ("dipole", "polar", "wfc"):
+            kind = name if f"o_{name}" in graph else kind
+    if kind not in ("", "ener"):
+        raise _refusal(
+            graph,
+            _TENSOR_KINDS.get(kind, f"a model of type {kind!r}"),
+            "dpcore converts energy models (ener) only so far",
+        )
+    several = section(script, "model").get("model_dict")
+    if several or (_has_prefix(graph, "model_attr_") and not graph.is_const("model_attr/tmap")):
+        raise _refusal(
+            graph,
+            "a multi-task model",
+            "freeze the branch you need on its own (`dp freeze --head NAME`) and convert that",
+        )
+    composition = section(script, "model").get("type", "standard")
+    if composition not in ("standard", "ener", None):
+        raise _refusal(
+            graph,
+            f"a model of type {composition!r}",
+            "dpcore converts the standard model (one descriptor and one fitting net)",
+        )
+
+
+def _pair_table(graph: Graph, script: dict[str, Any]) -> None:
+    tabulated = any(node.op in ("PairTab", "SoftMinSwitch") for node in graph)
+    if tabulated or "model_attr/t_tab_info" in graph or section(script, "model").get("use_srtab"):
+        raise _refusal(
+            graph,
+            "a model with a short-range pair table (use_srtab)",
+            "dpcore has no pair table yet; train without model/use_srtab",
+        )
+
+
+def _model_options(graph: Graph, script: dict[str, Any]) -> None:
+    protection = section(script, "model", "descriptor").get("env_protection") or 0.0
+    if protection:
+        raise _refusal(
+            graph,
+            f"a model with env_protection = {protection}",
+            "dpcore has the environment matrix without it (0.0, the default)",
+        )
+
+
+def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
+    described = section(script, "model").get("type_embedding")
+    embedded = _has_prefix(graph, "type_embed") or _has_prefix(graph, "filter_type_all_amplify")
+    if embedded or described:
+        raise _refusal(
+            graph,
+            "a model with type embedding (type_embedding)",
+            "dpcore has one net per type; train without model/type_embedding",
+        )
+
+
+def _descriptor(graph: Graph, script: dict[str, Any]) -> None:
+    kind = section(script, "model", "descriptor").get("type", "se_e2_a")
+    found = [DESCRIPTOR_OPS[node.op] for node in graph if node.op in DESCRIPTOR_OPS]
+    hybrid = kind == "hybrid" or _has_prefix(graph, "descrpt_attr_") or len(found) > 1
+    three_body = any(_THREE_BODY_NET.match(name) for name in graph.nodes)
+    name = ""
+    if hybrid:
+        name = "hybrid"
+    elif found and found[0] != "se_e2_a":
+        name = found[0]
+    elif three_body:
+        name = "se_e3"
+    elif kind not in _TYPES_OF_SE_E2_A:
+        name = str(kind)
+    if name:
+        raise _refusal(
+            graph,
+            f"a model with the descriptor {name}",
+            "dpcore has the descriptor se_e2_a (se_a) only so far",
+        )
+    if not found:
+        raise graph.error(
+            f"not a DeePMD-kit model: the graph has no environment-matrix "
+            f"operation (expected one of {', '.join(sorted(DESCRIPTOR_OPS))}); give the file "
+            "that `dp freeze` of DeePMD-kit wrote"
+        )
+
+
+def _fitting(graph: Graph, script: dict[str, Any]) -> None:
+    fitting = section(script, "model", "fitting_net")
+    kind = fitting.get("type", "ener")
+    if kind not in _TYPES_OF_ENER:
+        raise _refusal(graph, f"a model with the fitting net {kind!r}", "dpcore has ener only so far")
+    unsupported = {
+        "use_aparam_as_mask": "dpcore has aparam as input of the fitting net, not as a mask",
+        "dim_case_embd": "dpcore has no case embedding; freeze a single-task model",
+        "layer_name": "dpcore has no shared layers; train without fitting_net/layer_name",
+    }
+    for key, advice in unsupported.items():
+        if fitting.get(key):
+            raise _refusal(graph, f"a model with fitting_net/{key} = {fitting[key]}", advice)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Training data: systems of frames in the deepmd/npy layout, and the batches drawn from them."""
+
+from __future__ import annotations
+
+from dpcore.data.batch import FrameSampler, get_rng_state, make_rng, set_rng_state
+from dpcore.data.collection import DataCollection, expand_systems
+from dpcore.data.labels import FIELDS, LABELS, Field
+from dpcore.data.system import DeepmdSystem
+
+__all__ = [
+    "FIELDS",
+    "LABELS",
+    "DataCollection",
+    "DeepmdSystem",
+    "Field",
+    "FrameSampler",
+    "expand_systems",
+    "get_rng_state",
+    "make_rng",
+    "set_rng_state",
+]

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One data system: a folder of frames of the same atoms, in the deepmd/npy or the deepmd/raw layout.
+
+<system>/type.raw         type of each atom
+<system>/type_map.raw     names of the types (optional)
+<system>/nopbc            present: not periodic
+<system>/set.*/coord.npy  [n_frames, n_atoms*3] A, and box.npy, energy.npy, force.npy, ...
+<system>/coord.raw ...    the same as text, one frame a line, read if there is no set.*
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpcore.data.files import (
+    CHUNK,
+    check_boxes,
+    check_finite,
+    check_forces,
+    count_frames,
+    open_array,
+    to_frames,
+)
+from dpcore.data.labels import FIELDS, LABELS, Field
+from dpcore.errors import InputError, suggest
+
+__all__ = ["DeepmdSystem"]
+
+log = logging.getLogger(__name__)
+
+
+class DeepmdSystem:
+    """Frames of one system, read when asked for.
+
+    Opening a system reads its types and the shapes of its coordinates.  A set's arrays are checked as
+    a whole (shape, NaN, boxes) the first time one of its frames is read; one set at a time stays open.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    type_map
+        The model's names of types; atoms are renumbered to it where the system has names itself.
+    set_prefix
+        The sets are the folders ``<set_prefix>.*``, in the order of their names.
+    labels
+        Which of `LABELS` to read; the others count as not found.
+    numb_fparam, numb_aparam
+        Parameters per frame and per atom; their files are required if above 0.
+
+    Attributes
+    ----------
+    types
+        Type of each atom, int32 [n_atoms], in the order of the files.
+    type_map
+        Names of the types: the model's, else the system's own, else None.
+    pbc
+        Whether the system is periodic.
+    set_sizes
+        Frames of each set.
+
+    Raises
+    ------
+    InputError
+        Naming the file, and the frame and atom where there is one.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        type_map: Sequence[str] | None = None,
+        set_prefix: str = "set",
+        labels: Sequence[str] = LABELS,
+        numb_fparam: int = 0,
+        numb_aparam: int = 0,
+    ) -> None:
+        self.name = str(path)
+        self.path = Path(path)
+        _refuse_other_formats(self.path)
+        self.types, self.type_map = _read_types(self.path, type_map)
+        self.pbc = not (self.path / "nopbc").exists()
+        self._fields = _wanted(labels, numb_fparam, numb_aparam)
+        if not self.pbc:
+            del self._fields["box"]
+        self._required = {"coord", "box", "fparam", "aparam"} & set(self._fields)
+        self._sets = _find_sets(self.path, set_prefix)
+        self._text = self._sets == [self.path]
+        self._files = [_list_files(folder, self._text) for folder in self._sets]
+        self._open: tuple[int, dict[str, np.ndarray]] | None = None
+        self._checked: set[int] = set()
+        self.set_sizes = [self._count(index) for index in range(len(self._sets))]
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms in each frame."""
+        return len(self.types)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames in all sets."""
+        return sum(self.set_sizes)
+
+    @property
+    def n_types(self) -> int:
+        """Number of types the system needs: the length of its type map, or the highest type plus one."""
+        return int(self.types.max()) + 1 if self.type_map is None else len(self.type_map)
+
+    def set_path(self, set_index: int) -> Path:
+        """Folder of a set."""
+        return self._sets[set_index]
+
+    def found(self, label: str) -> float:
+        """The share of the frames that have `label`, 0 to 1."""
+        have = sum(n for n, files in zip(self.set_sizes, self._files) if label in files)
+        return have / self.n_frames
+
+    def type_counts(self, n_types: int) -> np.ndarray:
+        """Number of atoms of each type, int64 [n_types]."""
+        return np.bincount(self.types, minlength=n_types)
+
+    def read(self, set_index: int, frames: Any = None) -> dict[str, Any]:
+        """Return frames of one set as float64 arrays.
+
+        Parameters
+        ----------
+        set_index
+            Which set.
+        frames
+            Index array or slice; None for all.
+
+        Returns
+        -------
+        dict
+            ``type`` [n_atoms] int32; ``coord`` [nf, n_atoms*3]; ``box`` [nf, 9], None if not periodic;
+            ``energy`` [nf], ``force`` [nf, n_atoms*3], ``virial`` [nf, 9], ``atom_ener`` and
+            ``atom_pref`` [nf, n_atoms]; for each of these labels ``find_<label>``, 1.0 or 0.0 (then the
+            array is zeros); ``fparam`` [nf, numb_fparam] and ``aparam`` [nf, n_atoms*numb_aparam], None
+            if the model has none.  Atoms keep the order of the files.
+        """
+        arrays = self._arrays(set_index)
+        pick = slice(None) if frames is None else frames
+        out: dict[str, Any] = {"type": self.types, "box": None, "fparam": None, "aparam": None}
+        for name, array in arrays.items():
+            out[name] = np.array(array[pick], dtype=np.float64, order="C")
+        n_frames = len(out["coord"])
+        for label in LABELS:
+            out[f"find_{label}"] = float(label in arrays)
+            if label not in arrays:
+                out[label] = np.zeros((n_frames, FIELDS[label].width(self.n_atoms)))
+        out["energy"] = out["energy"].reshape(n_frames)
+        return out
+
+    def chunks(self, max_numbers: int = CHUNK) -> Iterator[tuple[int, int, np.ndarray, np.ndarray | None]]:
+        """Go through all frames of all sets in order.
+
+        Yields (set index, first frame, coord [nf, n_atoms*3], box [nf, 9] or None) in pieces of at most
+        about `max_numbers` coordinates.  Every array of every set is checked on the way.
+        """
+        step = max(1, max_numbers // (3 * self.n_atoms))
+        for index, size in enumerate(self.set_sizes):
+            arrays = self._arrays(index)
+            for begin in range(0, size, step):
+                part = slice(begin, begin + step)
+                coord = np.array(arrays["coord"][part], dtype=np.float64)
+                box = np.array(arrays["box"][part], dtype=np.float64) if self.pbc else None
+                yield index, begin, coord, box
+
+    # what is below opens files
+
+    def _count(self, index: int) -> int:
+        files = self._files[index]
+        if "real_atom_types" in files:
+            raise InputError(
+                "systems with atom types that differ from frame to frame (real_atom_types.npy) are not "
+                "supported by this version",
+                self._sets[index],
+            )
+        for name in sorted(self._required - set(files)):
+            hint = "; if the system is not periodic, put an empty file named nopbc beside type.raw"
+            why = {
+                "box": hint,
+                "fparam": "; the model has numb_fparam > 0",
+                "aparam": "; the model has numb_aparam > 0",
+            }
+            file = self._sets[index] / f"{name}{'.raw' if self._text else '.npy'}"
+            raise InputError(f"no such file{why.get(name, '')}", file)
+        return count_frames(open_array(files["coord"]), self.n_atoms, files["coord"])
+
+    def _arrays(self, index: int) -> dict[str, np.ndarray]:
+        """The arrays of a set, each [n_frames, width] in the type of its file; the last set is kept."""
+        if self._open is not None and self._open[0] == index:
+            return self._open[1]
+        files = self._files[index]
+        arrays = {}
+        for name, field in self._fields.items():
+            if name in files:
+                array = open_array(files[name])
+                arrays[name] = to_frames(array, field, self.set_sizes[index], self.n_atoms, files[name])
+        if index not in self._checked:
+            self._check(index, arrays)
+            self._checked.add(index)
+        self._open = (index, arrays)
+        return arrays
+
+    def _check(self, index: int, arrays: dict[str, np.ndarray]) -> None:
+        files = self._files[index]
+        for name, array in arrays.items():
+            check_finite(array, self._fields[name], files[name])
+        if "box" in arrays:
+            check_boxes(arrays["box"], files["box"])
+        if "force" in arrays:
+            warning = check_forces(arrays["force"], files["force"])
+            if warning:
+                log.warning("%s", warning)
+
+
+def _wanted(labels: Sequence[str], numb_fparam: int, numb_aparam: int) -> dict[str, Field]:
+    for label in labels:
+        if label not in LABELS:
+            raise InputError(f'unknown label "{label}"; known: {", ".join(LABELS)}.{suggest(label, LABELS)}')
+    fields = {name: FIELDS[name] for name in ("coord", "box", *labels)}
+    if numb_fparam > 0:
+        fields["fparam"] = Field(
+            "fparam", numb_fparam, False, hint="model/fitting_net/numb_fparam says how many"
+        )
+    if numb_aparam > 0:
+        fields["aparam"] = Field(
+            "aparam", numb_aparam, True, hint="model/fitting_net/numb_aparam says how many"
+        )
+    return fields
+
+
+def _refuse_other_formats(path: Path) -> None:
+    other = path.suffix.lower() in (".h5", ".hdf5", ".lmdb", ".xyz", ".extxyz") or "#" in str(path)
+    if other and not (path / "type.raw").is_file():
+        raise InputError("expected a folder in the deepmd/npy layout; this version reads no other", path)
+    if not path.exists():
+        raise InputError("no such folder", path)
+    if not path.is_dir():
+        raise InputError("expected a folder that holds type.raw, got a file", path)
+    if not (path / "type.raw").is_file():
+        below = next(path.glob("*/type.raw"), None)
+        hint = f'; to take all systems below it give "{path}" as text, not in a list' if below else ""
+        raise InputError(f"this folder holds no type.raw, so it is not a data system{hint}", path)
+
+
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", path) from None
+
+
+def _read_types(path: Path, type_map: Sequence[str] | None) -> tuple[np.ndarray, list[str] | None]:
+    """Return the types of the atoms, numbered as in `type_map` where there are names, and the names."""
+    file = path / "type.raw"
+    words = _read_words(file)
+    try:
+        types = np.array([int(word) for word in words], dtype=np.int32)
+    except (ValueError, OverflowError):
+        bad = next((w for w in words if not w.lstrip("+-").isdigit() or len(w) > 9), words[0])
+        raise InputError(f'expected one integer for each atom, got "{bad}"', file) from None
+    if len(types) == 0:
+        raise InputError("holds no atoms", file)
+    if types.min() < 0:
+        raise InputError(f"atom {int(types.argmin())} has type {types.min()}; types count from 0", file)
+    highest = int(types.max())
+    names = _read_words(path / "type_map.raw") if (path / "type_map.raw").is_file() else None
+    if names is None:
+        if type_map is not None and highest >= len(type_map):
+            raise InputError(
+                f"atom {int(types.argmax())} has type {highest}, but the model has types 0 to "
+                f"{len(type_map) - 1} ({' '.join(type_map)}) and the system has no type_map.raw",
+                file,
+            )
+        return types, None if type_map is None else list(type_map)
+    if highest >= len(names):
+        raise InputError(f"names {len(names)} types, but type.raw has type {highest}", path / "type_map.raw")
+    if type_map is None:
+        return types, names
+    new = np.full(len(names), -1, dtype=np.int32)
+    for old in np.unique(types):
+        if names[old] not in type_map:
+            raise InputError(
+                f'type "{names[old]}" is not in the type map of the model ({" ".join(type_map)})',
+                path / "type_map.raw",
+            )
+        new[old] = list(type_map).index(names[old])
+    return new[types], list(type_map)
+
+
+def _find_sets(path: Path, prefix: str) -> list[Path]:
+    """The folders of the sets in the order of their names, or the system itself if it is text."""
+    with os.scandir(path) as entries:
+        names = sorted(e.name for e in entries if e.name.startswith(f"{prefix}.") and e.is_dir())
+    if names:
+        return [path / name for name in names]
+    if (path / "coord.raw").is_file():
+        return [path]
+    raise InputError(f"holds neither a folder {prefix}.* nor coord.raw", path)
+
+
+def _list_files(folder: Path, text: bool) -> dict[str, Path]:
+    """Name -> file, of the arrays in a folder."""
+    suffix = ".raw" if text else ".npy"
+    with os.scandir(folder) as entries:
+        return {e.name[: -len(suffix)]: folder / e.name for e in entries if e.name.endswith(suffix)}

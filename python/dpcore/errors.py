@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Errors that name what is wrong, where, and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["InputError", "show", "suggest"]
+
+
+class InputError(ValueError):
+    """Something a user gave (an input key, a data file, a path) cannot be used.
+
+    Parameters
+    ----------
+    message
+        What is wrong, what was expected and, where it helps, what to do.
+    where
+        The place: a key path such as ``model/descriptor/rcut_smth``, or a file.
+
+    The text of the exception is ``where: message``; both parts stay available as attributes.
+    """
+
+    def __init__(self, message: str, where: object = None) -> None:
+        self.message = message
+        self.where = None if where is None else str(where)
+        super().__init__(message if self.where is None else f"{self.where}: {message}")
+
+
+def suggest(word: object, choices: Iterable[str]) -> str:
+    """Return ``' Did you mean "x"?'`` for the choice closest to `word`, or an empty string."""
+    if not isinstance(word, str):
+        return ""
+    pool = sorted({c for c in choices if isinstance(c, str)})
+    lowered = {c.lower(): c for c in pool}
+    close = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    return f' Did you mean "{lowered[close[0]]}"?' if close else ""
+
+
+def show(value: Any) -> str:
+    """Return a value as an input file would have it, shortened to 80 characters."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What is measured on the training data before training starts.
+
+- Neighbours, over all frames: the shortest distance and the largest numbers of neighbours, from which
+  an automatic ``sel`` is made.
+- Statistics, over a few batches of each system: mean and spread of the environment matrix and of the
+  frame and atomic parameters, and the energy of an atom of each type by least squares.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dpcore.data import DataCollection, DeepmdSystem
+from dpcore.errors import InputError
+from dpcore.grammar import auto_sel_factor
+from dpcore.log import progress
+
+__all__ = [
+    "NeighborStatistics",
+    "Statistics",
+    "compute_statistics",
+    "energy_bias",
+    "neighbor_statistics",
+    "resolve_sel",
+]
+
+log = logging.getLogger(__name__)
+
+# two atoms closer than this (A) are one atom given twice
+_OVERLAP = 1e-6
+
+
+@dataclass
+class NeighborStatistics:
+    """The surroundings of atoms in a data set.
+
+    Attributes
+    ----------
+    min_nbor_dist
+        Shortest distance between two atoms in A; None if no two atoms are within the cut-off.
+    max_nbor_size
+        Largest number of neighbours of each type that an atom has within the cut-off.
+    """
+
+    min_nbor_dist: float | None
+    max_nbor_size: list[int]
+
+
+@dataclass
+class Statistics:
+    """Constants of a model that come from its training data.
+
+    Attributes
+    ----------
+    davg, dstd
+        Mean and spread of the environment matrix per centre type, [n_types, 4]: radial, x, y, z.
+    bias_atom_e
+        Energy of an atom of each type in eV, [n_types].
+    fparam_avg, fparam_istd, aparam_avg, aparam_istd
+        Mean and inverse spread of the frame and atomic parameters; None if the model has none.
+    """
+
+    davg: np.ndarray
+    dstd: np.ndarray
+    bias_atom_e: np.ndarray
+    fparam_avg: np.ndarray | None = None
+    fparam_istd: np.ndarray | None = None
+    aparam_avg: np.ndarray | None = None
+    aparam_istd: np.ndarray | None = None
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The constants under their names in a model file."""
+        out = {
+            "descriptor/davg": self.davg,
+            "descriptor/dstd": self.dstd,
+            "fitting/bias_atom_e": self.bias_atom_e,
+        }
+        for name in ("fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"):
+            value = getattr(self, name)
+            if value is not None:
+                out[f"fitting/{name}"] = value
+        return out
+
+
+def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> NeighborStatistics:
+    """Count neighbours in all frames of `data`, checking all of its arrays on the way.
+
+    Parameters
+    ----------
+    data
+        The training systems.
+    rcut
+        Cut-off radius in A; rounded to single precision, as the model does.
+    n_types
+        Number of types of the model.
+
+    Raises
+    ------
+    InputError
+        If two atoms lie on top of each other, naming the set, the frame and the atoms.
+    """
+    from dpcore import _core
+
+    rcut = float(np.float32(rcut))
+    shortest = np.inf
+    largest = np.zeros(n_types, dtype=np.int64)
+    for system in progress(data.systems, "counting neighbours"):
+        for set_index, begin, coord, box in system.chunks():
+            distance, size = _core.neighbor_stat(coord, box, system.types, rcut, n_types)
+            if distance < _OVERLAP:
+                raise _overlap(system, set_index, begin, coord, box)
+            shortest = min(shortest, float(distance))
+            largest = np.maximum(largest, np.asarray(size, dtype=np.int64))
+    if np.isinf(shortest):
+        log.warning("no atom of the training data has a neighbour within %g A", rcut)
+    log.info("training data with min nbor dist: %s", shortest)
+    log.info("training data with max nbor size: %s", largest.tolist())
+    return NeighborStatistics(None if np.isinf(shortest) else shortest, largest.tolist())
+
+
+def _overlap(
+    system: DeepmdSystem, set_index: int, begin: int, coord: np.ndarray, box: np.ndarray | None
+) -> InputError:
+    """The error for a piece of frames in which two atoms coincide; looks for the frame and the atoms."""
+    for row, flat in enumerate(coord):
+        pair = _coinciding(flat.reshape(-1, 3), None if box is None else box[row].reshape(3, 3))
+        if pair is not None:
+            where = f"atoms {pair[0]} and {pair[1]} of frame {begin + row} (counted from 0)"
+            break
+    else:
+        where = f"two atoms in frames {begin} to {begin + len(coord) - 1}"
+    return InputError(f"{where} lie on top of each other", system.set_path(set_index))
+
+
+def _coinciding(position: np.ndarray, cell: np.ndarray | None) -> tuple[int, int] | None:
+    """The first two atoms of [n_atoms, 3] that are at the same place, periodic if there is a cell."""
+    inverse = None if cell is None else np.linalg.inv(cell)
+    for i in range(len(position) - 1):
+        apart = position[i + 1 :] - position[i]
+        if inverse is not None:
+            apart -= np.rint(apart @ inverse) @ cell
+        close = np.flatnonzero(np.linalg.norm(apart, axis=1) < 2.0 * _OVERLAP)
+        if len(close):
+            return i, i + 1 + int(close[0])
+    return None
+
+
+def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[int]:
+    """Neighbour slots per type: the given list, or for ``auto`` from the numbers counted in the data.
+
+    ``auto:f`` gives each type f times its largest number of neighbours, cut to an integer and rounded
+    up to a multiple of 4.  A list that is too short for the data is kept, with a warning.
+    """
+    factor = auto_sel_factor(sel)
+    if factor is None:
+        for index, (have, want) in enumerate(zip(sel, max_nbor_size)):
+            if 0 < have < want:  # 0 leaves a type out on purpose
+                log.warning(
+                    "sel of type %d is not enough! The expected value is not less than %d, but you set it "
+                    "to %d. The accuracy of your model may get worse.",
+                    index,
+                    want,
+                    have,
+                )
+        return [int(n) for n in sel]
+    slots = [4 * ((int(n * factor) + 3) // 4) for n in max_nbor_size]
+    if sum(slots) == 0:
+        raise InputError(
+            "no atom of the training data has a neighbour within rcut, so that auto gives no slots; "
+            "give a list of numbers",
+            "model/descriptor/sel",
+        )
+    log.info("sel from the training data: %s", slots)
+    return slots
+
+
+def energy_bias(
+    energies: np.ndarray,
+    counts: np.ndarray,
+    rcond: float | None = 1e-3,
+    atom_ener: Sequence[float | None] = (),
+) -> np.ndarray:
+    """The energies of single atoms whose sums come closest to the energies of systems.
+
+    Parameters
+    ----------
+    energies
+        Mean energy of each system in eV, [n_systems].
+    counts
+        Number of atoms of each type in each system, [n_systems, n_types].
+    rcond
+        Singular values below this times the largest are taken as 0; None for numpy's default.
+    atom_ener
+        Energies that are given, None where free; empty if none is.
+
+    Returns
+    -------
+    ndarray
+        [n_types] eV: the solution of least norm for the free types, the given energies for the others.
+    """
+    counts = np.array(counts, dtype=np.float64)
+    rest = np.array(energies, dtype=np.float64)
+    given = np.array([e is not None for e in atom_ener], dtype=bool)
+    values = np.array([0.0 if e is None else e for e in atom_ener], dtype=np.float64)
+    if given.any():
+        rest -= counts @ values
+        counts[:, given] = 0.0
+    if len(rest) == 0:
+        bias = np.zeros(counts.shape[1])
+    else:
+        bias = np.linalg.lstsq(counts, rest, rcond=rcond)[0]
+    if given.any():
+        bias[given] = values[given]
+    return bias
+
+
+@dataclass
+class _Parameters:
+    """Mean and spread of frame or atomic parameters, gathered batch by batch."""
+
+    width: int
+    rows: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, values: np.ndarray) -> None:
+        self.rows.append(values.reshape(-1, self.width))
+
+    def result(self, protect: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean, and inverse of the population standard deviation, which is at least `protect`."""
+        rows = np.concatenate(self.rows)
+        return rows.mean(axis=0), 1.0 / np.maximum(rows.std(axis=0), protect)
+
+
+def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCollection) -> Statistics:
+    """Take the statistics of a model from batches of its training data.
+
+    Draws ``data_stat_nbatch`` batches from each system in turn, through the same shuffled order of
+    frames that training goes on with.
+
+    Parameters
+    ----------
+    model
+        The normalised ``model`` section.
+    core
+        The configuration as the core has it (`dpcore.config.core_config`), with `sel` as numbers.
+    data
+        The training systems.
+    """
+    from dpcore import _core
+
+    fitting = model["fitting_net"]
+    env = _core.EnvStatistics(json.dumps(core))
+    fparam = _Parameters(fitting["numb_fparam"])
+    aparam = _Parameters(fitting["numb_aparam"])
+    energies, counts = [], []
+    n_types = len(core["type_map"])
+    for index, system in enumerate(progress(data.systems, "taking statistics")):
+        found = []
+        for _ in range(model["data_stat_nbatch"]):
+            batch = data.get_batch(index)
+            env.add(batch["coord"], batch["box"], batch["type"])
+            if batch["find_energy"]:
+                found.append(batch["energy"])
+            if fparam.width:
+                fparam.add(batch["fparam"])
+            if aparam.width:
+                aparam.add(batch["aparam"])
+        if found:  # a system without energies says nothing about their bias
+            energies.append(np.concatenate(found).mean())
+            counts.append(system.type_counts(n_types))
+    davg, dstd = (np.asarray(a, dtype=np.float64) for a in env.result())
+    if model["descriptor"]["set_davg_zero"]:
+        davg = np.zeros_like(davg)
+    table = np.array(counts).reshape(len(energies), n_types)
+    bias = energy_bias(np.array(energies), table, fitting["rcond"], fitting["atom_ener"])
+    out = Statistics(davg, dstd, bias)
+    protect = model["data_stat_protect"]
+    if fparam.width:
+        out.fparam_avg, out.fparam_istd = fparam.result(protect)
+    if aparam.width:
+        out.aparam_avg, out.aparam_istd = aparam.result(protect)
+    return out
