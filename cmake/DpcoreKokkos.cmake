@@ -153,7 +153,7 @@ else()
   if(NOT _kokkos_source)
     message(FATAL_ERROR
       "No Kokkos >= ${DPCORE_KOKKOS_MINIMUM}:\n"
-      "  installed: none found (set Kokkos_ROOT if there is one)\n"
+      "  installed: none with backend ${DPCORE_BACKEND} (set Kokkos_ROOT if there is one)\n"
       "  source folder: DPCORE_KOKKOS_SOURCE is not set\n"
       "  ${DPCORE_KOKKOS_URL}: ${_release_error}\n"
       "  PyPI, pycompadre ${DPCORE_PYCOMPADRE_VERSION}: ${_pypi_error}\n"

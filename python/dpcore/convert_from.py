@@ -91,10 +91,7 @@ def convert_from(source: str, input_model: str | Path, output_model: str | Path)
     metadata, tensors = READERS[source].read(input_model)
     if output.parent != Path() and not output.parent.is_dir():
         raise InputError("the folder of the output does not exist; create it first", output)
-    try:
-        _core.write_model_file(str(output), metadata, tensors)
-    except OSError as error:
-        raise InputError(f"cannot write the model: {error.strerror or error}", output) from error
+    _core.write_model_file(str(output), metadata, tensors)
     _report(metadata, input_model, output)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.data import DataCollection, DeepmdSystem
+from dpcore.data import DataCollection
 from dpcore.errors import InputError
 from dpcore.grammar import auto_sel_factor
 from dpcore.log import progress
@@ -109,13 +109,18 @@ def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> Neig
     from dpcore import _core
 
     rcut = float(np.float32(rcut))
+    log.info("counting neighbours within %g A in %d frames of %d system(s)", rcut, data.n_frames, len(data))
     shortest = np.inf
     largest = np.zeros(n_types, dtype=np.int64)
     for system in progress(data.systems, "counting neighbours"):
         for set_index, begin, coord, box in system.chunks():
-            distance, size = _core.neighbor_stat(coord, box, system.types, rcut, n_types)
+            distance, size, (frame, i, j) = _core.neighbor_stat(coord, box, system.types, rcut, n_types)
             if distance < _OVERLAP:
-                raise _overlap(system, set_index, begin, coord, box)
+                raise InputError(
+                    f"atoms {min(i, j)} and {max(i, j)} of frame {begin + frame} (counted from 0) lie on top "
+                    f"of each other, {distance:.1e} A apart",
+                    system.set_path(set_index),
+                )
             shortest = min(shortest, float(distance))
             largest = np.maximum(largest, np.asarray(size, dtype=np.int64))
     if np.isinf(shortest):
@@ -123,33 +128,6 @@ def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> Neig
     log.info("training data with min nbor dist: %s", shortest)
     log.info("training data with max nbor size: %s", largest.tolist())
     return NeighborStatistics(None if np.isinf(shortest) else shortest, largest.tolist())
-
-
-def _overlap(
-    system: DeepmdSystem, set_index: int, begin: int, coord: np.ndarray, box: np.ndarray | None
-) -> InputError:
-    """The error for a piece of frames in which two atoms coincide; looks for the frame and the atoms."""
-    for row, flat in enumerate(coord):
-        pair = _coinciding(flat.reshape(-1, 3), None if box is None else box[row].reshape(3, 3))
-        if pair is not None:
-            where = f"atoms {pair[0]} and {pair[1]} of frame {begin + row} (counted from 0)"
-            break
-    else:
-        where = f"two atoms in frames {begin} to {begin + len(coord) - 1}"
-    return InputError(f"{where} lie on top of each other", system.set_path(set_index))
-
-
-def _coinciding(position: np.ndarray, cell: np.ndarray | None) -> tuple[int, int] | None:
-    """The first two atoms of [n_atoms, 3] that are at the same place, periodic if there is a cell."""
-    inverse = None if cell is None else np.linalg.inv(cell)
-    for i in range(len(position) - 1):
-        apart = position[i + 1 :] - position[i]
-        if inverse is not None:
-            apart -= np.rint(apart @ inverse) @ cell
-        close = np.flatnonzero(np.linalg.norm(apart, axis=1) < 2.0 * _OVERLAP)
-        if len(close):
-            return i, i + 1 + int(close[0])
-    return None
 
 
 def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[int]:
@@ -255,11 +233,11 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
     from dpcore import _core
 
     fitting = model["fitting_net"]
-    env = _core.EnvStatistics(json.dumps(core))
+    n_types = len(core["type_map"])
+    env = _core.EnvStatistics(json.dumps(core["descriptor"]), n_types)
     fparam = _Parameters(fitting["numb_fparam"])
     aparam = _Parameters(fitting["numb_aparam"])
     energies, counts = [], []
-    n_types = len(core["type_map"])
     for index, system in enumerate(progress(data.systems, "taking statistics")):
         found = []
         for _ in range(model["data_stat_nbatch"]):

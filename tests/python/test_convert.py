@@ -33,6 +33,7 @@ from reference.graph_editing import (
     edited,
     node_of,
     remove_nodes,
+    rename_ops,
     set_values,
     without_stored_bias,
 )
@@ -222,10 +223,14 @@ def test_options_without_effect_in_the_graph_are_noted(key, tmp_path):
 
 
 def test_graph_without_script_is_read_from_its_operations(tmp_path):
-    """Graphs of 1.x: no script, no version, no type names."""
+    """Graphs of 1.x: no script, no version, no type names, another operation."""
     source = reference_folder("se_e2_a_gelu") / "graph.pb"
-    old = remove_nodes("train_attr/", "model_attr/model_version", "model_type", "model_attr/tmap")
-    metadata, tensors = read_tensorflow_graph(edited(source, tmp_path, old))
+
+    def make_old(graph):
+        rename_ops("ProdEnvMatA", "DescrptSeA")(graph)
+        remove_nodes("train_attr/", "model_attr/model_version", "model_type", "model_attr/tmap")(graph)
+
+    metadata, tensors = read_tensorflow_graph(edited(source, tmp_path, make_old))
     expected_metadata, expected = read_tensorflow_graph(source)
     assert_same_tensors(tensors, expected)
     config, complete = (json.loads(m["config"]) for m in (metadata, expected_metadata))

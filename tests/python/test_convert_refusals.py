@@ -117,6 +117,11 @@ def test_other_models_are_refused_without_their_training_script(name, tmp_path):
             id="axis_neuron",
         ),
         pytest.param(
+            change_script("model", "descriptor", "rcut_smth", value="0.5 A"),
+            r"rcut_smth = '0\.5 A', expected a number",
+            id="rcut_smth of a script",
+        ),
+        pytest.param(
             change_script("model", "descriptor", "exclude_types", value=[[0, 1]]),
             r"exclude_types = \[\(0, 1\)\]",
             id="exclude_types",
@@ -131,7 +136,7 @@ def test_other_models_are_refused_without_their_training_script(name, tmp_path):
             "training_script is not JSON",
             id="script",
         ),
-        pytest.param(set_attribute("rcut_r", float("nan")), "stored rcut is 6.0 A", id="rcut NaN"),
+        pytest.param(set_attribute("rcut_r_smth", float("nan")), "rcut_r_smth = nan A", id="rcut_smth NaN"),
         pytest.param(duplicate_first_node, "two nodes of one name", id="duplicate"),
         pytest.param(
             remove_nodes("layer_1_type_0/matrix"), "needs 'layer_1_type_0/matrix", id="weights gone"

@@ -4,7 +4,7 @@
 
 #include "dpcore/model.h"
 #include "neighbors/neighbor_list.hpp"
-#include "neighbors/structure.hpp"
+#include "base/structure.hpp"
 
 namespace dpcore {
 

@@ -2,24 +2,12 @@
 #include "env/pairs.hpp"
 
 #include <algorithm>
-#include <string>
 
 namespace dpcore {
 
 namespace {
 
 constexpr double kSamePosition2 = 1e-16;  // A^2: nearer than 1e-8 A is the same position
-
-template <class T>
-void upload(const std::vector<T>& from, DeviceArray<T>& to, const std::string& label) {
-  if (to.extent(0) < from.size()) {
-    to = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), from.size() + from.size() / 8);
-  }
-  if (from.empty()) return;
-  Kokkos::deep_copy(
-      Kokkos::subview(to, std::make_pair(std::size_t{0}, from.size())),
-      Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(from.data(), from.size()));
-}
 
 }  // namespace
 
@@ -29,16 +17,6 @@ void SelOverflow::merge(const SelOverflow& o) {
     worst_excess = o.worst_excess;
     type = o.type;
   }
-}
-
-void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
-  upload(s.coord, coord, "dpcore::coord");
-  upload(s.type, type, "dpcore::type");
-  upload(s.target, target, "dpcore::target");
-  upload(s.frame, frame, "dpcore::frame");
-  upload(s.neighbor, neighbor, "dpcore::neighbor");
-  upload(s.first, first, "dpcore::first");
-  upload(plan.centre, centre, "dpcore::centre");
 }
 
 void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile& tile, double rcut,

@@ -7,8 +7,8 @@
 
 #include <vector>
 
+#include "base/structure.hpp"
 #include "base/workspace.hpp"
-#include "neighbors/structure.hpp"
 
 namespace dpcore {
 
@@ -35,14 +35,6 @@ struct SelOverflow {
 /// Thrown by select_pairs; whoever knows the user's numbering turns it into an Error. Indices into Structure.
 struct OverlappingAtoms {
   int centre, neighbor;
-};
-
-/// Structure and plan in the memory of Exec.
-struct DeviceStructure {
-  DeviceArray<double> coord;
-  DeviceArray<int> type, target, frame, neighbor, centre;
-  DeviceArray<std::size_t> first;
-  void assign(const Structure&, const TilePlan&);
 };
 
 /// Select the pairs of `tile` within `rcut`. wanted[b] = false leaves type b out (exclude_types).

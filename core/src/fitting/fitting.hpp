@@ -5,10 +5,15 @@
 // on its rows and the weight gradients are formed afterwards over all rows, split into jobs.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
-#include "descriptor/descriptor.hpp"
+#include "base/any_matrix.hpp"
+#include "base/structure.hpp"
+#include "nn/initialize.hpp"
 
 namespace dpcore {
 

@@ -1,72 +1,58 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "linalg/gemm.hpp"
 
-#define EIGEN_DONT_PARALLELIZE
-#include <Eigen/Dense>
+#include "linalg/gemm_host.hpp"
 
 namespace dpcore {
 
 namespace {
 
 template <class S>
-using RowMajor = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class S>
-using In = Eigen::Map<const RowMajor<S>, 0, Eigen::OuterStride<>>;
-template <class S>
-using Out = Eigen::Map<RowMajor<S>, 0, Eigen::OuterStride<>>;
-
-template <class S, class A, class B>
-void product(const A& a, const B& b, int beta, Out<S>& c) {
-  if (beta == 0) {
-    c.noalias() = a * b;
-  } else {
-    c.noalias() += a * b;
-  }
-}
-
-template <class S>
-void gemm_host(Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb, int beta, S* c,
-               int ldc) {
-  const In<S> in_a(a, op_a == Op::None ? m : k, op_a == Op::None ? k : m, Eigen::OuterStride<>(lda));
-  const In<S> in_b(b, op_b == Op::None ? k : n, op_b == Op::None ? n : k, Eigen::OuterStride<>(ldb));
-  Out<S> out(c, m, n, Eigen::OuterStride<>(ldc));
-  if (op_a == Op::None && op_b == Op::None) {
-    product<S>(in_a, in_b, beta, out);
-  } else if (op_a == Op::None) {
-    product<S>(in_a, in_b.transpose(), beta, out);
-  } else if (op_b == Op::None) {
-    product<S>(in_a.transpose(), in_b, beta, out);
-  } else {
-    product<S>(in_a.transpose(), in_b.transpose(), beta, out);
-  }
-}
-
-template <class S>
-void gemm_device(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
-                 int beta, S* c, int ldc) {
-  const int row_a = op_a == Op::None ? lda : 1, col_a = op_a == Op::None ? 1 : lda;
-  const int row_b = op_b == Op::None ? ldb : 1, col_b = op_b == Op::None ? 1 : ldb;
+void gemm_device(const Exec& exec, const HostProduct<S>& t) {
   for_each_element(
-      exec, "dpcore::gemm_device", m, n, KOKKOS_LAMBDA(const int i, const int j) {
-        S sum = beta == 0 ? S(0) : c[static_cast<std::ptrdiff_t>(i) * ldc + j];
-        for (int p = 0; p < k; ++p) {
-          sum += a[static_cast<std::ptrdiff_t>(i) * row_a + static_cast<std::ptrdiff_t>(p) * col_a] *
-                 b[static_cast<std::ptrdiff_t>(p) * row_b + static_cast<std::ptrdiff_t>(j) * col_b];
-        }
-        c[static_cast<std::ptrdiff_t>(i) * ldc + j] = sum;
+      exec, "dpcore::gemm_device", t.m, t.n, KOKKOS_LAMBDA(const int i, const int j) {
+        S* c = t.transposed ? t.c + j * t.ldc + i : t.c + i * t.ldc + j;
+        S sum = t.add ? *c : S(0);
+        for (int p = 0; p < t.k; ++p) sum += t.a[i * t.row_a + p * t.col_a] * t.b[p * t.row_b + j * t.col_b];
+        *c = sum;
       });
 }
 
 }  // namespace
 
 template <class S>
-void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
-          int beta, S* c, int ldc) {
+void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb, int beta,
+          S* c, int ldc) {
   if (m == 0 || n == 0) return;
+  HostProduct<S> t;
+  t.m = m;
+  t.n = n;
+  t.k = k;
+  t.a = a;
+  t.row_a = op_a == Op::None ? lda : 1;
+  t.col_a = op_a == Op::None ? 1 : lda;
+  t.b = b;
+  t.row_b = op_b == Op::None ? ldb : 1;
+  t.col_b = op_b == Op::None ? 1 : ldb;
+  t.add = beta != 0;
+  t.c = c;
+  t.ldc = ldc;
+  t.transposed = false;
+  if (op_b == Op::Transpose && n > m) {
+    // B's columns are not contiguous: rather than packing the large B, form C^T = B^T A^T and pack A
+    std::swap(t.m, t.n);
+    std::swap(t.a, t.b);
+    const std::ptrdiff_t row_a = t.row_a, col_a = t.col_a;
+    t.row_a = t.col_b;
+    t.col_a = t.row_b;
+    t.row_b = col_a;
+    t.col_b = row_a;
+    t.transposed = true;
+  }
   if constexpr (kExecOnHost) {
-    gemm_host<S>(op_a, op_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    host_product(t);
   } else {
-    gemm_device<S>(exec, op_a, op_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    gemm_device(exec, t);
   }
 }
 

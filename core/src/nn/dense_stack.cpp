@@ -1,73 +1,25 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "nn/dense_stack.hpp"
 
+#include "base/any_matrix.hpp"
+#include "nn/activate.hpp"
+
 namespace dpcore {
 
 namespace {
 
-/// Element (i, j) of skip(x): 0, x(i, j) or x(i, j mod n_in).
+/// x = skip(x_in) + h * idt, h on entry in x
 template <class S>
-KOKKOS_FORCEINLINE_FUNCTION S skip_value(const Skip skip, const Matrix<const S>& x, const int i, const int j,
-                                         const int n_in) {
-  if (skip == Skip::None) return S(0);
-  return x(i, j < n_in ? j : j - n_in);
-}
-
-/// x holds z = x_in W + b on entry and the layer's output on return.
-template <class Act, class S>
-void activate(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in,
-              const LayerState<S>& state, const bool training) {
-  const int n = static_cast<int>(state.x.extent(0)), m = layer.n_out, n_in = layer.n_in;
-  const Skip skip = layer.skip;
-  const Matrix<S> x = state.x, d1 = state.d1, d2 = state.d2, phi = state.phi;
-  const bool scaled = layer.time_step, second = training, keep_phi = training && layer.time_step;
-  if (skip == Skip::None && !scaled) {
-    S* px = x.data();
-    S* p1 = d1.data();
-    S* p2 = d2.data();
-    if (second) {
-      for_each_element(
-          exec, "dpcore::activate", 1, n * m, KOKKOS_LAMBDA(const int, const int j) {
-            S y, a, b;
-            Act::eval(px[j], y, a, b);
-            px[j] = y;
-            p1[j] = a;
-            p2[j] = b;
-          });
-    } else {
-      for_each_element(
-          exec, "dpcore::activate", 1, n * m, KOKKOS_LAMBDA(const int, const int j) {
-            S y, a, b;
-            Act::eval(px[j], y, a, b);
-            px[j] = y;
-            p1[j] = a;
-          });
-    }
-    return;
-  }
-  for_each_element(
-      exec, "dpcore::activate", n, m, KOKKOS_LAMBDA(const int i, const int j) {
-        S y, a, b;
-        Act::eval(x(i, j), y, a, b);
-        d1(i, j) = a;
-        if (second) d2(i, j) = b;
-        if (keep_phi) phi(i, j) = y;
-        x(i, j) = skip_value<S>(skip, x_in, i, j, n_in) + (scaled ? y * idt[j] : y);
-      });
-}
-
-template <class S>
-void activate_by_name(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in,
-                      const LayerState<S>& state, const bool training) {
-  namespace a = activations;
-  switch (layer.activation) {
-    case Activation::Linear: return activate<a::Linear>(exec, layer, idt, x_in, state, training);
-    case Activation::Tanh: return activate<a::Tanh>(exec, layer, idt, x_in, state, training);
-    case Activation::Gelu: return activate<a::Gelu>(exec, layer, idt, x_in, state, training);
-    case Activation::Relu: return activate<a::Relu>(exec, layer, idt, x_in, state, training);
-    case Activation::Relu6: return activate<a::Relu6>(exec, layer, idt, x_in, state, training);
-    case Activation::Softplus: return activate<a::Softplus>(exec, layer, idt, x_in, state, training);
-    case Activation::Sigmoid: return activate<a::Sigmoid>(exec, layer, idt, x_in, state, training);
+void add_skip(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in, const Matrix<S>& x) {
+  const int n = static_cast<int>(x.extent(0)), n_in = layer.n_in;
+  const bool scaled = layer.time_step;
+  for (int part = 0; part < (layer.skip == Skip::Twice ? 2 : 1); ++part) {
+    const int shift = part * n_in;
+    for_each_element(
+        exec, "dpcore::add_skip", n, n_in, KOKKOS_LAMBDA(const int i, const int j) {
+          const S h = x(i, j + shift);
+          x(i, j + shift) = x_in(i, j) + (scaled ? h * idt[j + shift] : h);
+        });
   }
 }
 
@@ -144,7 +96,11 @@ void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState
           KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = bias[j]; });
       multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 1, z);
     }
-    activate_by_name<S>(exec, layer, store_->value(layer.idt), x_in, s, training);
+    const S* idt = store_->value(layer.idt);
+    const std::size_t size = static_cast<std::size_t>(state.n) * static_cast<std::size_t>(layer.n_out);
+    activate(exec, layer.activation, size, z.data(), s.d1.data(), training ? s.d2.data() : nullptr);
+    if (training && layer.time_step) copy_matrix<S, S>(exec, z, s.phi);
+    if (layer.skip != Skip::None) add_skip<S>(exec, layer, idt, x_in, z);
     x_in = s.x;
   }
 }
@@ -174,15 +130,10 @@ void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackS
       multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, z_dot);
     }
     const S* idt = store_->value(layer.idt);
-    const bool scaled = layer.time_step;
-    const Skip skip = layer.skip;
-    const int n_in = layer.n_in;
-    const Matrix<const S> before = x_in;
     for_each_element(
-        exec, "dpcore::tangent", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
-          const S h_dot = d1(i, j) * z_dot(i, j);
-          x_dot(i, j) = skip_value<S>(skip, before, i, j, n_in) + (scaled ? h_dot * idt[j] : h_dot);
-        });
+        exec, "dpcore::tangent", state.n, layer.n_out,
+        KOKKOS_LAMBDA(const int i, const int j) { x_dot(i, j) = d1(i, j) * z_dot(i, j); });
+    if (layer.skip != Skip::None) add_skip<S>(exec, layer, idt, x_in, x_dot);
     x_in = s.x_dot;
   }
 }

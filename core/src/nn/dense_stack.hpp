@@ -32,7 +32,7 @@ struct LayerSpec {
   int n_in = 0, n_out = 0;
   Activation activation = Activation::Linear;
   Skip skip = Skip::None;
-  bool time_step = false;  // multiply by idt
+  bool time_step = false;  // multiply by idt; only with a skip
   std::size_t matrix = 0, bias = 0, idt = 0;  // offsets in the store
 };
 

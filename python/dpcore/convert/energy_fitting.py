@@ -19,6 +19,7 @@ import numpy as np
 
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
+from dpcore.convert.script import value_of
 from dpcore.convert.unsupported import DESCRIPTOR_OPS
 
 _DEFAULT_RCOND = 1e-3
@@ -60,19 +61,17 @@ def read_fitting(
         "numb_fparam": sizes["fparam"],
         "numb_aparam": sizes["aparam"],
         "neuron": [layer.bias.size for layer in hidden],
-        "activation_function": (
-            hidden[0].activation if hidden else script.get("activation_function", "tanh")
-        ),
+        "activation_function": hidden[0].activation,
         "precision": nets[0][-1].matrix.dtype.name,
         "resnet_dt": (
             any(layer.idt is not None for layer in hidden)
             if has_skip
-            else bool(script.get("resnet_dt", False))
+            else value_of(graph, script, "resnet_dt", "true or false", False)
         ),
-        "trainable": script.get("trainable", True),
-        "rcond": float(script.get("rcond") or _DEFAULT_RCOND),
+        "trainable": value_of(graph, script, "trainable", "true, false or a list of them", True),
+        "rcond": value_of(graph, script, "rcond", "a number", _DEFAULT_RCOND),
         "seed": script.get("seed"),
-        "atom_ener": _atom_ener(script, subtracted, bias),
+        "atom_ener": _atom_ener(graph, script, subtracted, bias),
     }
     return config, tensors
 
@@ -89,6 +88,11 @@ def _read_net(graph: Graph, centre: int) -> list[DenseLayer]:
         raise graph.error(
             f"{scope!r} has {layers[-1].bias.size} outputs, expected 1 (the energy); "
             "the model is not an energy model"
+        )
+    if len(layers) == 1:
+        raise graph.error(
+            "cannot convert a model whose fitting net has no hidden layers (neuron = []): dpcore "
+            "needs one at least"
         )
     check_chain(graph, f"the fitting net of type {centre}", layers)
     return layers
@@ -182,11 +186,13 @@ def _bias(graph: Graph, nets: list[list[DenseLayer]], notes: list[str]) -> np.nd
     return bias * scale + _per_type(graph, _OUT_BIAS, n_types, 0.0)
 
 
-def _atom_ener(script: dict[str, Any], subtracted: list[bool], bias: np.ndarray) -> list[float | None]:
+def _atom_ener(
+    graph: Graph, script: dict[str, Any], subtracted: list[bool], bias: np.ndarray
+) -> list[float | None]:
     """atom_ener of the config: a number for the types with the difference, else None."""
     if not any(subtracted):
         return []
-    written = list(script.get("atom_ener") or [])
+    written = value_of(graph, script, "atom_ener", "a list of numbers or null", [])
     values: list[float | None] = []
     for centre, is_difference in enumerate(subtracted):
         given = written[centre] if centre < len(written) else None

@@ -15,6 +15,7 @@ import numpy as np
 
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
+from dpcore.convert.script import value_of
 from dpcore.convert.unsupported import DESCRIPTOR_OPS
 
 # Scopes of the embedding nets; "DS_layer" before 1.0.
@@ -32,6 +33,10 @@ def read_descriptor(
     collects what the conversion changed.  ``axis_neuron`` is what the script says
     (0 without one); the fitting net's input size decides it (``axis_neuron``).
     """
+
+    def value(key: str, kind: str, default: Any) -> Any:
+        return value_of(graph, script, key, kind, default)
+
     operation = next(node for node in graph if node.op in DESCRIPTOR_OPS)
     if not graph.in_forward(operation.name):
         raise graph.error(
@@ -42,7 +47,8 @@ def read_descriptor(
     nets, one_side = _embedding_nets(graph)
     excluded = _exclude_types(graph, script, nets, one_side, len(sel))
     layers = next(iter(nets.values()), [])
-    if not layers and not script.get("neuron"):
+    neuron = [layer.bias.size for layer in layers] or value("neuron", "a list of integers", [])
+    if not neuron:
         raise graph.error(
             "every pair of types is excluded and no training script tells the "
             "size of the embedding nets; there is nothing to convert"
@@ -62,19 +68,19 @@ def read_descriptor(
         "type": "se_e2_a",
         "sel": sel,
         "rcut": _radius(graph, operation, "rcut_r", _stored_rcut(graph)),
-        "rcut_smth": _radius(graph, operation, "rcut_r_smth", script.get("rcut_smth")),
-        "neuron": [layer.bias.size for layer in layers] or [int(n) for n in script["neuron"]],
-        "axis_neuron": int(script.get("axis_neuron", script.get("n_axis_neuron", 0))),
+        "rcut_smth": _radius(graph, operation, "rcut_r_smth", value("rcut_smth", "a number", None)),
+        "neuron": neuron,
+        "axis_neuron": value("axis_neuron", "an integer", value("n_axis_neuron", "an integer", 0)),
         "activation_function": (
-            layers[0].activation if layers else script.get("activation_function", "tanh")
+            layers[0].activation if layers else value("activation_function", "a text", "tanh")
         ),
-        "resnet_dt": has_idt if has_skip else bool(script.get("resnet_dt", False)),
+        "resnet_dt": has_idt if has_skip else value("resnet_dt", "true or false", False),
         "type_one_side": one_side,
         "precision": layers[0].matrix.dtype.name if layers else _script_precision(script),
-        "trainable": bool(script.get("trainable", True)),
+        "trainable": value("trainable", "true or false", True),
         "seed": script.get("seed"),
         "exclude_types": excluded,
-        "set_davg_zero": bool(script.get("set_davg_zero", not davg.any())),
+        "set_davg_zero": value("set_davg_zero", "true or false", not bool(davg.any())),
     }
     return config, tensors
 
@@ -126,6 +132,8 @@ def _radius(graph: Graph, operation: Any, key: str, written: float | None) -> fl
     if key not in operation.attr:
         raise graph.error(f"{operation.name!r} has no attribute {key}; corrupt file")
     used = np.float32(operation.attr[key].f)
+    if not (np.isfinite(used) and used >= 0):
+        raise graph.error(f"{operation.name!r} has {key} = {used} A, expected a length; corrupt file")
     if written is not None and np.float32(written) == used:
         return float(written)
     if written is not None and key == "rcut_r":
@@ -138,6 +146,8 @@ def _radius(graph: Graph, operation: Any, key: str, written: float | None) -> fl
 def _statistics(graph: Graph, operation: Any, n_types: int) -> tuple[np.ndarray, np.ndarray]:
     """davg and dstd, [n_types, 4] each, float64: one slot stands for all."""
     reduced = []
+    if len(operation.input) < 2:
+        raise graph.error(f"{operation.name!r} lacks t_avg and t_std; the file is corrupt")
     for name, index in (("t_avg", -2), ("t_std", -1)):
         source = graph.resolve(source_name(operation.input[index]))
         if source.split("/")[-1] != name:
@@ -256,7 +266,8 @@ def _exclude_types(
             raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
     asymmetric = any((b, a) not in excluded for a, b in excluded)
     found = sorted({(min(pair), max(pair)) for pair in excluded})
-    written = sorted({tuple(sorted(map(int, pair))) for pair in script.get("exclude_types") or []})
+    pairs_written = value_of(graph, script, "exclude_types", "a list of pairs of integers", [])
+    written = sorted({(min(pair), max(pair)) for pair in pairs_written})
     if asymmetric or (script and found != written):
         raise graph.error(
             f"the graph excludes the pairs of types {sorted(excluded)} while the "

@@ -20,8 +20,9 @@ from dpcore import __version__
 from dpcore.convert.energy_fitting import axis_neuron, read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
+from dpcore.convert.script import read_script, section, value_of
 from dpcore.convert.se_e2_a import read_descriptor
-from dpcore.convert.unsupported import refuse_unknown_operations, refuse_unsupported, section
+from dpcore.convert.unsupported import refuse_unknown_operations, refuse_unsupported
 
 # Names of the outputs; those with "_test" were used before 1.0.
 _ENERGY_OUTPUTS = ("o_atom_energy", "o_energy", "atom_energy_test", "energy_test")
@@ -54,7 +55,7 @@ def read_tensorflow_graph(
     """
     path = Path(path)
     graph = Graph(read_graph(path, expected_format), path)
-    script = _training_script(graph)
+    script = read_script(graph)
     refuse_unsupported(graph, script)
     graph.trace_forward(_energy_outputs(graph))
     refuse_unknown_operations(graph)
@@ -97,20 +98,6 @@ def _energy_outputs(graph: Graph) -> list[str]:
     return outputs
 
 
-def _training_script(graph: Graph) -> dict[str, Any]:
-    """The training input stored in the graph (2.0 and later), else {}."""
-    if "train_attr/training_script" not in graph:
-        return {}
-    text = graph.string("train_attr/training_script")
-    try:
-        script = json.loads(text) if text.strip() else {}
-    except json.JSONDecodeError as error:
-        raise graph.error(f"train_attr/training_script is not JSON ({error}); the file is corrupt") from error
-    if not isinstance(script, dict):
-        raise graph.error("train_attr/training_script is not a JSON object")
-    return script
-
-
 def _dropped_options(script: dict[str, Any]) -> list[str]:
     """Options of the script that dpcore lacks and that do not change the graph."""
     notes = []
@@ -143,7 +130,7 @@ def _type_map(graph: Graph, script: dict[str, Any], n_types: int, notes: list[st
     names: list[str] = []
     if graph.is_const("model_attr/tmap"):
         names = graph.string("model_attr/tmap").split()
-    names = names or [str(name) for name in script.get("type_map") or []]
+    names = names or value_of(graph, script, "type_map", "a list of texts", [])
     if not names:
         names = [f"Type_{index}" for index in range(n_types)]
         notes.append(f"the graph has no type_map; the types are named {' '.join(names)}")

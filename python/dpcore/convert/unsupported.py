@@ -13,6 +13,7 @@ from typing import Any
 
 from dpcore.convert.graph import Graph
 from dpcore.convert.networks import ACTIVATION_OPS
+from dpcore.convert.script import section
 from dpcore.errors import InputError
 
 # Operation of the environment matrix -> name of the descriptor.
@@ -89,14 +90,6 @@ def _refusal(graph: Graph, kind: str, advice: str) -> InputError:
 
 def _has_prefix(graph: Graph, prefix: str) -> bool:
     return any(name.startswith(prefix) for name in graph.nodes)
-
-
-def section(script: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """A nested dict of a training script; {} where it is absent or of another form."""
-    found: Any = script
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _model_version(graph: Graph, script: dict[str, Any]) -> None:

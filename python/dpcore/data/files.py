@@ -81,7 +81,7 @@ def count_frames(coord: np.ndarray, n_atoms: int, path: Path) -> int:
 
 
 def to_frames(array: np.ndarray, field: Field, n_frames: int, n_atoms: int, path: Path) -> np.ndarray:
-    """View `array` as [n_frames, width]; refuse another number of values, or frames that run along columns."""
+    """View `array` as [n_frames, width]; refuse another number of values, and frames in columns."""
     width = field.width(n_atoms)
     transposed = array.shape == (width, n_frames) and width != n_frames and min(width, n_frames) > 1
     if array.size != n_frames * width or transposed:

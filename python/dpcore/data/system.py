@@ -241,7 +241,8 @@ def _refuse_other_formats(path: Path) -> None:
     if other and not (path / "type.raw").is_file():
         raise InputError("expected a folder in the deepmd/npy layout; this version reads no other", path)
     if not path.exists():
-        raise InputError("no such folder", path)
+        hint = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
+        raise InputError(f"no such folder{hint}", path)
     if not path.is_dir():
         raise InputError("expected a folder that holds type.raw, got a file", path)
     if not (path / "type.raw").is_file():

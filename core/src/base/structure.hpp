@@ -41,6 +41,14 @@ struct TilePlan {
   std::vector<Tile> tiles;
 };
 
+/// Structure and plan in the memory of Exec.
+struct DeviceStructure {
+  DeviceArray<double> coord;
+  DeviceArray<int> type, target, frame, neighbor, centre;
+  DeviceArray<std::size_t> first;
+  void assign(const Structure&, const TilePlan&);
+};
+
 /// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would still
 /// hold `smallest` centres, so that the workers share each type evenly.
 TilePlan plan_tiles(const Structure&, int ntypes, int workers, int largest, int smallest);

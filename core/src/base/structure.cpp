@@ -1,9 +1,35 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-#include "neighbors/structure.hpp"
+#include "base/structure.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace dpcore {
+
+namespace {
+
+template <class T>
+void upload(const std::vector<T>& from, DeviceArray<T>& to, const std::string& label) {
+  if (to.extent(0) < from.size()) {
+    to = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), from.size() + from.size() / 8);
+  }
+  if (from.empty()) return;
+  Kokkos::deep_copy(
+      Kokkos::subview(to, std::make_pair(std::size_t{0}, from.size())),
+      Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(from.data(), from.size()));
+}
+
+}  // namespace
+
+void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
+  upload(s.coord, coord, "dpcore::coord");
+  upload(s.type, type, "dpcore::type");
+  upload(s.target, target, "dpcore::target");
+  upload(s.frame, frame, "dpcore::frame");
+  upload(s.neighbor, neighbor, "dpcore::neighbor");
+  upload(s.first, first, "dpcore::first");
+  upload(plan.centre, centre, "dpcore::centre");
+}
 
 TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int largest, int smallest) {
   TilePlan plan;

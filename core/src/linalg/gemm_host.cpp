@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "linalg/gemm_host.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace dpcore {
+
+namespace {
+
+// The register tile: kRows rows of A against kVectors vectors of B. With 32 registers (AVX-512, SVE) 8 x 3 sums leave room
+// for the operands; with 16 (AVX2, SSE) 4 x 3 do.
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64, kRows = 8;
+#elif defined(__AVX__)
+constexpr int kVectorBytes = 32, kRows = 4;
+#else
+constexpr int kVectorBytes = 16, kRows = 4;
+#endif
+constexpr int kVectors = 3;
+constexpr int kDepth = 256;  // rows of B per pass: a panel of B stays in the first-level cache
+
+template <class S>
+struct Lanes;
+template <>
+struct Lanes<double> {
+  typedef double type __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+};
+template <>
+struct Lanes<float> {
+  typedef float type __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+};
+template <class S>
+constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(S));
+
+/// kRows x NV vectors of C from a panel of B, rows of which are ldb apart and contiguous.
+template <class S, int NV>
+void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb) {
+  using Vec = typename Lanes<S>::type;
+  constexpr int L = kLanes<S>;
+  for (int i0 = 0; i0 < t.m; i0 += kRows) {
+    const int n_rows = std::min(kRows, t.m - i0);
+    const S* row[kRows];  // rows beyond the last repeat it
+    for (int i = 0; i < kRows; ++i) row[i] = t.a + (i0 + std::min(i, n_rows - 1)) * t.row_a;
+    Vec sum[kRows][NV];
+    for (int i = 0; i < kRows; ++i) {
+      for (int v = 0; v < NV; ++v) sum[i][v] = Vec{};
+    }
+    for (int p = 0; p < t.k; ++p) {
+      Vec bv[NV];
+      for (int v = 0; v < NV; ++v) bv[v] = *reinterpret_cast<const Vec*>(b + p * ldb + v * L);
+      for (int i = 0; i < kRows; ++i) {
+        const S a = row[i][p * t.col_a];
+        for (int v = 0; v < NV; ++v) sum[i][v] += a * bv[v];
+      }
+    }
+    if (!t.transposed && n_rows == kRows && n_columns == NV * L) {
+      for (int i = 0; i < kRows; ++i) {
+        for (int v = 0; v < NV; ++v) {
+          Vec* c = reinterpret_cast<Vec*>(t.c + (i0 + i) * t.ldc + v * L);
+          *c = t.add ? *c + sum[i][v] : sum[i][v];
+        }
+      }
+      continue;
+    }
+    alignas(64) S tile[kRows][NV * L];
+    std::memcpy(tile, sum, sizeof(tile));
+    if (t.transposed) {
+      for (int j = 0; j < n_columns; ++j) {
+        S* c = t.c + j * t.ldc + i0;
+        for (int i = 0; i < n_rows; ++i) c[i] = t.add ? c[i] + tile[i][j] : tile[i][j];
+      }
+    } else {
+      for (int i = 0; i < n_rows; ++i) {
+        S* c = t.c + (i0 + i) * t.ldc;
+        for (int j = 0; j < n_columns; ++j) c[j] = t.add ? c[j] + tile[i][j] : tile[i][j];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <class S>
+void host_product(const HostProduct<S>& whole) {
+  constexpr int L = kLanes<S>, kWidth = kVectors * L;
+  alignas(64) S packed[kDepth * kWidth];
+  int p0 = 0;
+  do {
+    HostProduct<S> t = whole;
+    t.k = std::min(kDepth, whole.k - p0);
+    t.a += p0 * whole.col_a;
+    t.add = whole.add || p0 > 0;
+    for (int j0 = 0; j0 < whole.n; j0 += kWidth) {
+      const int n_columns = std::min(kWidth, whole.n - j0), n_vectors = (n_columns + L - 1) / L;
+      const S* b = whole.b + p0 * whole.row_b + j0 * whole.col_b;
+      std::ptrdiff_t ldb = whole.row_b;
+      if (whole.col_b != 1 || n_columns % L != 0) {
+        ldb = n_vectors * L;
+        for (int p = 0; p < t.k; ++p) {
+          for (int j = 0; j < n_columns; ++j) packed[p * ldb + j] = b[p * whole.row_b + j * whole.col_b];
+          for (int j = n_columns; j < ldb; ++j) packed[p * ldb + j] = S(0);
+        }
+        b = packed;
+      }
+      t.c = whole.transposed ? whole.c + j0 * whole.ldc : whole.c + j0;
+      switch (n_vectors) {
+        case 1: multiply_panel<S, 1>(t, n_columns, b, ldb); break;
+        case 2: multiply_panel<S, 2>(t, n_columns, b, ldb); break;
+        default: multiply_panel<S, kVectors>(t, n_columns, b, ldb);
+      }
+    }
+    p0 += kDepth;
+  } while (p0 < whole.k);
+}
+
+template void host_product<double>(const HostProduct<double>&);
+template void host_product<float>(const HostProduct<float>&);
+
+}  // namespace dpcore
