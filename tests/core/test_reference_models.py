@@ -114,3 +114,31 @@ def test_potential_tells_what_it_is(case):
         aparam=values["aparam"][:1] if "aparam" in values else None,
     )
     assert energy.shape == (1, 1) and force.shape == (1, n_atoms, 3) and virial.shape == (1, 9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # None of the references has radii that single precision cannot hold.
+        pytest.param({"rcut": 6.0, "rcut_smth": 1.8}, id="rcut_smth rounded"),
+        pytest.param({"rcut": 4.1, "rcut_smth": 3.3}, id="both rounded"),
+        pytest.param({"sel": [2, 3, 1]}, id="more neighbours than sel"),
+        pytest.param({"sel": [10, 0, 10]}, id="no slots for a type"),
+        pytest.param({"exclude_types": [[0, 1], [2, 2]]}, id="one-sided with exclude_types"),
+    ],
+)
+def test_core_agrees_with_the_oracle_on_settings_without_a_reference(change):
+    metadata, tensors = read_tensorflow_graph(reference_folder("nopbc") / "graph.pb")
+    values = reference_values("nopbc")
+    config = json.loads(metadata["config"])
+    config["descriptor"].update(change)
+    model = core.Model(json.dumps(config), tensors)
+    types = values["type"].astype(np.int32)
+    found = model.evaluate(values["coord"], None, types, None, None, True)
+    expected = oracle.evaluate(config, tensors, values["coord"], None, types)
+    bias = tensors["fitting/bias_atom_e"][types]
+    for results in (found, expected):
+        results["atom_energy"] = results["atom_energy"] - bias
+    for key in ("atom_energy", "force", "virial", "atom_virial"):
+        error = relative_error(found[key], expected[key])
+        assert error <= 1e-10, f"{key}: relative error {error}"

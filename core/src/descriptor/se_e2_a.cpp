@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "descriptor/se_e2_a.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/json_config.hpp"
+#include "base/runtime.hpp"
 #include "descriptor/moment.hpp"
 
 namespace dpcore {
@@ -29,6 +31,7 @@ SeE2ASpec SeE2ASpec::from_json(const nlohmann::json& config, int ntypes) {
   s.embedding.activation = activation_from_name(in.get<std::string>("activation_function"));
   s.embedding.resnet_dt = in.get_or<bool>("resnet_dt", false);
   s.embedding.trainable = in.get_or<bool>("trainable", true);
+  s.embedding.online_table = in.get_or<bool>("online_table", true);
   s.type_one_side = in.get_or<bool>("type_one_side", false);
   s.excluded.assign(static_cast<std::size_t>(ntypes * ntypes), false);
   for (const auto& pair : in.get_or<std::vector<std::vector<int>>>("exclude_types", {})) {
@@ -49,7 +52,7 @@ SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes)
   const int n_centre = spec_.type_one_side ? 1 : ntypes;
   for (int a = 0; a < n_centre; ++a) {
     for (int b = 0; b < ntypes; ++b) {
-      std::unique_ptr<Radial<S>> net;
+      std::unique_ptr<RadialNet<S>> net;
       if (spec_.type_one_side) {
         net = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(b) + "/", spec_.embedding);
       } else if (!spec_.is_excluded(a, b)) {
@@ -271,6 +274,103 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
     if (spec_.is_excluded(a, b) || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
     padding_backward<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, moment_bar, g_bar);
     radial(a, b)->backward_params(exec, single(exec, pad[0], ws), g_bar, g_prime_bar, slot, ws);
+  }
+}
+
+// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at hand.
+template <class S>
+void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
+                          const std::vector<Workspace*>& scratch) {
+  tables_.clear();
+  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
+  const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
+  struct Use {
+    double lower = 0, upper = 0;
+    std::int64_t n_pairs = 0;
+  };
+  std::vector<Use> use(nets_.size());
+  for (int a = 0; a < spec_.ntypes; ++a) {
+    const EnvNorm n = norm(a);
+    for (int b = 0; b < spec_.ntypes; ++b) {
+      const auto& range = ranges.at(a, b);
+      if (range.n_pairs == 0 || spec_.is_excluded(a, b)) continue;
+      double slope;
+      const double nearest = cutoff_.weight(range.nearest, slope) / range.nearest;
+      const double lower = -n.avg[0] * n.inverse_std[0], upper = (nearest - n.avg[0]) * n.inverse_std[0];
+      Use& u = use[net_index(a, b)];
+      u.lower = u.n_pairs == 0 ? lower : std::min(u.lower, lower);
+      u.upper = u.n_pairs == 0 ? upper : std::max(u.upper, upper);
+      u.n_pairs += range.n_pairs;
+    }
+  }
+  spare_tables_.resize(nets_.size());
+  tables_.resize(nets_.size());
+  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_, nets_);
+  const int workers = static_cast<int>(scratch.size());
+  std::vector<std::size_t> worth;
+  for (std::size_t k = 0; k < nets_.size(); ++k) {
+    if (use[k].n_pairs <= RadialTable<S>::n_nodes(use[k].lower, use[k].upper)) continue;
+    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k));
+    spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
+    worth.push_back(k);
+  }
+  run_workers(workers, [&](int worker) {
+    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size(); w += static_cast<std::size_t>(workers)) {
+      const std::size_t k = worth[w];
+      const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+      if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
+    }
+  });
+}
+
+template <class S>
+void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
+  const int workers = static_cast<int>(scratch.size());
+  run_workers(workers, [&](int worker) {
+    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size(); k += static_cast<std::size_t>(workers)) {
+      if (!tables_[k]) continue;
+      if (spec_.embedding.trainable) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+      spare_tables_[k] = std::move(tables_[k]);
+    }
+  });
+  tables_.clear();
+  if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
+}
+
+// --- double copies of float32 nets, for the tables' nodes
+
+template <class S>
+void SeE2A<S>::DoubleNets::refresh(const ParameterStore<S>& from, const SeE2ASpec& spec,
+                                   const std::vector<std::unique_ptr<RadialNet<S>>>& like) {
+  const int slots = from.slots();
+  if (nets.empty()) {
+    for (std::size_t k = 0; k < like.size(); ++k) {
+      nets.push_back(like[k] ? std::make_unique<RadialNet<double>>(store, "net_" + std::to_string(k) + "/", spec.embedding)
+                             : nullptr);
+    }
+    store.allocate();
+    store.prepare_training(slots);
+  }
+  std::vector<double> v;
+  for (std::size_t i = 0; i < store.parameters().size(); ++i) {
+    v.resize(store.parameters()[i].size);
+    from.get(from.parameters()[i], v.data());
+    store.set(store.parameters()[i], v.data());
+  }
+  for (int slot = 0; slot < slots; ++slot) store.zero_gradients(slot);
+}
+
+template <class S>
+void SeE2A<S>::DoubleNets::add_gradients(const ParameterStore<S>& to) const {
+  for (std::size_t i = 0; i < store.parameters().size(); ++i) {
+    const ParameterInfo &p = store.parameters()[i], &q = to.parameters()[i];
+    S* target = to.gradient(0, q.offset);
+    for (int slot = 0; slot < store.slots(); ++slot) {
+      const double* from = store.gradient(slot, p.offset);
+      for_each_element(
+          Exec(), "dpcore::add_gradients", 1, static_cast<int>(p.size),
+          KOKKOS_LAMBDA(const int, const int k) { target[k] += static_cast<S>(from[k]); });
+    }
   }
 }
 

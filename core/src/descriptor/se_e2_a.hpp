@@ -9,7 +9,7 @@
 
 #include "descriptor/descriptor.hpp"
 #include "env/env_matrix.hpp"
-#include "radial/radial_net.hpp"
+#include "radial/radial_table.hpp"
 
 namespace dpcore {
 
@@ -43,6 +43,9 @@ class SeE2A final : public Descriptor {
   void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
                        Descriptor::State&, int slot, Workspace&) const override;
 
+  void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) override;
+  void finish_step(const std::vector<Workspace*>& scratch) override;
+
   void initialize() override;
   void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
   const std::vector<double>& davg() const override { return davg_; }
@@ -55,8 +58,28 @@ class SeE2A final : public Descriptor {
     Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
   };
 
+  /// Double copies of float32 nets with gradients of their own, for the nodes of tables; unused if S is double.
+  struct DoubleNets {
+    ParameterStore<double> store;
+    std::vector<std::unique_ptr<RadialNet<double>>> nets;
+    void refresh(const ParameterStore<S>& from, const SeE2ASpec&, const std::vector<std::unique_ptr<RadialNet<S>>>& like);
+    void add_gradients(const ParameterStore<S>& to) const;
+  };
+  const RadialNet<double>& double_net(std::size_t k) const {
+    if constexpr (sizeof(S) == 8) {
+      return *nets_[k];
+    } else {
+      return *double_nets_.nets[k];
+    }
+  }
+
+  std::size_t net_index(int a, int b) const {
+    return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
+  }
+  /// The net, or its table where begin_step made one.
   const Radial<S>* radial(int a, int b) const {
-    return nets_[static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b)].get();
+    const std::size_t k = net_index(a, b);
+    return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get()) : nets_[k].get();
   }
   S scale() const { return static_cast<S>(inverse_nnei_); }
   EnvNorm norm(int type) const;
@@ -73,7 +96,9 @@ class SeE2A final : public Descriptor {
   Cutoff cutoff_;
   double inverse_nnei_;
   ParameterStore<S> store_;
-  std::vector<std::unique_ptr<Radial<S>>> nets_;
+  std::vector<std::unique_ptr<RadialNet<S>>> nets_;
+  std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step
+  DoubleNets double_nets_;
   std::vector<double> davg_, dstd_;
 };
 

@@ -2,6 +2,7 @@
 #include "env/pairs.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace dpcore {
 
@@ -132,6 +133,55 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
           r(p, 2) = z;
         }
       });
+}
+
+PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes, double rcut,
+                       Workspace& ws) {
+  Workspace::Scope scope(ws);
+  const int n = static_cast<int>(plan.centre.size());
+  const auto coord = structure.coord;
+  const auto type = structure.type, neighbor = structure.neighbor, centre = structure.centre;
+  const auto first = structure.first;
+  const double rcut2 = rcut * rcut;
+  const auto n_rows = static_cast<std::size_t>(n), columns = static_cast<std::size_t>(ntypes);
+  const Matrix<int> count = ws.matrix<int>(n_rows, columns);
+  const Matrix<double> nearest2 = ws.matrix<double>(n_rows, columns);
+  for_each(
+      exec, "dpcore::pair_ranges", n, KOKKOS_LAMBDA(const int i) {
+        for (int b = 0; b < ntypes; ++b) {
+          count(i, b) = 0;
+          nearest2(i, b) = rcut2;
+        }
+        const int c = centre(i);
+        for (std::size_t k = first(c); k < first(c + 1); ++k) {
+          const int j = neighbor(k), t = type(j);
+          if (t < 0) continue;
+          const double x = coord(3 * j) - coord(3 * c), y = coord(3 * j + 1) - coord(3 * c + 1),
+                       z = coord(3 * j + 2) - coord(3 * c + 2);
+          const double r2 = x * x + y * y + z * z;
+          if (r2 >= rcut2) continue;
+          ++count(i, t);
+          if (r2 < nearest2(i, t)) nearest2(i, t) = r2;
+        }
+      });
+  const auto count_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), count);
+  const auto nearest2_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), nearest2);
+  PairRanges out;
+  out.ntypes = ntypes;
+  out.ranges.resize(static_cast<std::size_t>(ntypes * ntypes));
+  for (int a = 0; a < ntypes; ++a) {
+    for (int b = 0; b < ntypes; ++b) {
+      auto& range = out.ranges[static_cast<std::size_t>(a * ntypes + b)];
+      double least = rcut2;
+      for (int i = plan.type_begin[static_cast<std::size_t>(a)]; i < plan.type_begin[static_cast<std::size_t>(a) + 1]; ++i) {
+        range.n_pairs += count_host(i, b);
+        least = std::min(least, nearest2_host(i, b));
+      }
+      // the shortest possible distance keeps a table finite; nearer pairs are refused by select_pairs
+      range.nearest = std::max(std::sqrt(least), 1e-8);
+    }
+  }
+  return out;
 }
 
 }  // namespace dpcore

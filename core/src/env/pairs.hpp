@@ -41,4 +41,17 @@ struct OverlappingAtoms {
 void select_pairs(const Exec&, const DeviceStructure&, const Tile&, double rcut, const std::vector<int>& sel,
                   const std::vector<bool>& wanted, TilePairs&, SelOverflow&, Workspace&);
 
+/// Number of pairs within the cut-off and the shortest of them, by type of centre and neighbour.
+struct PairRanges {
+  struct Range {
+    std::int64_t n_pairs = 0;
+    double nearest = 0;  // A
+  };
+  int ntypes = 0;
+  std::vector<Range> ranges;
+  const Range& at(int a, int b) const { return ranges[static_cast<std::size_t>(a * ntypes + b)]; }
+};
+
+PairRanges pair_ranges(const Exec&, const DeviceStructure&, const TilePlan&, int ntypes, double rcut, Workspace&);
+
 }  // namespace dpcore

@@ -15,10 +15,14 @@ struct Cutoff {
   double rcut = 0, rcut_smth = 0, inverse_width = 0;
 
   Cutoff() = default;
-  Cutoff(double outer, double inner)
-      : rcut(static_cast<double>(static_cast<float>(outer))),
-        rcut_smth(static_cast<double>(static_cast<float>(inner))),
-        inverse_width(1.0 / static_cast<double>(static_cast<float>(outer) - static_cast<float>(inner))) {}
+  Cutoff(double outer, double inner) {
+    // volatile: g++ 12.2 removes a pair of adjacent double -> float -> double roundings (its SLP vectoriser)
+    volatile float outer32 = static_cast<float>(outer), inner32 = static_cast<float>(inner);
+    volatile float width32 = outer32 - inner32;
+    rcut = static_cast<double>(outer32);
+    rcut_smth = static_cast<double>(inner32);
+    inverse_width = 1.0 / static_cast<double>(width32);
+  }
 
   /// w(r) and w'(r)
   KOKKOS_INLINE_FUNCTION double weight(const double r, double& slope) const {

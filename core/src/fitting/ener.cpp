@@ -257,29 +257,21 @@ void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State&
   (void)ws;
 }
 
-// The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or -energy_bar;
-// their input does not move, so all tangents are zero.
+// The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or -energy_bar.
 template <class S>
 void EnerFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = state.vacuum.n, n_rows = state.rows.n;
   if (n == 0) return;
-  const auto& net = nets_[static_cast<std::size_t>(state.type)];
-  const Matrix<S> seed = ws.matrix<S>(static_cast<std::size_t>(n), 1), zero = ws.matrix<S>(static_cast<std::size_t>(n), 1);
-  const Matrix<S> still = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
+  const Matrix<S> seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
   const Vector<double> energy_bar = state.energy_bar;
   for_each(
       exec, "dpcore::vacuum_seed", n, KOKKOS_LAMBDA(const int i) {
         double sum = 0.0;
         for (int r = n == 1 ? 0 : i; r < (n == 1 ? n_rows : i + 1); ++r) sum += energy_bar(r);
         seed(i, 0) = static_cast<S>(-sum);
-        zero(i, 0) = S(0);
       });
-  for_each_element(
-      exec, "dpcore::vacuum_still", n, n_in(), KOKKOS_LAMBDA(const int i, const int j) { still(i, j) = S(0); });
-  net.tangent(exec, &still, state.vacuum, ws);
-  net.backward_inputs(exec, zero, state.vacuum, true, nullptr, ws);
-  net.backward_params(exec, seed, state.vacuum, nullptr, ws);
+  nets_[static_cast<std::size_t>(state.type)].backward_values(exec, seed, state.vacuum, ws);
 }
 
 template class EnerFitting<double>;

@@ -15,6 +15,9 @@ enum class Activation { Linear, Tanh, Gelu, Relu, Relu6, Softplus, Sigmoid };
 /// Throws Error with the list of known names. "none" and "linear" are the identity.
 Activation activation_from_name(const std::string& name);
 
+/// Without kinks, so that interpolation between nodes converges fast.
+inline bool is_smooth(Activation a) { return a != Activation::Relu && a != Activation::Relu6; }
+
 namespace activations {
 
 struct Linear {

@@ -206,6 +206,35 @@ void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, St
 }
 
 template <class S>
+void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, StackState<S>& state,
+                                    Workspace& ws) const {
+  Workspace::Scope scope(ws);
+  Matrix<S> x_bar = y_bar;
+  state.input_dot = Matrix<S>();  // no tangents: accumulate_gradients leaves their share out
+  for (int k = static_cast<int>(layers_.size()) - 1; k >= 0; --k) {
+    const auto& layer = layers_[static_cast<std::size_t>(k)];
+    const auto& s = state.layers[static_cast<std::size_t>(k)];
+    const S* idt = store_->value(layer.idt);
+    const bool scaled = layer.time_step;
+    const Matrix<S> d1 = s.d1, z_bar = s.z_bar, phi = s.phi, out = x_bar;
+    for_each_element(
+        exec, "dpcore::backward_values", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+          S h_bar = out(i, j);
+          if (scaled) {
+            phi(i, j) *= h_bar;
+            h_bar *= idt[j];
+          }
+          z_bar(i, j) = d1(i, j) * h_bar;
+        });
+    if (k == 0) return;
+    const Matrix<S> x_bar_in = ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
+    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
+    x_bar = x_bar_in;
+  }
+}
+
+template <class S>
 void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& state, int k, int row0, int row1,
                                          int slot, bool assign) const {
   const auto& layer = layers_[static_cast<std::size_t>(k)];
@@ -216,8 +245,10 @@ void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& 
   const int m = layer.n_out;
   gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x.data() + row0, layer.n_in, s.z_bar.data(), m,
           assign ? 0 : 1, w_bar, m);
-  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
-          s.z_dot_bar.data(), m, 1, w_bar, m);
+  if (state.input_dot.data() != nullptr) {
+    gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
+            s.z_dot_bar.data(), m, 1, w_bar, m);
+  }
   if (row0 != 0) return;
   S* b_bar = store_->gradient(slot, layer.bias);
   S* idt_bar = store_->gradient(slot, layer.idt);

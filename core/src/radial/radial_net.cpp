@@ -65,6 +65,36 @@ void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const M
   }
 }
 
+template <class S>
+void RadialNet<S>::values(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, Workspace& ws) const {
+  const int n = static_cast<int>(s.extent(0));
+  StackState<S> state;
+  for (int begin = 0; begin < n; begin += kChunk) {
+    Workspace::Scope scope(ws);
+    const int end = std::min(n, begin + kChunk);
+    stack_.prepare(end - begin, false, state, ws);
+    state.layers.back().x = rows(g, begin, end);
+    stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, false);
+  }
+}
+
+template <class S>
+void RadialNet<S>::backward_values(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar, int slot,
+                                   Workspace& ws) const {
+  const int n = static_cast<int>(s.extent(0));
+  StackState<S> state;
+  for (int begin = 0; begin < n; begin += kChunk) {
+    Workspace::Scope scope(ws);
+    const int end = std::min(n, begin + kChunk);
+    stack_.prepare(end - begin, true, state, ws);
+    stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, true);
+    stack_.backward_values(exec, rows(g_bar, begin, end), state, ws);
+    for (std::size_t k = 0; k < state.layers.size(); ++k) {
+      stack_.accumulate_gradients(exec, state, static_cast<int>(k), 0, stack_.layers()[k].n_in, slot, false);
+    }
+  }
+}
+
 template class RadialNet<double>;
 template class RadialNet<float>;
 

@@ -15,6 +15,7 @@ struct EmbeddingSpec {
   Activation activation = Activation::Tanh;
   bool resnet_dt = false;
   bool trainable = true;
+  bool online_table = true;  // training may interpolate between nodes (radial_table.hpp)
 };
 
 /// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time step
@@ -32,6 +33,10 @@ class RadialNet final : public Radial<S> {
                Workspace&) const override;
   void backward_params(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
                        int slot, Workspace&) const override;
+
+  /// The values alone, and the gradients of <g_bar, G(s)>.
+  void values(const Exec&, const Vector<S>& s, const Matrix<S>& g, Workspace&) const;
+  void backward_values(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, int slot, Workspace&) const;
 
  private:
   DenseStack<S> stack_;

@@ -39,11 +39,14 @@ std::map<std::string, double> TrainStep::losses(const Structure& structure, cons
 
 std::map<std::string, double> TrainStep::gradients(const Structure& structure, const FittingParams& params,
                                                    const Labels& labels, float lr, float start_lr) {
-  const Descriptor& descriptor = potential_.descriptor();
+  Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
   const int ntypes = potential_.ntypes();
   const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
   team_.prepare(potential_, structure, plan, false);
+  std::vector<Workspace*> scratch;
+  for (const auto& w : team_.workers) scratch.push_back(&w->scratch);
+  descriptor.begin_step(team_.structure, plan, scratch);
   Workspace& shared = team_.workers.front()->kept;
   for (int t = 0; t < ntypes; ++t) {
     const Tile all = whole_type(plan, t);
@@ -68,13 +71,12 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
   LossGradient gradient;
   const auto terms = loss_.compute(evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy,
                                    labels, lr, start_lr, &gradient);
-  backward(structure, plan, params, gradient);
+  backward(structure, plan, gradient);
+  descriptor.finish_step(scratch);
   return terms;
 }
 
-void TrainStep::backward(const Structure& structure, const TilePlan& plan, const FittingParams& params,
-                         const LossGradient& gradient) {
-  (void)params;
+void TrainStep::backward(const Structure& structure, const TilePlan& plan, const LossGradient& gradient) {
   const Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
   ParameterBlock& embedding_store = potential_.descriptor().parameters();

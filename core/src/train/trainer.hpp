@@ -34,7 +34,7 @@ class TrainStep {
   long steps = 0;
 
  private:
-  void backward(const Structure&, const TilePlan&, const FittingParams&, const LossGradient&);
+  void backward(const Structure&, const TilePlan&, const LossGradient&);
 
   Potential& potential_;
   EnergyLoss loss_;

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "radial/radial_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dpcore {
+
+namespace {
+
+constexpr int kPoints = 8, kBelow = 3;  // nodes -3..4 around the interval [0, 1)
+constexpr int kProbes = 16;             // places between nodes where refresh() measures the error
+
+struct Weights {
+  double value[kPoints], slope[kPoints];
+};
+
+/// Lagrange polynomials of the nodes -3..4 at t in [0, 1] and their derivatives, by products from both sides.
+KOKKOS_FORCEINLINE_FUNCTION void lagrange(const double t, const double inverse_step, Weights& w) {
+  // 1 / prod_{i != k} (k - i)
+  constexpr double scale[kPoints] = {-1.0 / 5040, 1.0 / 720, -1.0 / 240, 1.0 / 144, -1.0 / 144, 1.0 / 240, -1.0 / 720, 1.0 / 5040};
+  double right[kPoints + 1], right_slope[kPoints + 1];
+  right[kPoints] = 1.0;
+  right_slope[kPoints] = 0.0;
+  for (int k = kPoints - 1; k > 0; --k) {
+    const double x = t - (k - kBelow);
+    right[k] = right[k + 1] * x;
+    right_slope[k] = right_slope[k + 1] * x + right[k + 1];
+  }
+  double left = 1.0, left_slope = 0.0;
+  for (int k = 0; k < kPoints; ++k) {
+    w.value[k] = scale[k] * left * right[k + 1];
+    w.slope[k] = scale[k] * inverse_step * (left_slope * right[k + 1] + left * right_slope[k + 1]);
+    const double x = t - (k - kBelow);
+    left_slope = left_slope * x + left;
+    left *= x;
+  }
+}
+
+/// First of the eight nodes for s, and their weights.
+KOKKOS_FORCEINLINE_FUNCTION int locate(const double s, const double lower, const double inverse_step,
+                                       const int n_intervals, Weights& w) {
+  const double u = (s - lower) * inverse_step;
+  int j = static_cast<int>(u);
+  j = j < 0 ? 0 : (j >= n_intervals ? n_intervals - 1 : j);
+  lagrange(u - j, inverse_step, w);
+  return j;
+}
+
+}  // namespace
+
+template <class S>
+void RadialTable<S>::reserve(double lower, double upper, int n_workers) {
+  grid_.lower = lower;
+  grid_.inverse_step = 1.0 / kStep;
+  n_nodes_ = n_nodes(lower, upper);
+  grid_.n_intervals = n_nodes_ - kPoints + 1;
+  n_workers_ = n_workers;
+  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
+  if (position_.extent(0) >= n && adjoint_.extent(0) >= static_cast<std::size_t>(n_workers) * n * m) return;
+  const std::size_t room = n + n / 8;
+  position_ = DeviceArray<double>("dpcore::RadialTable::position", room);
+  value_ = DeviceArray<double>("dpcore::RadialTable::value", room * m);
+  adjoint_ = DeviceArray<double>("dpcore::RadialTable::adjoint", static_cast<std::size_t>(n_workers) * room * m);
+}
+
+template <class S>
+double RadialTable<S>::refresh(const Exec& exec, Workspace& ws) {
+  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
+  const double lower = grid_.lower, h = kStep;
+  const int n_workers = n_workers_;
+  const auto position = position_;
+  double* adjoint = adjoint_.data();
+  for_each(
+      exec, "dpcore::table_positions", n_nodes_,
+      KOKKOS_LAMBDA(const int k) { position(k) = lower + (k - kBelow) * h; });
+  for_each_element(
+      exec, "dpcore::table_clear", n_workers * n_nodes_, n_out(),
+      KOKKOS_LAMBDA(const int k, const int c) { adjoint[static_cast<std::size_t>(k) * m + static_cast<std::size_t>(c)] = 0.0; });
+  Workspace::Scope scope(ws);
+  net_->values(exec, Vector<double>(position_.data(), n), Matrix<double>(value_.data(), n, m), ws);
+
+  // the net itself against the table, half-way between nodes
+  const Vector<double> probe = ws.vector<double>(kProbes);
+  const Matrix<double> exact = ws.matrix<double>(kProbes, m), exact_slope = ws.matrix<double>(kProbes, m);
+  const Matrix<double> table = ws.matrix<double>(kProbes, m), table_slope = ws.matrix<double>(kProbes, m);
+  const int n_intervals = grid_.n_intervals;
+  for_each(
+      exec, "dpcore::table_probes", kProbes,
+      KOKKOS_LAMBDA(const int k) { probe(k) = lower + h * (0.5 + k * (n_intervals - 1) / kProbes); });
+  net_->forward(exec, probe, exact, exact_slope, ws);
+  interpolate<double>(exec, probe, table, table_slope);
+  const auto difference = [&](const Matrix<double>& a, const Matrix<double>& b) {
+    const auto x = Kokkos::create_mirror_view(a), y = Kokkos::create_mirror_view(b);
+    mirror_copy(exec, x, a);
+    mirror_copy(exec, y, b);
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < kProbes; ++i) {
+      for (std::size_t c = 0; c < m; ++c) {
+        largest = std::max(largest, std::abs(x(i, c)));
+        const double d = std::abs(x(i, c) - y(i, c));
+        worst = d <= worst ? worst : d;  // NaN stays
+      }
+    }
+    return worst / std::max(largest, 1e-30);
+  };
+  const double value_error = difference(exact, table), slope_error = difference(exact_slope, table_slope);
+  return value_error >= slope_error ? value_error : slope_error;
+}
+
+template <class S>
+template <class T>
+void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Matrix<T>& g, const Matrix<T>& g_prime) const {
+  const int m = n_out();
+  const double* value = value_.data();
+  const double lower = grid_.lower, inverse_step = grid_.inverse_step;
+  const int n_intervals = grid_.n_intervals;
+  for_each(
+      exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
+        Weights w;
+        const double at = static_cast<double>(s(p));
+        const double* f = value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+        T* out = &g(p, 0);
+        T* out_slope = &g_prime(p, 0);
+#pragma omp simd
+        for (int c = 0; c < m; ++c) {
+          double v = 0.0, d = 0.0;
+          for (int k = 0; k < kPoints; ++k) {
+            const double x = f[k * m + c];
+            v += w.value[k] * x;
+            d += w.slope[k] * x;
+          }
+          out[c] = static_cast<T>(v);
+          out_slope[c] = static_cast<T>(d);
+        }
+      });
+}
+
+template <class S>
+void RadialTable<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+                             Workspace&) const {
+  interpolate<S>(exec, s, g, g_prime);
+}
+
+template <class S>
+void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar,
+                                     const Matrix<S>& g_prime_bar, int slot, Workspace&) const {
+  const int m = n_out();
+  double* adjoint = adjoint_.data() + static_cast<std::ptrdiff_t>(slot) * n_nodes_ * m;
+  const double lower = grid_.lower, inverse_step = grid_.inverse_step;
+  const int n_intervals = grid_.n_intervals;
+  for_each(
+      exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
+        Weights w;
+        const double at = static_cast<double>(s(p));
+        double* f = adjoint + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+        const S* a = &g_bar(p, 0);
+        const S* b = &g_prime_bar(p, 0);
+        for (int k = 0; k < kPoints; ++k) {
+          double* row = f + k * m;
+          const double wv = w.value[k], ws = w.slope[k];
+#pragma omp simd
+          for (int c = 0; c < m; ++c) add_to(row + c, wv * static_cast<double>(a[c]) + ws * static_cast<double>(b[c]));
+        }
+      });
+}
+
+template <class S>
+void RadialTable<S>::flush_gradients(const Exec& exec, int slot, Workspace& ws) const {
+  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
+  const Matrix<double> sum(adjoint_.data(), n, m);
+  const double* adjoint = adjoint_.data();
+  const int workers = n_workers_;
+  for_each_element(
+      exec, "dpcore::table_sum", n_nodes_, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
+        double total = sum(k, c);
+        for (int w = 1; w < workers; ++w) {
+          total += adjoint[(static_cast<std::size_t>(w) * n + static_cast<std::size_t>(k)) * m + static_cast<std::size_t>(c)];
+        }
+        sum(k, c) = total;
+      });
+  net_->backward_values(exec, Vector<double>(position_.data(), n), sum, slot, ws);
+}
+
+template class RadialTable<double>;
+template class RadialTable<float>;
+
+}  // namespace dpcore

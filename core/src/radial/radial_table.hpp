@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// Radial functions interpolated between nodes at which the embedding net was evaluated: the net's cost no longer grows
+// with the number of pairs. Used in training, where the nodes are evaluated anew in every step.
+//
+// Nodes, weights and sums are double whatever S is: the derivative of an interpolation amplifies the rounding of its nodes
+// by 1/h.
+//
+// Between nodes a distance h apart G(s) = sum_k w_k(t) f_{j+k}, k = -3..4, t in [0, 1): the central polynomial of degree 7
+// through eight node values, and G'(s) = sum_k w_k'(t) f_{j+k} / h its derivative, so that energy and force stay exactly
+// consistent. Interpolation is linear in the node values: the parameter pass adds adjoints to the nodes, and one backward
+// pass of the net over the nodes turns them into gradients. The error falls like (3 h / rho)^8, rho the distance of the
+// net's nearest complex pole; `refresh` measures it between nodes and reports it.
+#pragma once
+
+#include <vector>
+
+#include "radial/radial_net.hpp"
+
+namespace dpcore {
+
+template <class S>
+class RadialTable final : public Radial<S> {
+ public:
+  explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
+
+  static constexpr double kStep = 0.01;        ///< node distance, in units of the normalised s
+  static constexpr double kTolerance = 1e-8;   ///< above this a table must not be used
+  static int n_nodes(double lower, double upper) { return static_cast<int>((upper - lower) / kStep) + 10; }
+
+  /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees memory.
+  void reserve(double lower, double upper, int n_workers);
+  /// Evaluate the net at the nodes of the reserved range. Returns the largest error of G and G' at some places between
+  /// nodes, relative to the largest value there.
+  double refresh(const Exec&, Workspace&);
+
+  int n_out() const override { return net_->n_out(); }
+  void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+               Workspace&) const override;
+  /// Adds to the node adjoints of worker `slot`.
+  void backward_params(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
+                       int slot, Workspace&) const override;
+  /// The same for T other than S. Public for nvcc: device lambdas may not stand in private members.
+  template <class T>
+  void interpolate(const Exec&, const Vector<T>& s, const Matrix<T>& g, const Matrix<T>& g_prime) const;
+  /// The nodes' adjoints, summed over the workers, into the net's gradients of slot `slot`.
+  void flush_gradients(const Exec&, int slot, Workspace&) const;
+
+ private:
+  struct Grid {
+    double lower = 0, inverse_step = 1;
+    int n_intervals = 0;
+  };
+
+  const RadialNet<double>* net_;
+  Grid grid_;
+  int n_nodes_ = 0, n_workers_ = 0;
+  DeviceArray<double> position_;  // [n_nodes] s
+  DeviceArray<double> value_;     // [n_nodes, n_out]
+  DeviceArray<double> adjoint_;   // [n_workers, n_nodes, n_out]
+};
+
+}  // namespace dpcore

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The command ``dp``.
+
+A verb is a module with ``add_arguments(parser)`` and ``run(args)``, which returns an exit code or None,
+and a line in `VERBS`.  Only the module of the verb that is called is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from dpcore import __version__
+from dpcore.errors import InputError, suggest
+from dpcore.log import LEVELS, set_log
+
+__all__ = ["main"]
+
+log = logging.getLogger(__name__)
+
+
+class Verb(NamedTuple):
+    """A subcommand: where it is, what it does, and an example."""
+
+    module: str
+    summary: str
+    example: str
+
+
+VERBS = {
+    "train": Verb(
+        "dpcore.train",
+        "train a model",
+        """\
+  dp train input.json                           new weights
+  dp train input.json --restart model.ckpt      go on after an interruption
+  dp train input.json --init-frz-model graph.pb start from a frozen model
+
+It writes lcurve.out (errors during training), model.ckpt* (checkpoints) and
+out.json (the input with all defaults). SIGTERM, SIGUSR1 and Ctrl-C save a
+checkpoint first.""",
+    ),
+    "freeze": Verb(
+        "dpcore.freeze",
+        "make a model file of a checkpoint",
+        """\
+  dp freeze -o water.dp                         the newest checkpoint of this folder
+  dp freeze -c model.ckpt-4000 -o water.dp      a certain one""",
+    ),
+    "test": Verb(
+        "dpcore.test",
+        "compare a model with labelled data",
+        """\
+  dp test -m water.dp -s data/test              all frames of all systems below data/test
+  dp test -m water.dp -s data/test -n 30 -d detail
+                                                30 frames of each, and every number in detail.*.out""",
+    ),
+    "convert-from": Verb(
+        "dpcore.convert_from",
+        "turn a frozen model of DeePMD-kit into a dpcore model",
+        """\
+  dp convert-from -i graph.pb -o water.dp       any version from 0.12 to 3.x (TensorFlow backend)
+  dp convert-from pbtxt -i graph.pbtxt -o water.dp""",
+    ),
+    "doc-train-input": Verb(
+        "dpcore.doc_train_input",
+        "describe every key of the input file of training",
+        """\
+  dp doc-train-input > input.rst
+  dp doc-train-input --out-type json_schema > input.schema.json     for an editor""",
+    ),
+}
+
+# verbs of the reference's manual that this version does not have
+LATER = (
+    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui", "ipi", "model-devi",
+    "neighbor-stat", "pretrained", "show", "train-nvnmd", "transfer",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0: done; 1: it cannot be done, the message says why; 2: the command line itself is wrong; 130: Ctrl-C.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in argv if not word.startswith("-")), None)
+    if argv and name == argv[0] and name not in VERBS:
+        return _refuse(name)
+    parser = _parser(name)
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:  # --help, --version or a wrong option, already printed
+        return int(stop.code or 0)
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    try:
+        set_log(args.log_level, args.log_path)
+        return int(import_module(VERBS[args.verb].module).run(args) or 0)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as with | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _report(error)
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser; the arguments of the chosen verb alone are filled in."""
+    parser = argparse.ArgumentParser(
+        prog="dp",
+        description="Deep potential models: train, freeze, test, convert.",
+        epilog="dp VERB --help shows the options of a verb and an example. The usual way:\n\n"
+        "  dp train input.json && dp freeze -o model.dp && dp test -m model.dp -s data/test",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dpcore v{__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=verb.summary,
+            description=verb.summary[0].upper() + verb.summary[1:] + ".",
+            epilog="examples:\n" + verb.example,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            import_module(verb.module).add_arguments(sub)
+        common = sub.add_argument_group("log")
+        common.add_argument(
+            "-v",
+            "--log-level",
+            type=str.upper,
+            choices=tuple(LEVELS),
+            default="INFO",
+            help="how much is told: DEBUG or 3, INFO or 2, WARNING or 1, ERROR or 0 (default: %(default)s)",
+            metavar="LEVEL",
+        )
+        common.add_argument("-l", "--log-path", metavar="FILE", help="write the log to a file as well")
+    return parser
+
+
+def _refuse(name: str) -> int:
+    """Say that there is no such verb."""
+    if name in LATER:
+        print(f"dp: {name} is not in this version of dpcore ({__version__})", file=sys.stderr)
+    else:
+        hint = suggest(name, VERBS) or f" There are: {', '.join(VERBS)}."
+        print(f'dp: there is no verb "{name}".{hint}', file=sys.stderr)
+    return 2
+
+
+def _report(error: Exception) -> int:
+    """Log an error: one message for what a user can mend, a trace for what is our mistake."""
+    core = sys.modules.get("dpcore._core")
+    expected = (InputError, OSError, MemoryError) + ((core.Error,) if core is not None else ())
+    if isinstance(error, expected):
+        text = str(error) or {MemoryError: "out of memory"}.get(type(error), type(error).__name__)
+        log.error("%s", text, exc_info=log.isEnabledFor(logging.DEBUG))
+    else:
+        log.error("this is a mistake in dpcore; please report it with the lines below", exc_info=error)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Evaluate trained models from Python.
+
+    from dpcore.infer import DeepPot
+    model = DeepPot("frozen_model.pb")
+    energy, force, virial = model.eval(coords, cells, atom_types)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import numpy as np
+
+from dpcore.errors import InputError, show, suggest
+from dpcore.modelfile import ModelFile, read_model
+
+__all__ = ["DeepPot", "DeepPotential"]
+
+log = logging.getLogger(__name__)
+
+# keywords of the reference's constructor that choose between backends or memory sizes: nothing to choose here
+_WITHOUT_EFFECT = ("auto_batch_size", "default_tf_graph", "input_map", "load_prefix", "neighbor_list", "no_jit")
+
+
+class DeepPot:
+    """A potential energy model.
+
+    Parameters
+    ----------
+    model_file
+        A model file or checkpoint of dpcore, or a frozen TensorFlow graph of DeePMD-kit, under any name.
+    load_prefix, default_tf_graph, **kwargs
+        Accepted for scripts written for the reference (auto_batch_size, input_map, neighbor_list, no_jit);
+        without effect.
+
+    Attributes
+    ----------
+    model_type
+        ``"ener"``.
+    model_version
+        Version of the file format.
+    has_efield, has_fparam, has_aparam
+        Whether the model takes an electric field (never), frame parameters, atomic parameters.
+    modifier_type
+        None.
+
+    Raises
+    ------
+    InputError
+        A ValueError; if the file cannot be read or is no such model.
+    """
+
+    model_type = "ener"
+    has_efield = False
+    modifier_type = None
+
+    def __init__(
+        self,
+        model_file: str | os.PathLike[str],
+        load_prefix: str = "load",
+        default_tf_graph: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        for key, value in kwargs.items():
+            if key == "head" and value is None:
+                continue
+            if key not in _WITHOUT_EFFECT:
+                hint = suggest(key, _WITHOUT_EFFECT)
+                raise TypeError(f'DeepPot got an unexpected keyword "{key}".{hint}')
+        self._load(read_model(model_file))
+
+    def _load(self, file: ModelFile) -> None:
+        self._file = file
+        self._model = file.model()
+        self._warned = False
+        self.model_version = file.metadata.get("format_version", "1")
+        self.has_fparam = self._model.dim_fparam > 0
+        self.has_aparam = self._model.dim_aparam > 0
+
+    def __getstate__(self) -> ModelFile:
+        return self._file
+
+    def __setstate__(self, state: ModelFile) -> None:
+        self._load(state)
+
+    def __repr__(self) -> str:
+        return f"DeepPot({str(self._file.path)!r}, types {' '.join(self.get_type_map())})"
+
+    def get_ntypes(self) -> int:
+        """Number of atom types."""
+        return self._model.ntypes
+
+    def get_rcut(self) -> float:
+        """Cut-off radius in A."""
+        return self._model.rcut
+
+    def get_type_map(self) -> list[str]:
+        """Names of the types; type t is the name at position t."""
+        return list(self._model.type_map)
+
+    def get_dim_fparam(self) -> int:
+        """Number of frame parameters."""
+        return self._model.dim_fparam
+
+    def get_dim_aparam(self) -> int:
+        """Number of atomic parameters."""
+        return self._model.dim_aparam
+
+    def get_sel_type(self) -> list[int]:
+        """Not for energies: they are sums over all atoms."""
+        raise NotImplementedError("an energy model has no selected types")
+
+    def eval(
+        self,
+        coords: Any,
+        cells: Any,
+        atom_types: Any,
+        atomic: bool = False,
+        fparam: Any = None,
+        aparam: Any = None,
+        efield: Any = None,
+        mixed_type: bool = False,
+    ) -> tuple[np.ndarray, ...]:
+        """Evaluate frames of the same atoms.
+
+        The frames are worked through in groups, so that memory beyond that of the arguments and results
+        does not grow with their number.
+
+        Parameters
+        ----------
+        coords
+            Positions in A: anything of nframes*natoms*3 numbers.  Atoms may lie outside the cell.
+        cells
+            Cell vectors in A as rows: anything of nframes*9 numbers.  None: not periodic.
+        atom_types
+            The type of each atom, natoms integers.
+        atomic
+            Whether to return the atomic energies and virials as well.
+        fparam
+            Frame parameters: nframes*d numbers, or d for all frames.
+        aparam
+            Atomic parameters: nframes*natoms*d numbers, natoms*d for all frames, or d for all atoms.
+        efield, mixed_type
+            Not supported: leave them out.
+
+        Returns
+        -------
+        energy : ndarray [nframes, 1]
+            eV.
+        force : ndarray [nframes, natoms, 3]
+            eV/A.
+        virial : ndarray [nframes, 9]
+            eV, minus the derivative of the energy by the strain, row by row.
+        atom_energy : ndarray [nframes, natoms, 1]
+            eV; only if `atomic`.
+        atom_virial : ndarray [nframes, natoms, 9]
+            eV; only if `atomic`.
+
+        Raises
+        ------
+        ValueError
+            For arguments of the wrong size, or numbers that are not finite, naming frame and atom.
+        """
+        if efield is not None:
+            raise InputError("models with an electric field are not supported by this version", "efield")
+        if mixed_type:
+            raise InputError(
+                "frames with different types of atoms in one call are not supported by this version; call "
+                "eval once for each composition",
+                "mixed_type",
+            )
+        types = _types(atom_types)
+        n_atoms = len(types)
+        coords = _numbers(coords, "coords")
+        n_frames = _count_frames(coords, n_atoms)
+        coords = coords.reshape(n_frames, 3 * n_atoms)
+        if cells is not None:
+            cells = _numbers(cells, "cells")
+            if cells.size != 9 * n_frames:
+                raise InputError(
+                    f"expected shape [{n_frames}, 9] for the {n_frames} frames of coords, got "
+                    f"{list(cells.shape)}; None means not periodic",
+                    "cells",
+                )
+            cells = cells.reshape(n_frames, 9)
+        result = self._model.evaluate(
+            coords,
+            cells,
+            types,
+            _parameters(fparam, n_frames, 1, self.get_dim_fparam(), "fparam"),
+            _parameters(aparam, n_frames, n_atoms, self.get_dim_aparam(), "aparam"),
+            bool(atomic),
+        )
+        self._warn_of_overflow()
+        out = (result["energy"].reshape(n_frames, 1), result["force"], result["virial"])
+        if atomic:
+            out += (result["atom_energy"].reshape(n_frames, n_atoms, 1), result["atom_virial"])
+        return out
+
+    def _warn_of_overflow(self) -> None:
+        overflow = self._model.sel_overflow()
+        if overflow["atoms"] and not self._warned:
+            self._warned = True
+            log.warning(
+                "%d atom(s) have more neighbours of a type than the model's sel %s, by up to %d: the farthest "
+                "are left out, as in training with this sel, and energies are not smooth there. A model with "
+                "a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for each model.)",
+                overflow["atoms"],
+                self._file.config["descriptor"].get("sel"),
+                overflow["worst_excess"],
+            )
+
+
+def DeepPotential(  # noqa: N802
+    model_file: str | os.PathLike[str], load_prefix: str = "load", default_tf_graph: bool = False, **kwargs: Any
+) -> DeepPot:
+    """Open a model as the class that fits its kind; this version has energy models, `DeepPot`."""
+    return DeepPot(model_file, load_prefix, default_tf_graph, **kwargs)
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected an array of numbers: {error}", name) from None
+
+
+def _types(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim == 2 and len(array) == 1:
+        array = array[0]
+    if array.ndim != 1:
+        raise InputError(
+            f"expected natoms integers, the same for all frames, got shape {list(array.shape)}", "atom_types"
+        )
+    try:
+        types = array.astype(np.int32)
+        whole = array.size == 0 or (array.dtype.kind in "iuf" and bool((types == array).all()))
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise InputError(f"expected integers, got {show(array.tolist())}", "atom_types")
+    return types
+
+
+def _count_frames(coords: np.ndarray, n_atoms: int) -> int:
+    if n_atoms == 0 and coords.size == 0:
+        return coords.shape[0] if coords.ndim > 1 else 1
+    if n_atoms == 0 or coords.size % (3 * n_atoms):
+        raise InputError(
+            f"expected shape [nframes, {n_atoms}*3], got {list(coords.shape)}; the number of atoms comes from "
+            "atom_types",
+            "coords",
+        )
+    return coords.size // (3 * n_atoms)
+
+
+def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str) -> np.ndarray | None:
+    """Parameters as [n_frames, n_atoms*width], from any of the sizes that `DeepPot.eval` takes."""
+    kind = "frame" if name == "fparam" else "atomic"
+    if values is None:
+        if width > 0:
+            raise InputError(f"the model needs {width} {kind} parameter(s), none were given", name)
+        return None
+    array = _numbers(values, name)
+    if width == 0:
+        if array.size == 0:
+            return None
+        raise InputError(f"the model takes no {kind} parameters, got {array.size} numbers", name)
+    whole = n_frames * n_atoms * width
+    if array.size == whole:
+        return array.reshape(n_frames, n_atoms * width)
+    if array.size in (n_atoms * width, width):
+        return np.ascontiguousarray(np.resize(array, (n_frames, n_atoms * width)))
+    if name == "fparam":
+        sizes = f"{n_frames}*{width} numbers (nframes*d) or {width} for all frames"
+    else:
+        sizes = (
+            f"{n_frames}*{n_atoms}*{width} numbers (nframes*natoms*d), {n_atoms}*{width} for all frames, or "
+            f"{width} for all atoms"
+        )
+    raise InputError(f"expected {sizes}; got shape {list(array.shape)}", name)

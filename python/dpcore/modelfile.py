@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Model files and checkpoints: read them whatever they are, and make their metadata.
+
+Both are the container of ``dpcore._core.read_model_file``; a checkpoint holds the state of training
+besides, under names that begin with ``trainer/``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dpcore import __version__, _core
+from dpcore.errors import InputError
+
+__all__ = ["CHECKPOINT", "FROZEN", "ModelFile", "make_metadata", "read_model", "without_nan"]
+
+log = logging.getLogger(__name__)
+
+FROZEN = "dpcore-model"
+CHECKPOINT = "dpcore-checkpoint"
+STATE_PREFIX = "trainer/"
+
+
+class ModelFile(NamedTuple):
+    """What a model file or a checkpoint holds.
+
+    Attributes
+    ----------
+    path
+        Where it was read from.
+    metadata
+        Text by key: ``format``, ``kind``, ``config``, ``training`` and, in a checkpoint, ``trainer``.
+    tensors
+        Arrays by name, those of the state of training included.
+    """
+
+    path: Path
+    metadata: dict[str, str]
+    tensors: dict[str, np.ndarray]
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether training can go on from it."""
+        return self.metadata["format"] == CHECKPOINT
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The model: type map, descriptor, fitting net."""
+        return self._json("config")
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How the model came about; {} if the file does not tell."""
+        return self._json("training") if "training" in self.metadata else {}
+
+    @property
+    def trainer(self) -> dict[str, Any]:
+        """Where training stands (checkpoints): the step, and the state of the order of frames."""
+        return self._json("trainer")
+
+    def model_tensors(self) -> dict[str, np.ndarray]:
+        """The arrays of the model."""
+        return {k: v for k, v in self.tensors.items() if not k.startswith(STATE_PREFIX)}
+
+    def trainer_tensors(self) -> dict[str, np.ndarray]:
+        """The arrays of the state of training."""
+        return {k: v for k, v in self.tensors.items() if k.startswith(STATE_PREFIX)}
+
+    def model(self) -> _core.Model:
+        """The model, ready to evaluate."""
+        kind = self.metadata.get("kind", "ener")
+        if kind != "ener":
+            raise InputError(f'holds a model of kind "{kind}", which this version does not know', self.path)
+        try:
+            return _core.Model(self._text("config"), self.model_tensors())
+        except _core.Error as error:
+            raise InputError(str(error), self.path) from None
+
+    def _text(self, key: str) -> str:
+        if key not in self.metadata:
+            raise InputError(f'the file has no "{key}"; it was not written by dpcore', self.path)
+        return self.metadata[key]
+
+    def _json(self, key: str) -> dict[str, Any]:
+        try:
+            value = json.loads(self._text(key))
+        except json.JSONDecodeError as error:
+            raise InputError(f'"{key}" of the file is not JSON ({error}); it is damaged', self.path) from None
+        if not isinstance(value, dict):
+            raise InputError(f'"{key}" of the file is not a JSON object; it is damaged', self.path)
+        return value
+
+
+def read_model(path: str | Path) -> ModelFile:
+    """Read a model file or a checkpoint of dpcore, or a frozen TensorFlow graph of DeePMD-kit.
+
+    The content tells what it is, not the name.  A graph is converted in memory, with a line in the log.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is none of these, damaged, or of a newer version.
+    """
+    path = Path(path)
+    if not path.exists():
+        hint = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
+        raise InputError(f"no such model file{hint}", path)
+    try:
+        metadata, tensors = _core.read_model_file(str(path))
+    except _core.Error as error:
+        if "TensorFlow graph" not in str(error):  # the core says what a foreign file seems to be
+            raise InputError(str(error)) from None
+        from dpcore.convert import read_tensorflow_graph
+
+        metadata, tensors = read_tensorflow_graph(path)
+        log.info("%s is a TensorFlow graph, converted in memory (dp convert-from writes a file)", path)
+        for note in json.loads(metadata["training"]).get("notes", []):
+            log.warning("%s: %s", path, note)
+    return ModelFile(path, metadata, tensors)
+
+
+def make_metadata(
+    kind_of_file: str, config: dict[str, Any], training: dict[str, Any], trainer: dict[str, Any] | None = None
+) -> dict[str, str]:
+    """The metadata of a file.
+
+    Parameters
+    ----------
+    kind_of_file
+        `FROZEN` or `CHECKPOINT`.
+    config
+        The model (`dpcore.config.core_config`).
+    training
+        How it came about: min_nbor_dist (A), max_nbor_size, input, numb_steps, source, rmse, ...
+    trainer
+        State of training that is not an array.
+    """
+    out = {
+        "format": kind_of_file,
+        "dpcore_version": __version__,
+        "kind": config["fitting_net"]["type"],
+        "config": json.dumps(config),
+        "training": json.dumps(without_nan(training), allow_nan=False),
+    }
+    if trainer is not None:
+        out["trainer"] = json.dumps(trainer, allow_nan=False)
+    return out
+
+
+def without_nan(value: Any) -> Any:
+    """A copy in which numbers that JSON has no words for are None."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``dp train``: train a model as an input file says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dpcore.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dpcore import _core
+    from dpcore.data import DataCollection
+    from dpcore.modelfile import ModelFile
+    from dpcore.stat import NeighborStatistics
+
+__all__ = ["add_arguments", "run", "train"]
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of ``dp train``."""
+    parser.add_argument("INPUT", help="input file, JSON or YAML (dp doc-train-input describes its keys)")
+    start = parser.add_argument_group("what to start from (default: new weights)")
+    start.add_argument(
+        "-i",
+        "--init-model",
+        metavar="CHECKPOINT",
+        help="take weights, statistics and optimiser of a checkpoint and begin at step 0",
+    )
+    start.add_argument(
+        "-r",
+        "--restart",
+        metavar="CHECKPOINT",
+        help="continue the run that wrote this checkpoint as if it had not stopped",
+    )
+    start.add_argument(
+        "-f",
+        "--init-frz-model",
+        metavar="MODEL",
+        help="take weights and statistics of a frozen model, of dpcore or of DeePMD-kit (TensorFlow graph)",
+    )
+    parser.add_argument(
+        "-o", "--output", default="out.json", help="the input with all defaults (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--skip-neighbor-stat",
+        action="store_true",
+        help="do not count neighbours in the data first; sel must then be given as numbers, and the model "
+        "cannot tell the smallest distance it was trained on",
+    )
+    parser.add_argument(
+        "-m",
+        "--mpi-log",
+        choices=("master", "collect", "workers"),
+        default="master",
+        help="accepted for old scripts; this version trains in one process",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Entry point of the command line."""
+    return train(
+        args.INPUT,
+        output=args.output,
+        init_model=args.init_model,
+        restart=args.restart,
+        init_frz_model=args.init_frz_model,
+        skip_neighbor_stat=args.skip_neighbor_stat,
+    )
+
+
+def train(
+    input_file: str | Path,
+    output: str | Path = "out.json",
+    init_model: str | None = None,
+    restart: str | None = None,
+    init_frz_model: str | None = None,
+    skip_neighbor_stat: bool = False,
+) -> int:
+    """Train a model in the current folder.
+
+    Parameters
+    ----------
+    input_file
+        The input; paths in it are relative to the current folder.
+    output
+        Where the input with all defaults filled in is written.
+    init_model, restart, init_frz_model
+        A checkpoint or model to start from; at most one.
+    skip_neighbor_stat
+        Whether to leave out the count of neighbours.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 130 if Ctrl-C stopped it after saving a checkpoint.
+
+    Raises
+    ------
+    InputError
+        Naming the key, file, frame or atom that is wrong.
+    """
+    from dpcore import __version__, _core
+    from dpcore.config import core_config, load_input, set_type_map
+    from dpcore.data import make_rng
+    from dpcore.stat import compute_statistics
+    from dpcore.training import initial
+    from dpcore.training.loop import TrainingLoop
+
+    log.info("dpcore %s: training with %s in %s", __version__, input_file, Path.cwd())
+    config = load_input(input_file)
+    _write_converted(input_file)
+    model_section, options = config["model"], config["training"]
+    start = initial.open_start(init_model, restart, init_frz_model)
+    if start is not None:
+        initial.adopt(model_section, start)
+
+    rng = make_rng(options["seed"])
+    data, validation = _open_data(config, rng)
+    set_type_map(config, data.type_map, data.n_types)
+    if start is not None:
+        log.info("starting from %s", start.path)
+        if restart is not None:
+            initial.log_changes(start, config)
+
+    neighbors = _count_neighbors(config, data, start if restart else None, skip_neighbor_stat)
+    core = core_config(model_section, model_section["descriptor"]["sel"])
+    _write_json(output, config)
+
+    if start is None:
+        statistics = compute_statistics(model_section, core, data)
+        model = _core.Model.create(json.dumps(core), statistics.tensors())
+    else:
+        model = initial.build_model(core, start)
+    _log_model(core, model)
+    trainer = _core.Trainer(model, json.dumps(config["loss"]))
+
+    step = 0
+    if start is not None and init_frz_model is None:
+        trainer.load_state(start.trainer_tensors())
+    if start is not None and restart is not None:
+        step = _go_on(start, rng, data, validation)
+
+    summary = {
+        "min_nbor_dist": None if neighbors is None else neighbors.min_nbor_dist,
+        "max_nbor_size": [] if neighbors is None else neighbors.max_nbor_size,
+        "input": config,
+        "source": "dp train" if start is None else f"dp train, started from {start.path.name}",
+    }
+    loop = TrainingLoop(
+        config, core, model, trainer, data, validation, rng, summary, step, restarted=restart is not None
+    )
+    return loop.run()
+
+
+def _open_data(
+    config: dict[str, Any], rng: np.random.RandomState
+) -> tuple[DataCollection, DataCollection | None]:
+    """The systems of training and, if there are any, of validation."""
+    from dpcore.config import labels_of_loss
+    from dpcore.data import DataCollection
+
+    labels = labels_of_loss(config["loss"])
+    fitting = config["model"]["fitting_net"]
+    parameters = (fitting["numb_fparam"], fitting["numb_aparam"])
+
+    def open_part(name: str, type_map: list[str] | None) -> DataCollection:
+        section = config["training"][f"{name}_data"]
+        part = DataCollection(section, rng, type_map, labels, *parameters, name)
+        part.log_summary()
+        part.check_labels(_labels_used(config["loss"]))
+        return part
+
+    data = open_part("training", config["model"]["type_map"])
+    if config["training"]["validation_data"] is None:
+        return data, None
+    return data, open_part("validation", data.type_map)
+
+
+def _labels_used(loss: dict[str, Any]) -> list[str]:
+    from dpcore.config import active_terms
+
+    return list(active_terms(loss).values())
+
+
+def _count_neighbors(
+    config: dict[str, Any], data: DataCollection, restarted: ModelFile | None, skip: bool
+) -> NeighborStatistics | None:
+    """Count neighbours in the data and settle ``sel`` in `config`; None if this is left out.
+
+    A continued run on the same data takes the numbers of its checkpoint.
+    """
+    from dpcore.stat import NeighborStatistics, neighbor_statistics, resolve_sel
+
+    descriptor = config["model"]["descriptor"]
+    n_types = len(config["model"]["type_map"])
+    found = None
+    if restarted is not None:
+        before = restarted.training
+        same = (before.get("input") or {}).get("training", {}).get("training_data")
+        if same == config["training"]["training_data"] and len(before.get("max_nbor_size", ())) == n_types:
+            found = NeighborStatistics(before["min_nbor_dist"], before["max_nbor_size"])
+    if found is None and not skip:
+        found = neighbor_statistics(data, descriptor["rcut"], n_types)
+    if found is not None:
+        descriptor["sel"] = resolve_sel(descriptor["sel"], found.max_nbor_size)
+    elif not isinstance(descriptor["sel"], list):
+        raise InputError(
+            "is to be counted in the training data, but --skip-neighbor-stat leaves this out; give a list of "
+            "numbers or drop the option",
+            "model/descriptor/sel",
+        )
+    return found
+
+
+def _go_on(
+    start: ModelFile, rng: np.random.RandomState, data: DataCollection, validation: DataCollection | None
+) -> int:
+    """Put the order of frames where the checkpoint left it; return the step."""
+    from dpcore.data import set_rng_state
+
+    state = start.trainer
+    try:
+        set_rng_state(rng, state["rng"])
+        data.set_state(state["training_data"])
+        if validation is not None and state["validation_data"] is not None:
+            validation.set_state(state["validation_data"])
+        return int(state["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the state of training in it cannot be read: {error!r}", start.path) from None
+
+
+def _log_model(core: dict[str, Any], model: _core.Model) -> None:
+    descriptor, fitting = core["descriptor"], core["fitting_net"]
+    sizes = [t.size for name, t in model.tensors().items() if "/net_" in name]
+    log.info(
+        "model: %s + %s, types %s, rcut %g A, sel %s, precision %s/%s, %d parameters",
+        descriptor["type"],
+        fitting["type"],
+        " ".join(core["type_map"]),
+        descriptor["rcut"],
+        descriptor["sel"],
+        descriptor["precision"],
+        fitting["precision"],
+        sum(sizes),
+    )
+
+
+def _write_converted(input_file: str | Path) -> None:
+    """Keep an input of an old format in today's layout beside the run, as the reference does."""
+    from dpcore.config import convert_old_format, read_input, version_of
+
+    raw = read_input(input_file)
+    version = version_of(raw)
+    if version != 2:
+        _write_json("input_v2_compat.json", convert_old_format(raw))
+        log.warning(
+            "%s has the layout of version %d; input_v2_compat.json has it in today's", input_file, version
+        )
+
+
+def _write_json(path: str | Path, content: dict[str, Any]) -> None:
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path) from None

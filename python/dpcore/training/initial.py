@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What training starts from: a checkpoint or a frozen model, and whether it fits the input."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from dpcore import _core
+from dpcore.checkpoint import find_checkpoint
+from dpcore.config import core_config
+from dpcore.errors import InputError, show
+from dpcore.modelfile import ModelFile, read_model
+
+__all__ = ["adopt", "build_model", "changed_keys", "differences", "log_changes", "open_start"]
+
+log = logging.getLogger(__name__)
+
+# keys of the model that say how it is trained and not what it computes; the input decides on them.
+# Whether resnet_dt matters depends on the widths: the arrays tell.
+_FREE = {"trainable", "seed", "rcond", "set_davg_zero", "precision", "resnet_dt"}
+
+
+def open_start(init_model: str | None, restart: str | None, init_frz_model: str | None) -> ModelFile | None:
+    """Read what one of the three options names; None without any.
+
+    Raises
+    ------
+    InputError
+        If more than one is given, or the file is not of the right kind.
+    """
+    given = {"--init-model": init_model, "--restart": restart, "--init-frz-model": init_frz_model}
+    given = {option: path for option, path in given.items() if path is not None}
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} should not be set at the same time; choose one")
+    if not given:
+        return None
+    option, path = next(iter(given.items()))
+    if option == "--init-frz-model":
+        start = read_model(find_checkpoint(path) if Path(path).is_dir() else path)
+        if start.is_checkpoint:
+            log.info("%s is a checkpoint; its weights are taken, the state of training is not", start.path)
+        return start
+    start = read_model(find_checkpoint(path))
+    if not start.is_checkpoint:
+        raise InputError(
+            f"is a frozen model, and {option} wants a checkpoint; to start from its weights use "
+            "--init-frz-model",
+            start.path,
+        )
+    return start
+
+
+def adopt(model: dict[str, Any], start: ModelFile) -> None:
+    """Fill, in place, what the ``model`` section leaves open from the model that training starts from.
+
+    These are the type map if there is none, and automatic ``sel``; then the two must be the same model.
+
+    Raises
+    ------
+    InputError
+        Naming the keys that differ, with both values.
+    """
+    stored = start.config
+    if model["type_map"] is None:
+        model["type_map"] = list(stored["type_map"])
+    if not isinstance(model["descriptor"]["sel"], list):
+        model["descriptor"]["sel"] = list(stored["descriptor"]["sel"])
+        log.info("sel from %s: %s", start.path, model["descriptor"]["sel"])
+    found = differences(core_config(model), stored)
+    if found:
+        raise InputError(
+            f"the input describes another model than {start.path}: " + "; ".join(found) + ". Change the input "
+            "to the model's values, or train a new model",
+            "model",
+        )
+
+
+def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    """Where two configurations describe different functions: ``key: input has x, the model has y``."""
+    out = []
+    if wanted["type_map"] != stored["type_map"]:
+        out.append(_line("type_map", wanted["type_map"], stored["type_map"]))
+    for section in ("descriptor", "fitting_net"):
+        for key in sorted((set(wanted[section]) | set(stored[section])) - _FREE):
+            pair = [_comparable(key, config[section].get(key)) for config in (wanted, stored)]
+            if not _equal(*pair):
+                out.append(_line(f"{section}/{key}", wanted[section].get(key), stored[section].get(key)))
+    return out
+
+
+def _line(key: str, wanted: Any, stored: Any) -> str:
+    return f"{key}: the input has {show(wanted)}, the model {show(stored)}"
+
+
+def _comparable(key: str, value: Any) -> Any:
+    if key == "exclude_types":
+        return sorted(sorted(pair) for pair in value or [])
+    if key == "atom_ener" and not any(e is not None for e in value or []):
+        return []
+    return value
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Equality; numbers may differ by the rounding of single precision."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, float) or isinstance(other, float):
+        numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (one, other))
+        return numbers and math.isclose(one, other, rel_tol=1e-6)
+    return one == other
+
+
+def build_model(core: dict[str, Any], start: ModelFile) -> _core.Model:
+    """The model of the input with the weights and statistics it starts from."""
+    try:
+        return _core.Model(json.dumps(core), start.model_tensors())
+    except _core.Error as error:
+        raise InputError(f"does not fit the input: {error}", start.path) from None
+
+
+def changed_keys(old: Any, new: Any, path: str = "") -> list[str]:
+    """The keys by which two inputs differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        out = []
+        for key in sorted({*old, *new}):
+            out += changed_keys(old.get(key), new.get(key), f"{path}/{key}" if path else str(key))
+        return out
+    return [] if old == new else [f"{path}: {show(old)} -> {show(new)}"]
+
+
+def log_changes(start: ModelFile, config: dict[str, Any]) -> None:
+    """Tell what a continued run has differently from the run that wrote the checkpoint."""
+    old = start.training.get("input")
+    for line in changed_keys(old, config) if isinstance(old, dict) else []:
+        log.warning("changed since the checkpoint: %s", line)

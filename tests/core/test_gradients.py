@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Parameter gradients of the loss against differences of the loss, for every term, activation, skip and precision.
+
+The loss is ``rmse ** 2`` of ``Trainer.losses``, whose value test_loss.py checks against numpy.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import numpy as np
+import pytest
+from dpcore import _core as core
+from gradcheck import (
+    ACTIVATIONS,
+    TOLERANCE,
+    TRICLINIC,
+    assert_close,
+    difference,
+    difference_noise,
+    make_config,
+    make_tensors,
+    model,
+    odd_systems,
+    random_system,
+    smooth_tensors,
+)
+from training import LOSSES, LR, START_LR, make_batch
+
+SYSTEMS = odd_systems()
+
+
+class LossOfParameters:
+    """The loss of one batch as a function of the trainable tensors, and its gradient by the core."""
+
+    def __init__(self, config, system, loss, tensors=None):
+        fitting = config["fitting_net"]
+        self.system = system.with_params(fitting["numb_fparam"], fitting["numb_aparam"])
+        self.config, self.loss = config, json.dumps(loss)
+        self.tensors = smooth_tensors(config, [self.system]) if tensors is None else tensors
+        self.potential = model(config, self.tensors)
+        self.batch = make_batch(self.system, self.potential)
+        # the loss carries the rounding of what it is made of: labels near energies of this size
+        self.noise = difference_noise(1.0 + self.value(self.tensors) + np.max(np.abs(self.batch["energy"])))
+
+    def trainer(self, potential):
+        return core.Trainer(potential, self.loss)
+
+    def gradients(self):
+        return self.trainer(self.potential).gradients(self.batch, LR, START_LR)
+
+    def value(self, tensors):
+        potential = model(self.config, tensors)
+        return self.trainer(potential).losses(self.batch, LR, START_LR)["rmse"] ** 2
+
+    def along(self, direction):
+        """Difference of the loss along a direction {name: array}."""
+
+        def at(t):
+            moved = {k: v + t * direction[k] if k in direction else v for k, v in self.tensors.items()}
+            return self.value(moved)
+
+        return difference(at)
+
+
+def random_direction(shape, name):
+    """Unit vector, the same in every run for one name."""
+    v = np.random.default_rng([19, zlib.crc32(name.encode())]).normal(size=shape)
+    return v / np.linalg.norm(v)
+
+
+def deviation(loss, gradients, name):
+    """|difference - g . v| for a random direction v inside of one tensor, over what rounding and the step allow."""
+    direction = random_direction(gradients[name].shape, name)
+    expected = loss.along({name: direction})
+    found = np.sum(gradients[name] * direction)
+    limit = TOLERANCE["gradient"] * np.linalg.norm(gradients[name])
+    return abs(found - expected) / (limit + loss.noise)
+
+
+def check(loss, gradients=None):
+    """Every tensor along a random direction, then all together along one; returns the gradients."""
+    gradients = loss.gradients() if gradients is None else gradients
+    trainable = [k for k in loss.tensors if "net_" in k]
+    assert sorted(gradients) == sorted(trainable)
+    assert all(np.all(np.isfinite(g)) for g in gradients.values())
+    for name in gradients:
+        assert gradients[name].shape == loss.tensors[name].shape
+        error = deviation(loss, gradients, name)
+        assert error <= 1.0, f"gradient of {name}: {error:.1e} times the limit"
+    everywhere = {k: random_direction(g.shape, "all " + k) / np.sqrt(len(gradients)) for k, g in gradients.items()}
+    expected = loss.along(everywhere)
+    found = sum(np.sum(gradients[k] * everywhere[k]) for k in gradients)
+    limit = TOLERANCE["gradient"] * np.sqrt(sum(np.sum(g * g) for g in gradients.values()))
+    assert abs(found - expected) <= limit + loss.noise
+    return gradients
+
+
+def assert_nonzero(gradients, names=None):
+    for name in gradients if names is None else names:
+        assert np.max(np.abs(gradients[name])) > 0.0, f"gradient of {name} is zero"
+
+
+# ---- every element of one small model ------------------------------------------
+
+
+@pytest.mark.parametrize("one_side", [False, True])
+def test_every_element(one_side):
+    config = make_config(
+        {"neuron": [2, 4], "axis_neuron": 2, "resnet_dt": True, "type_one_side": one_side, "sel": [6, 8]},
+        {"neuron": [4, 4], "atom_ener": [0.3, None], "numb_fparam": 1, "numb_aparam": 1},
+    )
+    loss = LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"])
+    gradients = loss.gradients()
+    assert_nonzero(gradients, [k for k in gradients if k != "fitting/net_0/layer_2/bias"])
+    assert np.all(gradients["fitting/net_0/layer_2/bias"] == 0.0)  # cancels in E - E(vacuum)
+    for name, gradient in gradients.items():
+        expected = np.empty_like(gradient)
+        for index in np.ndindex(gradient.shape):
+            unit = np.zeros_like(gradient)
+            unit[index] = 1.0
+            expected[index] = loss.along({name: unit})
+        if np.any(gradient):
+            assert_close(gradient, expected, "gradient", name, loss.noise)
+        else:
+            assert np.max(np.abs(expected)) <= loss.noise
+
+
+# ---- every combination along random directions -----------------------------------
+
+
+# the force on a lone atom is zero whatever the parameters are
+TERMS = [(s, t) for s in SYSTEMS for t in LOSSES if s != "one atom" or t not in ("f", "pf", "relative_f")]
+
+
+@pytest.mark.parametrize("name, term", TERMS)
+def test_every_term_on_odd_systems(name, term):
+    config = make_config({"resnet_dt": True})
+    loss = LossOfParameters(config, SYSTEMS[name], LOSSES[term])
+    gradients = check(loss)
+    assert_nonzero(gradients, ["fitting/net_1/layer_0/matrix", "descriptor/net_1_0/layer_1/matrix"])
+    if term == "all":
+        absent = [k for k in gradients if name in ("type absent", "one atom") and "net_0" in k]
+        assert_nonzero(gradients, [k for k in gradients if k not in absent])
+        assert all(np.all(gradients[k] == 0.0) for k in absent)
+
+
+def test_no_gradient_where_forces_are_zero_by_symmetry():
+    config = make_config()
+    for term in ("f", "pf"):
+        loss = LossOfParameters(config, SYSTEMS["one atom"], LOSSES[term])
+        gradients = loss.gradients()
+        # dF/dtheta = 0; sums over pairs of images at +r and -r cancel to rounding
+        assert all(np.max(np.abs(g)) < 1e-13 for g in gradients.values())
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("resnet_dt", [(False, False), (False, True), (True, False), (True, True)], ids=str)
+@pytest.mark.parametrize("one_side", [False, True])
+def test_every_activation_and_skip(activation, resnet_dt, one_side):
+    config = make_config(
+        {"activation_function": activation, "resnet_dt": resnet_dt[0], "type_one_side": one_side},
+        {"activation_function": activation, "resnet_dt": resnet_dt[1]},
+    )
+    for name in ("triclinic", "not periodic"):
+        gradients = check(LossOfParameters(config, SYSTEMS[name], LOSSES["all"]))
+        assert_nonzero(gradients, ["fitting/net_1/layer_1/matrix", "fitting/net_0/layer_3/matrix"])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("term", LOSSES)
+def test_every_activation_and_term(activation, term):
+    section = {"activation_function": activation, "resnet_dt": True}
+    config = make_config(section, section)
+    gradients = check(LossOfParameters(config, SYSTEMS["not periodic"], LOSSES[term]))
+    assert_nonzero(gradients, ["fitting/net_1/layer_3/matrix", "descriptor/net_0_1/layer_0/bias"])
+
+
+@pytest.mark.parametrize("neuron", [[1], [2], [1, 2, 2, 4], [3, 5, 4], [33, 37]], ids=str)
+def test_odd_embedding_nets(neuron):
+    config = make_config({"neuron": neuron, "resnet_dt": True, "axis_neuron": min(2, neuron[-1])})
+    assert_nonzero(check(LossOfParameters(config, SYSTEMS["not periodic"], LOSSES["all"])))
+
+
+@pytest.mark.parametrize("neuron", [[1], [12], [12, 12], [5, 10], [6, 6, 3, 3], [1, 1, 1], [40, 40]], ids=str)
+@pytest.mark.parametrize("resnet_dt", [False, True])
+def test_odd_fitting_nets(neuron, resnet_dt):
+    config = make_config(fitting={"neuron": neuron, "resnet_dt": resnet_dt})
+    assert_nonzero(check(LossOfParameters(config, SYSTEMS["not periodic"], LOSSES["all"])))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("numb_fparam, numb_aparam", [(0, 0), (2, 0), (0, 3), (1, 2)])
+@pytest.mark.parametrize("vacuum", [False, True])
+def test_vacuum_energies_and_parameters(name, numb_fparam, numb_aparam, vacuum):
+    fitting = {"numb_fparam": numb_fparam, "numb_aparam": numb_aparam}
+    config = make_config(fitting=fitting)
+    if vacuum:
+        config = make_config({"set_davg_zero": True}, {**fitting, "atom_ener": [None, 0.7]})
+    check(LossOfParameters(config, SYSTEMS[name], LOSSES["all"]))
+
+
+@pytest.mark.parametrize("exclude", [[[0, 1]], [[0, 0], [1, 1]], [[1, 0], [0, 0]]], ids=str)
+@pytest.mark.parametrize("one_side", [False, True])
+def test_excluded_pairs(exclude, one_side):
+    config = make_config({"exclude_types": exclude, "type_one_side": one_side})
+    check(LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"]))
+
+
+def test_sel_of_zero_and_fewer_slots_than_neighbours():
+    check(LossOfParameters(make_config({"sel": [0, 18]}), SYSTEMS["triclinic"], LOSSES["all"]))
+    config = make_config({"sel": [2, 3]})
+    check(LossOfParameters(config, SYSTEMS["more than sel"], LOSSES["all"]))
+
+
+def test_three_types():
+    config = make_config({"type_one_side": True}, type_map=("A", "B", "C"))
+    system = random_system([2, 0, 2, 1, 1], TRICLINIC, n_frames=2, seed=9)
+    assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
+
+
+def test_several_tiles_chunks_and_jobs():
+    """More atoms than a tile, pairs than a chunk and rows of a weight matrix than a job of the gradient."""
+    config = make_config({"neuron": [6, 12, 24], "axis_neuron": 10, "sel": [30, 30]}, {"neuron": [9, 9]})
+    system = random_system([0, 1] * 15, np.diag([9.0, 9.0, 9.0]), n_frames=5, seed=30, closest=0.5)
+    assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
+
+
+# ---- single precision ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("precision", [("float32", "float64"), ("float64", "float32"), ("float32", "float32")], ids=str)
+@pytest.mark.parametrize("resnet_dt", [False, True])
+def test_single_precision(activation, precision, resnet_dt):
+    """The gradient of float32 nets is that of the same weights in double, to rounding; per net, as rounding of large
+    entries reaches the small ones."""
+    section = {"activation_function": activation, "resnet_dt": resnet_dt}
+    single, double = (
+        make_config({**section, "precision": p}, {**section, "precision": q, "numb_fparam": 1})
+        for p, q in (precision, ("float64", "float64"))
+    )
+    tensors = make_tensors(single)
+    for name in ("triclinic", "several frames", "isolated atom"):
+        expected = LossOfParameters(double, SYSTEMS[name], LOSSES["all"], tensors)
+        mixed = LossOfParameters(single, SYSTEMS[name], LOSSES["all"], tensors)
+        mixed.batch = expected.batch
+        assert mixed.value(tensors) == pytest.approx(expected.value(tensors), rel=TOLERANCE["float32"])
+        found, reference = mixed.gradients(), expected.gradients()
+        assert sorted(found) == sorted(reference)
+        for part in ("descriptor", "fitting"):
+            names = [k for k in reference if k.startswith(part)]
+            together = [np.concatenate([g[k].ravel() for k in names]) for g in (found, reference)]
+            assert_close(*together, "float32 gradient", f"{part} on {name}")
+            assert not np.array_equal(*together)
+
+
+# ---- the comparison catches mistakes ----------------------------------------------
+
+
+MISTAKES = {
+    "scaled by 1.001": lambda g: 1.001 * g,
+    "scaled by 1 + 1e-6": lambda g: (1 + 1e-6) * g,
+    "wrong sign": lambda g: -g,
+    "zero": lambda g: 0 * g,
+    "first element dropped": lambda g: g * (np.arange(g.size) > 0).reshape(g.shape),
+    "transposed within": lambda g: g.ravel()[::-1].reshape(g.shape),
+    "not a number": lambda g: g * np.nan,
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "descriptor/net_0_1/layer_0/matrix",
+        "descriptor/net_1_1/layer_2/idt",
+        "fitting/net_0/layer_1/matrix",
+        "fitting/net_1/layer_1/idt",
+        "fitting/net_1/layer_2/bias",
+    ],
+)
+def test_a_wrong_gradient_is_rejected(mistake, name):
+    loss = LossOfParameters(make_config({"resnet_dt": True}), SYSTEMS["triclinic"], LOSSES["all"])
+    gradients = loss.gradients()
+    gradients[name] = MISTAKES[mistake](gradients[name])
+    with pytest.raises(AssertionError):
+        check(loss, gradients)
+
+
+@pytest.mark.parametrize("term", ["e", "f", "v", "ae"])
+def test_a_forgotten_term_is_rejected(term):
+    """The gradient of the loss without one of its terms is not the gradient of the loss."""
+    config, system = make_config(), SYSTEMS["triclinic"]
+    loss = LossOfParameters(config, system, LOSSES["all"])
+    without = {k: v for k, v in LOSSES["all"].items() if not k.endswith(f"pref_{term}")}
+    without.update({f"start_pref_{term}": 0.0, f"limit_pref_{term}": 0.0})
+    with pytest.raises(AssertionError):
+        check(loss, LossOfParameters(config, system, without).gradients())

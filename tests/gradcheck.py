@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Random small systems and models, finite differences, and what "agrees" means in the tests of the core.
+
+Systems keep away from the few points where energies are not smooth enough for differences: pairs at ``rcut``
+and ``rcut_smth`` (jumps of third derivatives) and ties at the end of ``sel`` (jumps of the energy).  Units: A, eV.
+
+Tolerances.  Differences are Richardson's: central differences of steps h, h/2 and h/4, with an error of O(h^6) from
+the step and O(eps/h) of the function from rounding.  The first is covered by the relative tolerance; the second counts
+where derivatives are much smaller than the function and is added as ``difference_noise``.  Every comparison is of the
+largest deviation with the largest reference value and fails on NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from unittest import mock
+
+import numpy as np
+from dpcore import _core as core
+from reference import se_e2_a as oracle
+from reference.agreement import relative_error
+
+TOLERANCE = {
+    # derivative of an energy by position or strain against its difference; measured up to 1.3e-9 (a steep energy of an
+    # atom with a few slots, where the step counts), median 1e-11
+    "force": 2e-9,
+    # derivative of a loss by parameters against its difference; measured up to 1e-9, median 2e-12
+    "gradient": 3e-9,
+    # two ways to sum the same doubles (threads, groups of frames, order of atoms): some thousand operations of 1.1e-16
+    "rounding": 1e-12,
+    # the same after a rotation or shift of coordinates: distances themselves change by 1e-16 * 10 A
+    "geometry": 1e-11,
+    # core against numpy oracle in double: derivatives lose a digit or two to cancellation between neighbours
+    "oracle": 1e-10,
+    # float32 nets against the same nets in double: eps = 6e-8, some ten layers of sums of some ten terms;
+    # measured up to 2.4e-6
+    "float32": 5e-6,
+    # their parameter gradients: residuals of the loss are differences of numbers ten times as large, and twice as
+    # many layers (value and tangent); measured up to 1.8e-5, median 3e-7
+    "float32 gradient": 5e-5,
+}
+STEP = 4e-3
+RCUT, RCUT_SMTH = 3.1, 1.2  # not exact in float32
+ACTIVATIONS = ("tanh", "gelu", "softplus", "sigmoid", "relu", "relu6")
+KINKED = ("relu", "relu6")
+LARGE = ("relu", "relu6", "softplus")  # embedding nets with outputs well above 1: their rows are made smaller
+
+
+# ---- systems -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class System:
+    """Frames of one composition: coord [nf, n*3], box [nf, 9] or None, types [n]."""
+
+    coord: np.ndarray
+    box: np.ndarray | None
+    types: np.ndarray
+    fparam: np.ndarray | None = None
+    aparam: np.ndarray | None = None
+
+    @property
+    def n_frames(self):
+        return len(self.coord)
+
+    @property
+    def n_atoms(self):
+        return len(self.types)
+
+    def moved(self, **changes):
+        return replace(self, **changes)
+
+    def with_params(self, numb_fparam=0, numb_aparam=0, seed=0):
+        rng = np.random.default_rng([7, seed])
+        return replace(
+            self,
+            fparam=rng.normal(size=(self.n_frames, numb_fparam)) if numb_fparam else None,
+            aparam=rng.normal(size=(self.n_frames, self.n_atoms * numb_aparam)) if numb_aparam else None,
+        )
+
+
+def pair_vectors(positions, cell, rcut, pbc=(True, True, True)):
+    """All pairs with |R_ij| < rcut by brute force, images included: i [p], j [p], R_ij [p, 3]."""
+    positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    shifts = np.zeros((1, 3))
+    if cell is not None and any(pbc):
+        cell = np.asarray(cell, dtype=np.float64).reshape(3, 3)
+        inverse = np.linalg.inv(cell)
+        spread = np.ptp(positions @ inverse, axis=0)
+        reach = np.ceil(rcut * np.linalg.norm(inverse, axis=0) + spread + 1e-9).astype(int)
+        ranges = [np.arange(-n, n + 1) if p else np.zeros(1, int) for n, p in zip(reach, pbc)]
+        shifts = np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, 3) @ cell
+    vectors = positions[None, :, None] + shifts[None, None] - positions[:, None, None]
+    length = np.linalg.norm(vectors, axis=-1)
+    itself = np.eye(len(positions), dtype=bool)[:, :, None] & np.all(shifts == 0, axis=1)[None, None]
+    i, j, s = np.nonzero((length < rcut) & ~itself)
+    return i, j, vectors[i, j, s]
+
+
+def is_smooth(positions, cell, types, sel, closest):
+    """Whether differences of energies make sense here; see the head of the file."""
+    i, j, vectors = pair_vectors(positions, cell, RCUT + 0.05)
+    r = np.linalg.norm(vectors, axis=1)
+    if np.any(r < closest) or np.any(np.abs(r - RCUT) < 0.02) or np.any(np.abs(r - RCUT_SMTH) < 0.02):
+        return False
+    for a in range(len(types)):
+        for b, size in enumerate(sel):
+            mine = np.sort(r[(i == a) & (types[j] == b) & (r < RCUT)])
+            if len(mine) > size > 0 and mine[size] - mine[size - 1] < 0.03:
+                return False
+    return True
+
+
+def random_system(types, cell, n_frames=1, seed=0, sel=(100, 100, 100), closest=0.8, spread=None):
+    """Atoms at random in a cell (rows are vectors), or in a cube of edge `spread` without periodicity."""
+    types = np.asarray(types)
+    rng = np.random.default_rng([11, seed])
+    span = np.eye(3) * spread if cell is None else np.asarray(cell, dtype=np.float64)
+    frames, tries = [], 0
+    while len(frames) < n_frames:
+        tries += 1
+        assert tries < 20000, "no smooth configuration found: take other numbers"
+        # -0.3 to 1.3: some atoms lie outside of the cell
+        low, high = (0.0, 1.0) if cell is None else (-0.3, 1.3)
+        positions = rng.uniform(low, high, (len(types), 3)) @ span
+        if is_smooth(positions, None if cell is None else span, types, sel, closest):
+            frames.append(positions.reshape(-1))
+    box = None if cell is None else np.tile(span.reshape(-1), (n_frames, 1))
+    return System(np.array(frames), box, types)
+
+
+TRICLINIC = ((4.6, 0.0, 0.0), (1.3, 4.3, 0.0), (-0.9, 0.8, 4.9))
+SMALL_SEL = (2, 3)  # fewer slots than neighbours
+
+
+def odd_systems():
+    """The systems every quantity is tested on, by name; types 0 and 1."""
+    cluster = random_system([1, 0, 1, 1], None, seed=4, spread=2.6)
+    lonely = np.concatenate([cluster.coord.reshape(-1, 3), [[9.0, 9.5, 8.0]]])
+    return {
+        "triclinic": random_system([0, 1, 1, 0, 1, 1], TRICLINIC, seed=1),
+        "tiny box": random_system([1, 0, 1], ((2.3, 0, 0), (0.2, 3.5, 0), (0, 0.4, 2.9)), seed=2),
+        "not periodic": random_system([0, 1, 0, 1, 1], None, seed=3, spread=2.9),
+        "one atom": random_system([1], ((2.1, 0, 0), (0.5, 2.2, 0), (0.1, 0.3, 2.6)), seed=5),
+        "type absent": random_system([1, 1, 1, 1], TRICLINIC, seed=6),
+        "isolated atom": System(lonely.reshape(1, -1), None, np.array([1, 0, 1, 1, 0])),
+        "more than sel": random_system([0, 1, 1, 0, 1, 1, 0], None, seed=7, sel=SMALL_SEL, spread=2.6),
+        "several frames": random_system([1, 0, 1, 1, 0], TRICLINIC, n_frames=3, seed=8),
+    }
+
+
+# ---- models ------------------------------------------------------------------
+
+
+def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
+    """The `model` section of a small model, changed by the given keys."""
+    return {
+        "type_map": list(type_map),
+        "descriptor": {
+            "type": "se_e2_a",
+            "sel": [14, 18, 9][: len(type_map)],
+            "rcut": RCUT,
+            "rcut_smth": RCUT_SMTH,
+            "neuron": [3, 6, 6],
+            "axis_neuron": 2,
+            "activation_function": "tanh",
+            "resnet_dt": False,
+            "type_one_side": False,
+            "precision": "float64",
+            "trainable": True,
+            "seed": 1,
+            "exclude_types": [],
+            "set_davg_zero": False,
+            **(descriptor or {}),
+        },
+        "fitting_net": {
+            "type": "ener",
+            "numb_fparam": 0,
+            "numb_aparam": 0,
+            "neuron": [7, 7, 5],
+            "activation_function": "tanh",
+            "precision": "float64",
+            "resnet_dt": True,
+            "trainable": True,
+            "rcond": 1e-3,
+            "seed": 2,
+            "atom_ener": [],
+            **(fitting or {}),
+        },
+    }
+
+
+def make_statistics(config, seed=0, angular=True):
+    """davg, dstd, bias and parameter statistics, all different from the trivial ones.
+
+    angular: davg and dstd differ between x, y and z, which data never give: it breaks the rotational symmetry and
+    tests more.
+    """
+    rng = np.random.default_rng([13, seed])
+    fitting, n = config["fitting_net"], len(config["type_map"])
+    davg = rng.uniform(0.05, 0.25, (n, 4)) * [1.0, angular, angular, angular]
+    if config["descriptor"]["set_davg_zero"]:
+        davg *= 0.0
+    dstd = rng.uniform(0.15, 0.3, (n, 4)) * (3.0 if config["descriptor"]["activation_function"] in LARGE else 1.0)
+    if not angular:
+        dstd[:, 1:] = dstd[:, 1:2]
+    tensors = {
+        "descriptor/davg": davg,
+        "descriptor/dstd": dstd,
+        "fitting/bias_atom_e": rng.uniform(-1.0, 1.0, n),
+    }
+    for name in ("fparam", "aparam"):
+        if fitting[f"numb_{name}"]:
+            tensors[f"fitting/{name}_avg"] = rng.normal(size=fitting[f"numb_{name}"])
+            tensors[f"fitting/{name}_istd"] = rng.uniform(0.5, 1.5, fitting[f"numb_{name}"])
+    return tensors
+
+
+def make_tensors(config, seed=0, angular=True):
+    """All tensors of a model; weights of order one, so that no part of the gradient is lost beside another.
+
+    Nets with kinks get large biases and small matrices: every neuron stays on one side of its kinks.
+    """
+    rng = np.random.default_rng([17, seed])
+    tensors = core.Model.create(json.dumps(config), make_statistics(config, seed, angular)).tensors()
+    for name in sorted(tensors):
+        section = "descriptor" if name.startswith("descriptor") else "fitting_net"
+        activation, kind = config[section]["activation_function"], name.split("/")[-1]
+        value, shape = tensors[name], tensors[name].shape
+        if kind == "matrix":
+            scale = {"relu": 0.4, "relu6": 0.4}.get(activation, 1.2)
+            if section == "fitting_net" and shape[1] == 1:
+                scale = 4.0 if activation in KINKED else 1.2
+            elif section == "fitting_net" and "layer_0" in name:  # descriptors are larger for nets with kinks
+                scale *= {"relu": 0.5, "relu6": 0.1}.get(config["descriptor"]["activation_function"], 2.0)
+            value = scale * rng.normal(size=shape) / np.sqrt(shape[0])
+        elif kind == "bias":
+            levels = {"relu": [-1.7, 1.7, 2.1], "relu6": [-2.5, 3.0, 3.0, 9.0]}.get(activation, [0.0])
+            spread = 0.1 if activation in KINKED else 0.5
+            value = rng.permutation(np.resize(levels, shape[0])) + spread * rng.normal(size=shape)
+        elif kind == "idt":
+            value = rng.uniform(0.4, 1.1, shape)
+        tensors[name] = value.astype(tensors[name].dtype)
+    return tensors
+
+
+def kink_distance(config, tensors, system):
+    """Smallest distance of any pre-activation from a kink of relu or relu6."""
+    nearest = [np.inf]
+    original = oracle.activation
+
+    def watched(name, x):
+        if name in KINKED and x.size:
+            kinks = (0.0, 6.0) if name == "relu6" else (0.0,)
+            nearest.append(min(np.min(np.abs(x - k)) for k in kinks))
+        return original(name, x)
+
+    with mock.patch.object(oracle, "activation", watched):
+        evaluate_oracle(config, tensors, system)
+    return min(nearest)
+
+
+def smooth_tensors(config, systems, margin=5 * STEP):
+    """make_tensors() of the first seed with which no neuron is near a kink on any of the systems."""
+    names = [config[section]["activation_function"] for section in ("descriptor", "fitting_net")]
+    for seed in range(50):
+        tensors = make_tensors(config, seed)
+        if not set(names) & set(KINKED) or all(kink_distance(config, tensors, s) > margin for s in systems):
+            return tensors
+    raise AssertionError("every seed has a neuron near a kink: take other numbers")
+
+
+def evaluate_oracle(config, tensors, system):
+    return oracle.evaluate(
+        config, tensors, system.coord, system.box, system.types, system.fparam, system.aparam
+    )
+
+
+def model(config, tensors):
+    return core.Model(json.dumps(config), tensors)
+
+
+def evaluate(potential, system, atomic=False, **more):
+    return potential.evaluate(
+        system.coord, system.box, system.types, system.fparam, system.aparam, atomic, **more
+    )
+
+
+# ---- differences and comparisons ------------------------------------------------
+
+
+def difference(f, step=STEP):
+    """df/dt at 0 of f(t): central differences of steps h, h/2 and h/4, extrapolated twice (Richardson)."""
+    first, second, third = ((f(h) - f(-h)) / (2 * h) for h in (step, step / 2, step / 4))
+    coarse, fine = (4 * second - first) / 3, (4 * third - second) / 3
+    return (16 * fine - coarse) / 15
+
+
+def difference_noise(scale, step=STEP):
+    """Rounding error of difference() for values of this size: 8 units of the last place over the smallest step."""
+    return 8 * np.finfo(float).eps * scale / (step / 4)
+
+
+def assert_close(value, expected, kind, what="", noise=0.0):
+    """max|value - expected| <= TOLERANCE[kind] * max|expected| + noise; false on NaN and where everything is zero."""
+    error = relative_error(value, expected)
+    limit = TOLERANCE[kind] + noise / np.max(np.abs(expected))
+    assert error <= limit, f"{what}: relative error {error:.2e} (limit {limit:.1e})"
+
+
+def assert_zero(value, scale, kind="rounding", what=""):
+    """max|value| <= TOLERANCE[kind] * scale; false on NaN."""
+    largest = np.max(np.abs(value)) if np.all(np.isfinite(value)) else np.inf
+    assert largest <= TOLERANCE[kind] * scale, f"{what}: {largest:.2e} should be zero (scale {scale:.1e})"
