@@ -32,6 +32,18 @@ void bind_statistics(py::module_& m) {
       py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("rcut"), py::arg("ntypes"),
       "(smallest distance in A, inf without pairs; largest number of neighbours of each type; (frame, atom, atom) of the "
       "smallest distance)");
+  m.def(
+      "energy_bias",
+      [](const Doubles& energy, const Doubles& counts, double rcond) {
+        if (counts.ndim() != 2 || counts.shape(0) != energy.size()) {
+          throw dpcore::Error("energy_bias: expected energies [n] and counts [n, ntypes]");
+        }
+        const auto ntypes = static_cast<int>(counts.shape(1));
+        auto x = dpcore::energy_bias(std::vector<double>(energy.data(), energy.data() + energy.size()),
+                                     std::vector<double>(counts.data(), counts.data() + counts.size()), ntypes, rcond);
+        return to_array(std::move(x), {ntypes});
+      },
+      py::arg("energy"), py::arg("counts"), py::arg("rcond"), "energies per type [ntypes] by least squares");
   py::class_<PyEnvStatistics>(m, "EnvStatistics", "davg and dstd of the environment matrix")
       .def(py::init<const std::string&, int>(), py::arg("descriptor_config"), py::arg("ntypes"))
       .def(

@@ -222,6 +222,8 @@ Made by `../generate_data.py` (seed {SEED}), which documents every choice.
   all else float32; labels were computed at the rounded coordinates.
 - **Licence**: LGPL-3.0-or-later, as the rest of this project.
 
+Left out were frames with a force component above {MAX_FORCE:g} eV/A.
+
 | system | frames | left out | energy std (meV/atom) | force std (eV/A) | largest force | virial std (eV) |
 |---|---|---|---|---|---|---|
 """

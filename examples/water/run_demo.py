@@ -183,7 +183,7 @@ def draw(out):
     try:
         plot_learning_curve(out / "lcurve.out", out / "learning_curve.png")
         plot_parity(out / "detail", out / "parity.png", title="Water, frames not seen in training")
-    except ImportError as error:
+    except ImportError as error:  # no matplotlib; everything else is done
         print(f"No pictures: {error}\n")
         return []
     return ["learning_curve.png", "parity.png"]
@@ -201,7 +201,7 @@ def print_table(out, steps, seconds, drawn):
     rows = [
         ("energy", "meV/atom", rms(predicted - energy), energy.std()),
         ("force", "meV/A", rms(predicted_force - force), force.std()),
-        ("virial", "meV/atom", rms(predicted_virial - virial), virial.std(axis=0).mean()),
+        ("virial", "meV/atom", rms(predicted_virial - virial), rms(virial - virial.mean(axis=0))),
     ]
     print(f"Errors on {len(energy)} frames not seen in training")
     print(f"{'':8s} {'unit':9s} {'RMSE':>9s} {'spread of labels':>17s} {'RMSE/spread':>12s}")

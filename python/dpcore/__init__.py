@@ -6,10 +6,16 @@ Importing this package is cheap: what needs numpy or the compiled core is loaded
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# GNU's OpenMP reads this when the compiled core is loaded. Its default spins for milliseconds at the end of every
+# parallel loop; where another process wants the same cores, that makes a training step several times slower.
+if not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")):
+    os.environ["GOMP_SPINCOUNT"] = "2000"
 
 _LAZY = {
     "DeepPot": "dpcore.infer",

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dpcore.errors import InputError
+
 __all__ = ["plot_learning_curve", "plot_parity", "read_detail", "read_learning_curve"]
 
 _INK, _MUTED, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -45,9 +47,9 @@ def read_learning_curve(path):
     as nan. Where a restarted run repeats steps, the later rows replace the earlier ones.
     A last line that a killed run left unfinished is passed over.
 
-    Raises FileNotFoundError, or ValueError naming file and line.
+    Raises InputError naming file and line.
     """
-    text = _read_text(path, "learning curve", "dp train writes it as training.disp_file")
+    text = _read_text(path, "learning curve", "dp train writes it as training/disp_file")
     lines = text.splitlines()
     names, rows = None, OrderedDict()
     for number, line in enumerate(lines, start=1):
@@ -59,8 +61,9 @@ def read_learning_curve(path):
             names = title if title[:1] == ["step"] else names
             continue
         if names is None:
-            raise ValueError(
-                f"{path}, line {number}: numbers before the header line '# step ...'; is this an lcurve.out?"
+            raise InputError(
+                "numbers before the header line '# step ...'; is this an lcurve.out?",
+                f"{path}, line {number}",
             )
         try:
             if len(fields) != len(names):
@@ -69,13 +72,13 @@ def read_learning_curve(path):
         except ValueError as error:
             if number == len(lines) and not text.endswith("\n"):
                 break
-            raise ValueError(f"{path}, line {number}: {error}") from None
+            raise InputError(str(error), f"{path}, line {number}") from None
         row = dict(zip(names, values))
         while rows and next(reversed(rows)) >= row["step"]:
             rows.popitem()
         rows[row["step"]] = row
     if not rows:
-        raise ValueError(f"{path}: no rows yet; dp train writes one every training.disp_freq steps")
+        raise InputError("no rows yet; dp train writes one every training/disp_freq steps", path)
     columns = list(OrderedDict.fromkeys(name for row in rows.values() for name in row))
     return {c: np.array([row.get(c, np.nan) for row in rows.values()]) for c in columns}
 
@@ -85,25 +88,25 @@ def plot_learning_curve(paths, out, labels=None):
 
     paths: one `lcurve.out` or a list of them (drawn in one picture, one colour each).
     out: the picture to write. labels: names for the legend, one per path (default: the
-    paths). Every panel has a logarithmic error axis; the learning rate is the grey line.
+    paths). Every panel has a logarithmic error axis; the first also shows the learning rate.
 
-    Returns `out` as a Path. Raises ImportError without matplotlib, FileNotFoundError and
-    ValueError as `read_learning_curve`.
+    Returns `out` as a Path. Raises ImportError without matplotlib and InputError
+    as `read_learning_curve`.
     """
     Figure = _figure_class()
     paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     labels = [str(p) for p in paths] if labels is None else list(labels)
     if not paths or len(labels) != len(paths):
-        raise ValueError(
-            f"paths and labels: expected one label for each of 1 or more files, "
-            f"got {len(paths)} files and {len(labels)} labels"
+        raise InputError(
+            f"expected one for each of 1 or more files, got {len(labels)} for {len(paths)} files",
+            "labels",
         )
     runs = [read_learning_curve(path) for path in paths]
     present = {_stem(c) for run in runs for c in run if np.isfinite(run[c]).any()}
     stems = [stem for stem in _CURVES if stem in present]
     stems += sorted(present - set(_CURVES) - {"step", "lr"})
     if not stems:
-        raise ValueError(f"{paths[0]}: no finite error in any column")
+        raise InputError("no finite error in any column", paths[0])
 
     figure, axes = _panels(Figure, len(stems))
     for axis, stem in zip(axes, stems):
@@ -116,7 +119,7 @@ def plot_learning_curve(paths, out, labels=None):
         axis.set_title(title, loc="left", color=_INK, fontsize=11, fontweight="bold")
         axis.set_ylabel(unit)
         axis.set_xlabel("training step")
-        _draw_learning_rate(axis, runs[0])
+    _draw_learning_rate(axes[0], runs[0])
     axes[0].legend(frameon=False, fontsize=8, loc="best")
     return _save(figure, out)
 
@@ -155,6 +158,8 @@ def _draw_learning_rate(axis, run):
     twin.plot(run["step"], run["lr"], color=_MUTED, linewidth=0.8, linestyle=":")
     twin.set_yscale("log")
     twin.set_ylabel("learning rate (dotted)", color=_MUTED, fontsize=8)
+    twin.set_zorder(axis.get_zorder() - 1)
+    axis.patch.set_visible(False)
     twin.tick_params(colors=_MUTED, labelsize=7, which="both", length=2)
     for side in twin.spines.values():
         side.set_visible(False)
@@ -179,7 +184,7 @@ def read_detail(prefix):
     (dipole and polar models); and "natoms" -> int array [n_frames], the atoms of each
     frame, where energies and forces of every system allow to count them.
 
-    Raises FileNotFoundError if there is none of the files, ValueError for a malformed one.
+    Raises InputError if there is none of the files, or if one is malformed.
     """
     prefix = str(prefix)
     stem = str(Path(prefix).with_suffix("")) if prefix.endswith(".out") else prefix
@@ -195,8 +200,9 @@ def read_detail(prefix):
                 found[key] = (data[:, 0], prediction[:, 0]) if key == "energy" else (data, prediction)
                 break
     if not found:
-        raise FileNotFoundError(
-            f"{stem}.e.out, {stem}.f.out, {stem}.v.out: none of them exists; dp test -d {stem} writes them"
+        raise InputError(
+            f"none of them exists; dp test -d {stem} writes them",
+            f"{stem}.e.out, {stem}.f.out, {stem}.v.out, {stem}.out",
         )
     natoms = _count_atoms(blocks.get("energy"), blocks.get("force"))
     if natoms is not None:
@@ -222,13 +228,13 @@ def _read_blocks(path):
                     f"expected as many columns of data as of predictions in every row, got {len(row)} numbers"
                 )
         except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error}") from None
+            raise InputError(str(error), f"{path}, line {number}") from None
         if fresh:
             blocks.append([])
             fresh = False
         blocks[-1].append(row)
     if not blocks:
-        raise ValueError(f"{path}: no rows; was anything tested?")
+        raise InputError("no rows; was anything tested?", path)
     return [np.array(block) for block in blocks]
 
 
@@ -246,16 +252,17 @@ def plot_parity(detail_prefix, out, title=None):
 
     Energies are shown per atom and relative to the mean of the reference (total energies
     if the atoms cannot be counted), virials per atom likewise. Each panel carries its
-    RMSE and the standard deviation of the reference, the error of always guessing the mean.
+    RMSE and the standard deviation of the reference (for forces and virials about the mean of
+    each component): the error of a model that always predicts the mean.
 
     out: the picture to write. Returns `out` as a Path. Raises ImportError without
-    matplotlib, FileNotFoundError and ValueError as `read_detail`.
+    matplotlib and InputError as `read_detail`.
     """
     Figure = _figure_class()
     panels = _parity_panels(read_detail(detail_prefix))
-    figure, axes = _panels(Figure, len(panels))
+    figure, axes = _panels(Figure, len(panels), panel=(3.9, 3.9))
     for axis, (name, unit, data, prediction), colour in zip(axes, panels, _COLOURS):
-        _draw_parity(axis, name, unit, np.ravel(data), np.ravel(prediction), colour)
+        _draw_parity(axis, name, unit, data, prediction, colour)
     if title:
         figure.suptitle(title, color=_INK, fontsize=12)
     return _save(figure, out)
@@ -286,8 +293,10 @@ def _parity_panels(found):
 
 def _draw_parity(axis, name, unit, data, prediction, colour):
     good = np.isfinite(data) & np.isfinite(prediction)
+    spread = np.where(good, data, np.nan)
+    spread = np.sqrt(np.nanmean((spread - np.nanmean(spread, axis=0)) ** 2)) if good.any() else np.nan
     if not good.any():
-        raise ValueError(f"{name}: no finite pair of data and prediction in the detail file")
+        raise InputError("no finite pair of data and prediction in the detail file", name)
     rmse = np.sqrt(np.mean((prediction[good] - data[good]) ** 2))
     both = np.concatenate([data[good], prediction[good]])
     middle, half = (both.max() + both.min()) / 2, (both.max() - both.min()) / 2
@@ -308,7 +317,7 @@ def _draw_parity(axis, name, unit, data, prediction, colour):
     )
     axis.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"reference ({unit})", ylabel=f"model ({unit})")
     axis.set_title(name, loc="left", color=_INK, fontsize=11, fontweight="bold")
-    note = f"RMSE {rmse:.3g}\nspread of the reference {data[good].std():.3g}"
+    note = f"RMSE {rmse:.3g} {unit.split(',')[0]}\nspread of the reference {spread:.3g}"
     if not good.all():
         note += f"\n{(~good).sum()} values are not finite and not drawn"
     axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top", fontsize=8.5, color=_INK)
@@ -325,11 +334,11 @@ def _figure_class():
     return Figure
 
 
-def _panels(Figure, count):
-    """A figure with `count` axes in rows of at most three (2 x 2 for four)."""
+def _panels(Figure, count, panel=(4.4, 3.7)):
+    """A figure with `count` axes of `panel` inches in rows of at most three (2 x 2 for four)."""
     columns = 2 if count == 4 else min(count, 3)
     rows = -(-count // columns)
-    figure = Figure(figsize=(4.4 * columns, 3.7 * rows), layout="constrained")
+    figure = Figure(figsize=(panel[0] * columns, panel[1] * rows), layout="constrained")
     axes = np.ravel(figure.subplots(rows, columns, squeeze=False))
     for axis in axes[count:]:
         axis.set_visible(False)
@@ -346,7 +355,7 @@ def _save(figure, out):
     """Write the picture completely or not at all."""
     out = Path(out)
     if not out.parent.is_dir():
-        raise FileNotFoundError(f"{out.parent}: no such folder for the picture {out.name}; create it first")
+        raise InputError(f"no such folder for the picture {out.name}; create it first", out.parent)
     partial = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
         figure.savefig(partial, dpi=150)
@@ -360,4 +369,4 @@ def _read_text(path, what, hint):
     try:
         return Path(path).read_text()
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such {what}; {hint}") from None
+        raise InputError(f"no such {what}; {hint}", path) from None

@@ -193,7 +193,11 @@ def energy_bias(
     if len(rest) == 0:
         bias = np.zeros(counts.shape[1])
     else:
-        bias = np.linalg.lstsq(counts, rest, rcond=rcond)[0]
+        from dpcore import _core
+
+        if rcond is None:  # numpy's convention
+            rcond = np.finfo(np.float64).eps * max(counts.shape)
+        bias = _core.energy_bias(rest, counts, rcond)
     if given.any():
         bias[given] = values[given]
     return bias

@@ -16,6 +16,12 @@ struct NeighborSummary {
 /// Frames::type must be >= 0 and below ntypes. rcut in A.
 DPCORE_API NeighborSummary neighbor_stat(const Frames&, double rcut, int ntypes);
 
+/// Energies per type [ntypes] that explain total energies [n] best, given the number of atoms of each type in them,
+/// counts [n, ntypes]: least squares with singular values below rcond times the largest left out, so that one composition
+/// alone gives the solution of smallest norm.
+DPCORE_API std::vector<double> energy_bias(const std::vector<double>& energy, const std::vector<double>& counts, int ntypes,
+                                           double rcond);
+
 /// Mean and standard deviation of the environment matrix per centre type (davg, dstd), over all slots, the empty ones
 /// included; the angular mean is 0 by symmetry and deviations below 0.01 are 0.01 (facts: descriptors, section 2).
 class DPCORE_API EnvStatistics {

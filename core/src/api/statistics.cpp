@@ -5,6 +5,7 @@
 #include "base/runtime.hpp"
 #include "descriptor/se_e2_a.hpp"
 #include "env/statistics.hpp"
+#include "linalg/least_squares.hpp"
 #include "neighbors/neighbor_stat.hpp"
 
 namespace dpcore {
@@ -36,6 +37,11 @@ NeighborSummary neighbor_stat(const Frames& frames, double rcut, int ntypes) {
   out.max_size = all.max_count;
   out.max_size.resize(static_cast<std::size_t>(ntypes), 0);
   return out;
+}
+
+std::vector<double> energy_bias(const std::vector<double>& energy, const std::vector<double>& counts, int ntypes,
+                                double rcond) {
+  return least_squares(counts, energy, ntypes, rcond);
 }
 
 struct EnvStatistics::Impl {

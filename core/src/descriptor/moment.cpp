@@ -92,23 +92,28 @@ void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighb
 }
 
 template <class S>
-void moment_backward_params(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Tensor3<S>& moment_bar,
+void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last, const Tensor3<S>& moment_bar,
                             const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot, S scale,
                             const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
-  const int n_radial = static_cast<int>(moment_bar.extent(2));
-  const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
-  const int n = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1] - shift;
+  const int m = static_cast<int>(moment_bar.extent(2));
   const Vector<int> row = pairs.row;
-  for_each_element(
-      exec, "dpcore::moment_backward_params", n, n_radial, KOKKOS_LAMBDA(const int q, const int m) {
-        const int p = q + shift, i = row(p);
-        S value = S(0), tangent = S(0);
-        for (int c = 0; c < 4; ++c) {
-          value += moment_bar(i, c, m) * r(p, c) + moment_dot_bar(i, c, m) * r_dot(p, c);
-          tangent += moment_dot_bar(i, c, m) * r(p, c);
+  for_each(
+      exec, "dpcore::moment_backward_params", last - first, KOKKOS_LAMBDA(const int q) {
+        const int p = q + first;
+        const S* t = &moment_bar(row(p), 0, 0);
+        const S* u = &moment_dot_bar(row(p), 0, 0);
+        S* value = &g_bar(q, 0);
+        S* tangent = &g_prime_bar(q, 0);
+        const S r0 = scale * r(p, 0), r1 = scale * r(p, 1), r2 = scale * r(p, 2), r3 = scale * r(p, 3);
+        const S d0 = scale * r_dot(p, 0), d1 = scale * r_dot(p, 1), d2 = scale * r_dot(p, 2), d3 = scale * r_dot(p, 3);
+        const S s_dot = r_dot(p, 0);
+#pragma omp simd
+        for (int c = 0; c < m; ++c) {
+          const S u0 = u[c], u1 = u[m + c], u2 = u[2 * m + c], u3 = u[3 * m + c];
+          value[c] = (t[c] * r0 + t[m + c] * r1 + t[2 * m + c] * r2 + t[3 * m + c] * r3) +
+                     (u0 * d0 + u1 * d1 + u2 * d2 + u3 * d3);
+          tangent[c] = (u0 * r0 + u1 * r1 + u2 * r2 + u3 * r3) * s_dot;
         }
-        g_bar(q, m) = scale * value;
-        g_prime_bar(q, m) = scale * tangent * r_dot(p, 0);
       });
 }
 
@@ -184,7 +189,7 @@ void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tens
                               const Tensor3<S>&);                                                                  \
   template void moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&, const Matrix<S>&, \
                                           const Matrix<S>&, const Matrix<S>&, S, const Matrix<S>&);                \
-  template void moment_backward_params<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&,                   \
+  template void moment_backward_params<S>(const Exec&, const TilePairs&, int, int, const Tensor3<S>&,              \
                                           const Tensor3<S>&, const Matrix<S>&, const Matrix<S>&, S,                \
                                           const Matrix<S>&, const Matrix<S>&);                                     \
   template void contract_axes<S>(const Exec&, const Tensor3<S>&, const Tensor3<S>&, bool, int, const Matrix<S>&);  \

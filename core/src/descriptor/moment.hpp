@@ -22,9 +22,10 @@ void moment_backward_inputs(const Exec&, const TilePairs&, int neighbor_type, co
                             const Matrix<S>& r, const Matrix<S>& g, const Matrix<S>& g_prime, S scale,
                             const Matrix<S>& d_r);
 
-/// Adjoints of G and G' for <T_bar, T> + <T_dot_bar, T_dot>, T_dot = scale sum (R_dot G + R G' s_dot), s_dot = R_dot[0]
+/// Adjoints of G and G' of the pairs [first, last) for <T_bar, T> + <T_dot_bar, T_dot>, where
+/// T_dot = scale sum (R_dot G + R G' s_dot), s_dot = R_dot[0]; rows of g_bar and g_prime_bar start at `first`
 template <class S>
-void moment_backward_params(const Exec&, const TilePairs&, int neighbor_type, const Tensor3<S>& moment_bar,
+void moment_backward_params(const Exec&, const TilePairs&, int first, int last, const Tensor3<S>& moment_bar,
                             const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot, S scale,
                             const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar);
 

@@ -10,6 +10,13 @@
 
 namespace dpcore {
 
+namespace {
+
+/// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
+constexpr int kPairChunk = kExecOnHost ? 128 : 1 << 18;
+
+}  // namespace
+
 SeE2ASpec SeE2ASpec::from_json(const nlohmann::json& config, int ntypes) {
   const ConfigReader in(config, "model/descriptor");
   SeE2ASpec s;
@@ -256,13 +263,16 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   contract_axes_backward<S>(exec, dot_bar, state.moment_dot, n_axis, true, moment_bar);
   contract_axes_backward<S>(exec, dot_bar, state.moment, n_axis, false, moment_dot_bar);
 
-  for_segments(tile, state, [&](int b, int first, int last) {
-    Workspace::Scope inner(ws);
-    const auto n = static_cast<std::size_t>(last - first);
-    const Matrix<S> g_bar = ws.matrix<S>(n, m), g_prime_bar = ws.matrix<S>(n, m);
-    moment_backward_params<S>(exec, state.pairs, b, moment_bar, moment_dot_bar, state.env.value, state.env.value_dot,
-                              scale(), g_bar, g_prime_bar);
-    radial(a, b)->backward_params(exec, Vector<S>(state.env.radial.data() + first, n), g_bar, g_prime_bar, slot, ws);
+  const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
+  for_segments(tile, state, [&](int b, int begin, int end) {
+    for (int first = begin; first < end; first += kPairChunk) {
+      const int last = std::min(end, first + kPairChunk);
+      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first), g_prime_bar = rows(g_prime_bar_room, 0, last - first);
+      moment_backward_params<S>(exec, state.pairs, first, last, moment_bar, moment_dot_bar, state.env.value,
+                                state.env.value_dot, scale(), g_bar, g_prime_bar);
+      radial(a, b)->backward_params(exec, Vector<S>(state.env.radial.data() + first, last - first), g_bar, g_prime_bar,
+                                    slot, ws);
+    }
   });
 
   Kokkos::Array<S, 4> pad;

@@ -10,7 +10,7 @@ namespace dpcore {
 
 namespace {
 
-constexpr int kLargestTile = kExecOnHost ? 64 : 1 << 14;
+constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
 
 Tile whole_type(const TilePlan& plan, int type) {
