@@ -26,6 +26,21 @@ struct Frames {
   const double* aparam = nullptr;  ///< [n_frames, n_atoms, dim_aparam]
 };
 
+/// Atoms of one frame with a neighbour list made elsewhere, such as by an MD program: n_local atoms first, then ghosts
+/// (periodic images, or atoms of other processes). Coordinates are taken as they are.
+struct Neighborhood {
+  int n_local = 0, n_all = 0;
+  const double* coord = nullptr;   ///< [n_all, 3] A
+  const int* type = nullptr;       ///< [n_all] index into the type map; below 0 or from ntypes on: not seen by the model
+  int n_centres = 0;               ///< entries of `centre`
+  const int* centre = nullptr;     ///< [n_centres] indices of local atoms that have energies
+  const int* n_neighbors = nullptr;         ///< [n_centres]
+  const int* const* neighbors = nullptr;    ///< [n_centres][n_neighbors] full list within at least rcut, ghosts included
+  bool rebuilt = true;             ///< false: centre and neighbors are those of the session's previous call
+  const double* fparam = nullptr;  ///< [dim_fparam]
+  const double* aparam = nullptr;  ///< [n_local, dim_aparam]
+};
+
 /// Predictions in the caller's order of atoms. Forces are -dE/dx; the virial is -dE/d(strain), row-major
 /// [xx xy xz yx ...], so that a compressed system has a positive trace.
 struct Prediction {
@@ -62,6 +77,24 @@ class DPCORE_API Model {
   /// Evaluates in groups of frames, so that memory does not grow with their number. Throws Error on bad input.
   /// Environment DP_STRICT_SEL=1: more neighbours than `sel` are an Error.
   Prediction predict(const Frames&, bool atomic = false) const;
+
+  /// Memory of a sequence of predict() calls on a Neighborhood; one for each concurrent user.
+  class DPCORE_API Session {
+   public:
+    Session();
+    ~Session();
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+
+   private:
+    friend class Model;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+  };
+
+  /// One frame: energy [1], force [n_all, 3], virial [9], atom_energy [n_local] (0 for atoms that are no centres),
+  /// atom_virial [n_all, 9]. Forces and atomic virials on ghosts are theirs: the caller adds them to their owners.
+  void predict(const Neighborhood&, bool atomic, Session&, Prediction&) const;
 
   Potential& potential() const;  ///< for the trainer
 

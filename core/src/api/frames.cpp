@@ -64,6 +64,7 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
   out.n_local = static_cast<int>(n_local);
   out.n_all = static_cast<int>(n_all);
   out.n_force = out.n_local;
+  out.is_centre.clear();
   out.coord.resize(3 * n_all);
   out.type.resize(n_all);
   out.target.resize(n_all);

@@ -2,27 +2,16 @@
 #include "dpcore/model.h"
 
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 
 #include "api/frames.hpp"
 #include "api/params.hpp"
+#include "api/session.hpp"
 #include "base/runtime.hpp"
-#include "model/evaluate.hpp"
 
 namespace dpcore {
 
 namespace {
-
-/// Everything one predict() call works with.
-struct Session {
-  WorkerTeam team;
-  FrameLists lists;
-  Structure structure;
-  FittingParams params;
-  Evaluation evaluation;
-};
 
 nlohmann::json parse(const std::string& config) {
   try {
@@ -30,11 +19,6 @@ nlohmann::json parse(const std::string& config) {
   } catch (const nlohmann::json::exception& e) {
     throw Error(std::string("model config: not valid JSON: ") + e.what());
   }
-}
-
-bool strict_sel() {
-  const char* s = std::getenv("DP_STRICT_SEL");
-  return s != nullptr && std::strcmp(s, "") != 0 && std::strcmp(s, "0") != 0;
 }
 
 std::vector<double>::iterator at(std::vector<double>& v, std::size_t i) {
@@ -47,18 +31,18 @@ struct Model::Impl {
   Potential potential;
   std::string config;
   std::mutex mutex;
-  std::vector<std::unique_ptr<Session>> idle;
+  std::vector<std::unique_ptr<SessionData>> idle;
 
   explicit Impl(const std::string& text) : potential(parse(text)), config(text) {}
 
-  std::unique_ptr<Session> take() {
+  std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
-    if (idle.empty()) return std::make_unique<Session>();
+    if (idle.empty()) return std::make_unique<SessionData>();
     auto s = std::move(idle.back());
     idle.pop_back();
     return s;
   }
-  void give_back(std::unique_ptr<Session> s) {
+  void give_back(std::unique_ptr<SessionData> s) {
     const std::lock_guard<std::mutex> lock(mutex);
     idle.push_back(std::move(s));
   }
@@ -133,17 +117,7 @@ Prediction Model::predict(const Frames& frames, bool atomic) const {
         throw Error("frame " + std::to_string(b + f) + ": the model gives an energy that is not finite");
       }
     }
-    out.overflow_atoms += e.overflow.atoms;
-    if (e.overflow.worst_excess > out.overflow_worst) {
-      out.overflow_worst = e.overflow.worst_excess;
-      if (strict_sel()) {
-        throw Error("frames " + std::to_string(begin) + " to " + std::to_string(end - 1) + ": " +
-                    std::to_string(e.overflow.atoms) + " atoms have more neighbours than the model's sel, by up to " +
-                    std::to_string(e.overflow.worst_excess) + " of type " +
-                    type_map()[static_cast<std::size_t>(e.overflow.type)] +
-                    " (DP_STRICT_SEL=1 makes this an error; train with a larger sel)");
-      }
-    }
+    count_overflow(e.overflow, type_map(), "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
   }
   impl_->give_back(std::move(session));
   return out;

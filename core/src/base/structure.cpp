@@ -9,33 +9,46 @@ namespace dpcore {
 namespace {
 
 template <class T>
-void upload(const std::vector<T>& from, DeviceArray<T>& to, const std::string& label) {
-  if (to.extent(0) < from.size()) {
-    to = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), from.size() + from.size() / 8);
+void provide(const std::vector<T>& from, DeviceArray<T>& room, Vector<const T>& to, const std::string& label) {
+  if constexpr (kExecOnHost) {
+    (void)room;
+    (void)label;
+    to = Vector<const T>(from.data(), from.size());
+  } else {
+    if (room.extent(0) < from.size()) {
+      room = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), from.size() + from.size() / 8);
+    }
+    to = Vector<const T>(room.data(), from.size());
+    if (from.empty()) return;
+    Kokkos::deep_copy(
+        Vector<T>(room.data(), from.size()),
+        Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(from.data(), from.size()));
   }
-  if (from.empty()) return;
-  Kokkos::deep_copy(
-      Kokkos::subview(to, std::make_pair(std::size_t{0}, from.size())),
-      Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(from.data(), from.size()));
+}
+
+/// Type of centre i; negative if it is none.
+int centre_type(const Structure& s, int i) {
+  const auto k = static_cast<std::size_t>(i);
+  return s.is_centre.empty() || s.is_centre[k] ? s.type[k] : -1;
 }
 
 }  // namespace
 
 void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
-  upload(s.coord, coord, "dpcore::coord");
-  upload(s.type, type, "dpcore::type");
-  upload(s.target, target, "dpcore::target");
-  upload(s.frame, frame, "dpcore::frame");
-  upload(s.neighbor, neighbor, "dpcore::neighbor");
-  upload(s.first, first, "dpcore::first");
-  upload(plan.centre, centre, "dpcore::centre");
+  provide(s.coord, coord_, coord, "dpcore::coord");
+  provide(s.type, type_, type, "dpcore::type");
+  provide(s.target, target_, target, "dpcore::target");
+  provide(s.frame, frame_, frame, "dpcore::frame");
+  provide(s.neighbor, neighbor_, neighbor, "dpcore::neighbor");
+  provide(s.first, first_, first, "dpcore::first");
+  provide(plan.centre, centre_, centre, "dpcore::centre");
 }
 
 TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int largest, int smallest) {
   TilePlan plan;
   plan.type_begin.assign(static_cast<std::size_t>(ntypes) + 1, 0);
   for (int i = 0; i < structure.n_local; ++i) {
-    const int t = structure.type[static_cast<std::size_t>(i)];
+    const int t = centre_type(structure, i);
     if (t >= 0) ++plan.type_begin[static_cast<std::size_t>(t) + 1];
   }
   for (int t = 0; t < ntypes; ++t) {
@@ -44,7 +57,7 @@ TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int lar
   plan.centre.resize(static_cast<std::size_t>(plan.type_begin.back()));
   std::vector<int> cursor(plan.type_begin.begin(), plan.type_begin.end() - 1);
   for (int i = 0; i < structure.n_local; ++i) {
-    const int t = structure.type[static_cast<std::size_t>(i)];
+    const int t = centre_type(structure, i);
     if (t >= 0) plan.centre[static_cast<std::size_t>(cursor[static_cast<std::size_t>(t)]++)] = i;
   }
   for (int t = 0; t < ntypes; ++t) {

@@ -22,6 +22,7 @@ struct Structure {
   std::vector<int> frame;             // [n_local]
   std::vector<std::size_t> first;     // [n_local + 1]
   std::vector<int> neighbor;          // [n_pairs] full list
+  std::vector<bool> is_centre;        // [n_local], or empty: all of them
 
   int n_force = 0;                    // rows of the force array: n_local, or n_all when ghosts keep their own
 };
@@ -41,12 +42,17 @@ struct TilePlan {
   std::vector<Tile> tiles;
 };
 
-/// Structure and plan in the memory of Exec.
+/// Structure and plan in the memory of Exec. On the host these are the vectors themselves: both must outlive it.
 struct DeviceStructure {
-  DeviceArray<double> coord;
-  DeviceArray<int> type, target, frame, neighbor, centre;
-  DeviceArray<std::size_t> first;
+  Vector<const double> coord;
+  Vector<const int> type, target, frame, neighbor, centre;
+  Vector<const std::size_t> first;
   void assign(const Structure&, const TilePlan&);
+
+ private:
+  DeviceArray<double> coord_;
+  DeviceArray<int> type_, target_, frame_, neighbor_, centre_;
+  DeviceArray<std::size_t> first_;
 };
 
 /// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would still

@@ -315,7 +315,7 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
   }
   spare_tables_.resize(nets_.size());
   tables_.resize(nets_.size());
-  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_, nets_);
+  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
   const int workers = static_cast<int>(scratch.size());
   std::vector<std::size_t> worth;
   for (std::size_t k = 0; k < nets_.size(); ++k) {
@@ -345,43 +345,6 @@ void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
   });
   tables_.clear();
   if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
-}
-
-// --- double copies of float32 nets, for the tables' nodes
-
-template <class S>
-void SeE2A<S>::DoubleNets::refresh(const ParameterStore<S>& from, const SeE2ASpec& spec,
-                                   const std::vector<std::unique_ptr<RadialNet<S>>>& like) {
-  const int slots = from.slots();
-  if (nets.empty()) {
-    for (std::size_t k = 0; k < like.size(); ++k) {
-      nets.push_back(like[k] ? std::make_unique<RadialNet<double>>(store, "net_" + std::to_string(k) + "/", spec.embedding)
-                             : nullptr);
-    }
-    store.allocate();
-    store.prepare_training(slots);
-  }
-  std::vector<double> v;
-  for (std::size_t i = 0; i < store.parameters().size(); ++i) {
-    v.resize(store.parameters()[i].size);
-    from.get(from.parameters()[i], v.data());
-    store.set(store.parameters()[i], v.data());
-  }
-  for (int slot = 0; slot < slots; ++slot) store.zero_gradients(slot);
-}
-
-template <class S>
-void SeE2A<S>::DoubleNets::add_gradients(const ParameterStore<S>& to) const {
-  for (std::size_t i = 0; i < store.parameters().size(); ++i) {
-    const ParameterInfo &p = store.parameters()[i], &q = to.parameters()[i];
-    S* target = to.gradient(0, q.offset);
-    for (int slot = 0; slot < store.slots(); ++slot) {
-      const double* from = store.gradient(slot, p.offset);
-      for_each_element(
-          Exec(), "dpcore::add_gradients", 1, static_cast<int>(p.size),
-          KOKKOS_LAMBDA(const int, const int k) { target[k] += static_cast<S>(from[k]); });
-    }
-  }
 }
 
 template class SeE2A<double>;

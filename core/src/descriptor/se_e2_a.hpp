@@ -7,8 +7,11 @@
 // Facts: descriptors, sections 1 to 4.
 #pragma once
 
+#include <algorithm>
+
 #include "descriptor/descriptor.hpp"
 #include "env/env_matrix.hpp"
+#include "radial/double_nets.hpp"
 #include "radial/radial_table.hpp"
 
 namespace dpcore {
@@ -58,18 +61,13 @@ class SeE2A final : public Descriptor {
     Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
   };
 
-  /// Double copies of float32 nets with gradients of their own, for the nodes of tables; unused if S is double.
-  struct DoubleNets {
-    ParameterStore<double> store;
-    std::vector<std::unique_ptr<RadialNet<double>>> nets;
-    void refresh(const ParameterStore<S>& from, const SeE2ASpec&, const std::vector<std::unique_ptr<RadialNet<S>>>& like);
-    void add_gradients(const ParameterStore<S>& to) const;
-  };
   const RadialNet<double>& double_net(std::size_t k) const {
     if constexpr (sizeof(S) == 8) {
       return *nets_[k];
     } else {
-      return *double_nets_.nets[k];
+      const auto begin = nets_.begin();  // excluded pairs have no net
+      const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k), [](const auto& n) { return n != nullptr; });
+      return double_nets_.net(static_cast<std::size_t>(before));
     }
   }
 
@@ -98,7 +96,7 @@ class SeE2A final : public Descriptor {
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step
-  DoubleNets double_nets_;
+  DoubleNets double_nets_;  // for the tables of float32 nets
   std::vector<double> davg_, dstd_;
 };
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the benchmarks share: a water box of 192 atoms and the standard se_e2_a model (25-50-100, axis 16, 240-240-240).
+
+The box is made here (molecules on a grid, turned at random), so that the benchmarks need no data; times do not depend on
+the weights. Absolute times differ between machines: compare two runs on one machine, or use the ratios in NOTES.md.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+
+import numpy as np
+
+from dpcore import _core
+
+NUMBER_DENSITY = 64 / 12.4447**3  # molecules per A^3 of the reference water data
+
+
+def water(n_side: int = 4, seed: int = 1):
+    """coord [1, n*3] A, box [1, 9] A, types [n] (0 oxygen, 1 hydrogen) of n_side^3 molecules."""
+    rng = np.random.default_rng(seed)
+    n = n_side**3
+    length = (n / NUMBER_DENSITY) ** (1 / 3)
+    grid = (np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5) * length / n_side
+    oxygen = grid + rng.normal(0, 0.15, grid.shape)
+    axes = np.linalg.qr(rng.normal(size=(n, 3, 3)))[0]
+    half = np.deg2rad(104.5 / 2)
+    h1 = oxygen + 0.97 * (np.cos(half) * axes[:, 0] + np.sin(half) * axes[:, 1])
+    h2 = oxygen + 0.97 * (np.cos(half) * axes[:, 0] - np.sin(half) * axes[:, 1])
+    coord = np.concatenate([oxygen, h1, h2]).reshape(1, -1)
+    types = np.repeat([0, 1, 1], n).astype(np.int32)
+    return coord, np.diag([length] * 3).reshape(1, 9), types
+
+
+def model(coord, box, types, precision: str = "float64", **descriptor) -> _core.Model:
+    """The standard water model with random weights and statistics of the given frame."""
+    section = {
+        "type_map": ["O", "H"],
+        "descriptor": {
+            "type": "se_e2_a", "sel": [60, 110], "rcut": 6.0, "rcut_smth": 0.5, "neuron": [25, 50, 100],
+            "axis_neuron": 16, "activation_function": "tanh", "resnet_dt": False, "type_one_side": True,
+            "precision": precision, "seed": 1, **descriptor,
+        },
+        "fitting_net": {
+            "type": "ener", "neuron": [240, 240, 240], "activation_function": "tanh", "resnet_dt": True,
+            "precision": precision, "seed": 1,
+        },
+    }
+    statistics_ = _core.EnvStatistics(json.dumps(section["descriptor"]), 2)
+    statistics_.add(coord, box, types)
+    davg, dstd = statistics_.result()
+    tensors = {"descriptor/davg": davg, "descriptor/dstd": dstd, "fitting/bias_atom_e": np.zeros(2)}
+    return _core.Model.create(json.dumps(section), tensors)
+
+
+def median_time(work, repeats: int, warmup: int = 3) -> float:
+    """Median seconds of `repeats` calls."""
+    times = []
+    for i in range(repeats + warmup):
+        start = time.perf_counter()
+        work()
+        if i >= warmup:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "api/session.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "api/params.hpp"
+
+namespace dpcore {
+
+struct Model::Session::Impl {
+  SessionData data;
+  bool has_list = false;
+};
+
+Model::Session::Session() : impl_(std::make_unique<Impl>()) {}
+Model::Session::~Session() = default;
+Model::Session::Session(Session&&) noexcept = default;
+Model::Session& Model::Session::operator=(Session&&) noexcept = default;
+
+namespace {
+
+bool strict_sel() {
+  const char* s = std::getenv("DP_STRICT_SEL");
+  return s != nullptr && std::strcmp(s, "") != 0 && std::strcmp(s, "0") != 0;
+}
+
+void require(bool ok, const std::string& message) {
+  if (!ok) throw Error(message);
+}
+
+/// The list in compressed rows; throws Error where an index is out of range.
+void take_list(const Neighborhood& n, Structure& out) {
+  const auto n_local = static_cast<std::size_t>(n.n_local);
+  out.is_centre.assign(n_local, false);
+  std::vector<std::size_t> count(n_local, 0);
+  for (int k = 0; k < n.n_centres; ++k) {
+    const int i = n.centre[k];
+    require(i >= 0 && i < n.n_local, "neighbour list: centre " + std::to_string(i) + " is not one of the " +
+                                         std::to_string(n.n_local) + " local atoms");
+    out.is_centre[static_cast<std::size_t>(i)] = true;
+    count[static_cast<std::size_t>(i)] = static_cast<std::size_t>(n.n_neighbors[k]);
+  }
+  out.first.assign(n_local + 1, 0);
+  for (std::size_t i = 0; i < n_local; ++i) out.first[i + 1] = out.first[i] + count[i];
+  out.neighbor.resize(out.first.back());
+  for (int k = 0; k < n.n_centres; ++k) {
+    const auto begin = out.first[static_cast<std::size_t>(n.centre[k])];
+    for (int q = 0; q < n.n_neighbors[k]; ++q) {
+      const int j = n.neighbors[k][q];
+      require(j >= 0 && j < n.n_all, "neighbour list: atom " + std::to_string(n.centre[k]) + " has neighbour " +
+                                         std::to_string(j) + ", but there are " + std::to_string(n.n_all) + " atoms");
+      out.neighbor[begin + static_cast<std::size_t>(q)] = j;
+    }
+  }
+}
+
+}  // namespace
+
+void count_overflow(const SelOverflow& overflow, const std::vector<std::string>& type_map, const std::string& where,
+                    Prediction& out) {
+  out.overflow_atoms += overflow.atoms;
+  out.overflow_worst = std::max(out.overflow_worst, overflow.worst_excess);
+  if (overflow.atoms == 0 || !strict_sel()) return;
+  throw Error(where + ": " + std::to_string(overflow.atoms) + " atoms have more neighbours than the model's sel, by up to " +
+              std::to_string(overflow.worst_excess) + " of type " + type_map[static_cast<std::size_t>(overflow.type)] +
+              " (DP_STRICT_SEL=1 makes this an error; train with a larger sel)");
+}
+
+void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out) const {
+  require(n.n_local >= 0 && n.n_all >= n.n_local, "neighbour list: more local atoms than atoms");
+  require(dim_fparam() == 0 || n.fparam != nullptr, "fparam: the model needs frame parameters, none were given");
+  require(dim_aparam() == 0 || n.aparam != nullptr, "aparam: the model needs atomic parameters, none were given");
+  SessionData& data = session.impl_->data;
+  Structure& s = data.structure;
+  const auto n_all = static_cast<std::size_t>(n.n_all), n_local = static_cast<std::size_t>(n.n_local);
+  if (n.rebuilt) {
+    session.impl_->has_list = false;
+    take_list(n, s);
+    session.impl_->has_list = true;
+  } else {
+    require(session.impl_->has_list && s.n_local == n.n_local && s.n_all == n.n_all,
+            "neighbour list: told to reuse the previous one, but there is none for this number of atoms");
+  }
+  s.n_frames = 1;
+  s.n_local = n.n_local;
+  s.n_all = s.n_force = n.n_all;
+  s.coord.assign(n.coord, n.coord + 3 * n_all);
+  s.type.resize(n_all);
+  s.target.resize(n_all);
+  s.frame.assign(n_local, 0);
+  const int known = ntypes();
+  for (std::size_t i = 0; i < n_all; ++i) {
+    s.type[i] = n.type[i] < known ? n.type[i] : -1;
+    s.target[i] = static_cast<int>(i);
+    for (std::size_t d = 0; d < 3; ++d) {
+      if (!std::isfinite(s.coord[3 * i + d])) {
+        throw Error("coord: atom " + std::to_string(i) + " has a coordinate that is not finite");
+      }
+    }
+  }
+  if (dim_fparam() > 0) assign(data.params.fparam, std::vector<double>(n.fparam, n.fparam + dim_fparam()));
+  if (dim_aparam() > 0) {
+    assign(data.params.aparam, std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
+  }
+  Evaluation& e = data.evaluation;
+  evaluate(potential(), s, data.params, atomic, data.team, e);
+  require(std::isfinite(e.energy[0]), "the model gives an energy that is not finite");
+  out.energy = e.energy;
+  out.force.swap(e.force);
+  out.virial = e.virial;
+  out.atom_energy.swap(e.atom_energy);
+  out.atom_virial.swap(e.atom_virial);
+  out.overflow_atoms = 0;
+  out.overflow_worst = 0;
+  count_overflow(e.overflow, type_map(), "this frame", out);
+}
+
+}  // namespace dpcore
