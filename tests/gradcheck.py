@@ -313,3 +313,13 @@ def assert_zero(value, scale, kind="rounding", what=""):
     """max|value| <= TOLERANCE[kind] * scale; false on NaN."""
     largest = np.max(np.abs(value)) if np.all(np.isfinite(value)) else np.inf
     assert largest <= TOLERANCE[kind] * scale, f"{what}: {largest:.2e} should be zero (scale {scale:.1e})"
+
+
+def assert_agree(found, expected, kind):
+    """Every array of `expected` against that of `found`; those that are zero (a lone atom feels no force) to zero."""
+    for key, value in expected.items():
+        assert found[key].shape == value.shape, key
+        if np.max(np.abs(value)) < 1e-11:
+            assert_zero(found[key], 1.0, kind, key)
+        else:
+            assert_close(found[key], value, kind, key)

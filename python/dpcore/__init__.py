@@ -19,6 +19,7 @@ if not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
 
 _LAZY = {
     "DeepPot": "dpcore.infer",
+    "DeepPotential": "dpcore.infer",
     "InputError": "dpcore.errors",
 }
 

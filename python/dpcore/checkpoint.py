@@ -58,7 +58,8 @@ class Checkpoints:
         try:
             self.prefix.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"cannot make this folder for checkpoints: {error.strerror}", self.prefix.parent)
+            message = f"cannot make this folder for checkpoints: {error.strerror}"
+            raise InputError(message, self.prefix.parent) from None
         self._kept: list[Path] = []
         if start_step > 0:
             for name in _read_list(self._list)[1]:

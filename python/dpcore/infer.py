@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Evaluate trained models from Python.
 
-    from dpcore.infer import DeepPot
-    model = DeepPot("frozen_model.pb")
-    energy, force, virial = model.eval(coords, cells, atom_types)
+from dpcore.infer import DeepPot
+model = DeepPot("frozen_model.pb")
+energy, force, virial = model.eval(coords, cells, atom_types)
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ __all__ = ["DeepPot", "DeepPotential"]
 log = logging.getLogger(__name__)
 
 # keywords of the reference's constructor that choose between backends or memory sizes: nothing to choose here
-_WITHOUT_EFFECT = ("auto_batch_size", "default_tf_graph", "input_map", "load_prefix", "neighbor_list", "no_jit")
+_WITHOUT_EFFECT = (
+    "auto_batch_size",
+    "default_tf_graph",
+    "input_map",
+    "load_prefix",
+    "neighbor_list",
+    "no_jit",
+)
 
 
 class DeepPot:
@@ -70,7 +77,8 @@ class DeepPot:
             if key not in _WITHOUT_EFFECT:
                 hint = suggest(key, _WITHOUT_EFFECT)
                 raise TypeError(f'DeepPot got an unexpected keyword "{key}".{hint}')
-        self._load(read_model(model_file))
+        file = read_model(model_file)
+        self._load(file._replace(tensors=file.model_tensors()))
 
     def _load(self, file: ModelFile) -> None:
         self._file = file
@@ -205,17 +213,21 @@ class DeepPot:
         if overflow["atoms"] and not self._warned:
             self._warned = True
             log.warning(
-                "%d atom(s) have more neighbours of a type than the model's sel %s, by up to %d: the farthest "
-                "are left out, as in training with this sel, and energies are not smooth there. A model with "
-                "a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for each model.)",
+                "%d atom(s) have more neighbours of a type than the model's sel %s, by up to %d: the "
+                "farthest are left out, as in training with this sel, and energies are not smooth there. "
+                "A model with a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for "
+                "each model.)",
                 overflow["atoms"],
                 self._file.config["descriptor"].get("sel"),
                 overflow["worst_excess"],
             )
 
 
-def DeepPotential(  # noqa: N802
-    model_file: str | os.PathLike[str], load_prefix: str = "load", default_tf_graph: bool = False, **kwargs: Any
+def DeepPotential(
+    model_file: str | os.PathLike[str],
+    load_prefix: str = "load",
+    default_tf_graph: bool = False,
+    **kwargs: Any,
 ) -> DeepPot:
     """Open a model as the class that fits its kind; this version has energy models, `DeepPot`."""
     return DeepPot(model_file, load_prefix, default_tf_graph, **kwargs)
@@ -251,8 +263,8 @@ def _count_frames(coords: np.ndarray, n_atoms: int) -> int:
         return coords.shape[0] if coords.ndim > 1 else 1
     if n_atoms == 0 or coords.size % (3 * n_atoms):
         raise InputError(
-            f"expected shape [nframes, {n_atoms}*3], got {list(coords.shape)}; the number of atoms comes from "
-            "atom_types",
+            f"expected shape [nframes, {n_atoms}*3], got {list(coords.shape)}; the number of atoms comes "
+            "from atom_types",
             "coords",
         )
     return coords.size // (3 * n_atoms)

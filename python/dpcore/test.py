@@ -183,8 +183,8 @@ def test(
 
     if numb_test < 0:
         raise InputError(f"expected 0 (all) or more, got {numb_test}", "--numb-test")
-    paths = _systems(system, datafile)
     potential = DeepPot(model)
+    paths = _systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     details = None if detail_file is None else _Details(Path(detail_file))
     results = []

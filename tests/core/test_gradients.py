@@ -227,6 +227,18 @@ def test_several_tiles_chunks_and_jobs():
     assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
 
 
+@pytest.mark.parametrize(
+    "embedding, axis, fitting",
+    [([25, 50, 100], 16, [240, 240, 240]), ([10, 20, 40], 7, [120, 61]), ([16, 32], 32, [33, 257, 17])],
+    ids=str,
+)
+def test_nets_of_usual_size(embedding, axis, fitting):
+    """Matrix products larger than a block, with rests in every direction."""
+    config = make_config({"neuron": embedding, "axis_neuron": axis, "type_one_side": True}, {"neuron": fitting})
+    system = random_system([0, 1, 1, 0, 1], TRICLINIC, n_frames=14, seed=37)
+    assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
+
+
 # ---- single precision ------------------------------------------------------------
 
 

@@ -147,7 +147,7 @@ def test_every_truncation_is_noticed(good):
         good.write_bytes(raw[:size])
         refused(good, "empty|truncated")
     good.write_bytes(raw + b"\0")
-    refused(good, "")
+    refused(good, "longer")
 
 
 def test_every_changed_byte_is_noticed(good):
@@ -232,18 +232,18 @@ def test_files_without_checksum_can_be_read(good):
 
 
 HEADERS = {
-    "newer version": (lambda h: h["__metadata__"].update(format_version="2"), "newer|version"),
-    "other format": (lambda h: h["__metadata__"].update(format="pt"), "format"),
-    "no format": (lambda h: h["__metadata__"].pop("format"), "format"),
-    "no metadata": (lambda h: h.pop("__metadata__"), ""),
+    "newer version": (lambda h: h["__metadata__"].update(format_version="2"), "newer.*update"),
+    "other format": (lambda h: h["__metadata__"].update(format="pt"), "not a model of dpcore.*pt"),
+    "no format": (lambda h: h["__metadata__"].pop("format"), "not a model of dpcore.*format"),
+    "no metadata": (lambda h: h.pop("__metadata__"), "not a model of dpcore"),
     "unknown type": (lambda h: h["doubles"].update(dtype="F16"), "doubles.*F16|F16.*doubles"),
     "negative shape": (lambda h: h["doubles"].update(shape=[-3, -4]), "doubles"),
     "other shape": (lambda h: h["doubles"].update(shape=[3, 5]), "doubles"),
     "huge shape": (lambda h: h["doubles"].update(shape=[2**62, 2**62]), "doubles"),
-    "overlap": (lambda h: h["doubles"].update(data_offsets=[8, 104]), ""),
+    "overlap": (lambda h: h["doubles"].update(data_offsets=[8, 104]), "damaged.*hole"),
     "outside": (lambda h: h["doubles"].update(data_offsets=[10**9, 10**9 + 96]), "damaged|truncated"),
     "backwards": (lambda h: h["doubles"].update(data_offsets=[96, 0]), "doubles"),
-    "hole": (lambda h: h.pop("doubles"), ""),
+    "hole": (lambda h: h.pop("doubles"), "damaged.*hole"),
     "list": (lambda h: h.update(doubles=[1, 2]), "doubles"),
 }
 

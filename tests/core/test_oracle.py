@@ -16,8 +16,9 @@ from gradcheck import (
     ACTIVATIONS,
     RCUT,
     TRICLINIC,
+    System,
+    assert_agree,
     assert_close,
-    assert_zero,
     evaluate,
     evaluate_oracle,
     make_config,
@@ -43,14 +44,9 @@ def check(config, system, kind="oracle", tensors=None):
     potential = model(config, tensors)
     found, expected = evaluate(potential, system, atomic=True), evaluate_oracle(in_double(config), tensors, system)
     bias = tensors["fitting/bias_atom_e"][system.types]
-    pairs = [(found[key], value, key) for key, value in expected.items()]
-    pairs.append((found["atom_energy"] - bias, expected["atom_energy"] - bias, "energies without bias"))
-    for value, reference, key in pairs:
-        assert value.shape == reference.shape
-        if np.max(np.abs(reference)) < 1e-12:
-            assert_zero(value, 1.0, kind, key)
-        else:
-            assert_close(value, reference, kind, key)
+    for result in (found, expected):
+        result["energies without bias"] = result["atom_energy"] - bias
+    assert_agree(found, expected, kind)
     return potential, found
 
 
@@ -110,6 +106,24 @@ def test_random_settings(seed):
     check(config, system, tensors=make_tensors(config, seed))
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "embedding, axis, fitting",
+    [([25, 50, 100], 16, [240, 240, 240]), ([10, 20, 40], 7, [120, 61]), ([16, 32], 32, [33, 257, 17])],
+    ids=str,
+)
+def test_nets_of_usual_size(embedding, axis, fitting, precision):
+    """Matrix products larger than a block, with rests in every direction; 70 atoms, so that a tile is full."""
+    config = make_config(
+        {"neuron": embedding, "axis_neuron": axis, "type_one_side": True, "sel": [12, 12], "precision": precision},
+        {"neuron": fitting, "precision": precision},
+    )
+    grid = np.stack(np.meshgrid(*[np.arange(5.0)] * 3, indexing="ij"), -1).reshape(-1, 3)[:70]
+    coord = 2.2 * grid + np.random.default_rng(6).uniform(-0.3, 0.3, grid.shape)
+    system = System(coord.reshape(1, -1), None, np.arange(70) % 9 // 8)
+    check(config, system, {"float64": "oracle", "float32": "float32"}[precision])
+
+
 @pytest.mark.parametrize("davg_zero", [False, True])
 @pytest.mark.parametrize("extra", [0, 50])
 def test_empty_slots_are_part_of_the_model(davg_zero, extra):
@@ -123,19 +137,31 @@ def test_empty_slots_are_part_of_the_model(davg_zero, extra):
     assert (extra == 0) == np.array_equal(found["energy"], other["energy"])
 
 
+SELS = [[1, 1], [2, 3], [0, 4], [3, 0]]
+
+
 @pytest.mark.parametrize("one_side", [False, True])
-@pytest.mark.parametrize("sel", [[1, 1], [2, 3], [0, 4], [3, 0]], ids=str)
+@pytest.mark.parametrize("sel", SELS, ids=str)
 def test_fewer_slots_than_neighbours(one_side, sel):
-    config = make_config({"sel": sel, "type_one_side": one_side})
     system = random_system([0, 1, 1, 0, 1, 1, 0], TRICLINIC, seed=33, sel=sel)
-    potential, _ = check(config, system)
-    # how many atoms, and by how many: a type with sel = 0 is not asked for, so nothing of it is missing
+    check(make_config({"sel": sel, "type_one_side": one_side}), system)
+
+
+@pytest.mark.parametrize("sel", SELS, ids=str)
+def test_what_does_not_fit_is_counted(sel):
+    """How many atoms, and by how many: a type with sel = 0 is not asked for, so nothing of it is missing."""
+    system = random_system([0, 1, 1, 0, 1, 1, 0], TRICLINIC, seed=33, sel=sel)
+    config = make_config({"sel": sel})
+    potential = model(config, make_tensors(config))
+    evaluate(potential, system)
     i, j, _ = pair_vectors(system.coord, system.box, float(np.float32(RCUT)))
     counts = np.array([[np.sum((i == a) & (system.types[j] == b)) for b in (0, 1)] for a in range(7)])
     excess = np.where(np.array(sel) > 0, counts - sel, 0)
     overflow = potential.sel_overflow()
     assert overflow["worst_excess"] == excess.max() > 0
     assert overflow["atoms"] == np.sum(np.any(excess > 0, axis=1))
+    evaluate(potential, system.moved(coord=20.0 * system.coord, box=20.0 * system.box))
+    assert potential.sel_overflow() == {"atoms": 0, "worst_excess": 0}
 
 
 def test_overflow_is_an_error_where_asked_for(monkeypatch):

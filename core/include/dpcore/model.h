@@ -58,6 +58,8 @@ class DPCORE_API Model {
  public:
   /// Read a model file. Throws Error.
   static Model read(const std::string& path);
+  /// From the bytes of a model file; `name` stands for the path in messages.
+  static Model parse(const std::string& bytes, const std::string& name);
   /// From the `model` section (JSON, normalised) and all tensors.
   Model(const std::string& config, const std::map<std::string, Tensor>& tensors);
   /// From the `model` section and the statistics; networks drawn from the config's seeds.

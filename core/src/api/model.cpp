@@ -13,7 +13,7 @@ namespace dpcore {
 
 namespace {
 
-nlohmann::json parse(const std::string& config) {
+nlohmann::json parse_config(const std::string& config) {
   try {
     return nlohmann::json::parse(config);
   } catch (const nlohmann::json::exception& e) {
@@ -33,7 +33,7 @@ struct Model::Impl {
   std::mutex mutex;
   std::vector<std::unique_ptr<SessionData>> idle;
 
-  explicit Impl(const std::string& text) : potential(parse(text)), config(text) {}
+  explicit Impl(const std::string& text) : potential(parse_config(text)), config(text) {}
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -67,15 +67,24 @@ Model Model::create(const std::string& config, const std::map<std::string, Tenso
   return Model(std::move(impl));
 }
 
-Model Model::read(const std::string& path) {
-  const ModelFile file = ModelFile::read(path);
+namespace {
+
+Model from_file(const ModelFile& file, const std::string& name) {
   const auto config = file.metadata.find("config");
-  if (config == file.metadata.end()) throw Error(path + ": the model file has no 'config'; it was not written by dpcore");
+  if (config == file.metadata.end()) throw Error(name + ": the model file has no 'config'; it was not written by dpcore");
   try {
     return Model(config->second, file.tensors);
   } catch (const Error& e) {
-    throw Error(path + ": " + e.what());
+    throw Error(name + ": " + e.what());
   }
+}
+
+}  // namespace
+
+Model Model::read(const std::string& path) { return from_file(ModelFile::read(path), path); }
+
+Model Model::parse(const std::string& bytes, const std::string& name) {
+  return from_file(ModelFile::parse(bytes.data(), bytes.size(), name), name);
 }
 
 const std::string& Model::config() const { return impl_->config; }

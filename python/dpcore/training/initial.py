@@ -73,7 +73,9 @@ def adopt(model: dict[str, Any], start: ModelFile) -> None:
     found = differences(core_config(model), stored)
     if found:
         raise InputError(
-            f"the input describes another model than {start.path}: " + "; ".join(found) + ". Change the input "
+            f"the input describes another model than {start.path}: "
+            + "; ".join(found)
+            + ". Change the input "
             "to the model's values, or train a new model",
             "model",
         )

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Deterministic training runs of DeePMD-kit 3.2.0 (TensorFlow), to repeat step by step with dpcore.
+
+    python tests/peer/make_cases.py FOLDER [CASE ...]
+
+For each case: a generated system whose frames all fit in one batch, random labels, one step of training to make
+``start.pb``, then 20 steps from there with the learning curve in ``lcurve.out`` and the weights afterwards in
+``end.pb``.  The peer is found through DPCORE_PEER, the folder of its virtual environment.  A case that is complete is
+not made again.  This needs numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+STEPS = 20
+COMPLETE = "complete"
+TYPE_MAP = ["O", "H"]
+
+
+def section(**changes):
+    """Changes of the base input, by section: descriptor, fitting, loss; n_frames of the data."""
+    return changes
+
+
+# The radii are no float32 numbers; sel of "overflow" is smaller than the number of neighbours.
+CASES = {
+    "float32": section(descriptor={"precision": "float32"}, fitting={"precision": "float32"}),
+    "resnet_dt": section(descriptor={"resnet_dt": True, "neuron": [2, 4, 4, 8]}, fitting={"neuron": [16, 16, 8]}),
+    "relative_f": section(loss={"relative_f": 0.3, "start_pref_pf": 2.0, "limit_pref_pf": 1.0}, n_frames=2),
+    "fparam": section(fitting={"numb_fparam": 2, "numb_aparam": 1}, n_frames=3),
+    "two_side_exclude": section(descriptor={"type_one_side": False, "exclude_types": [[0, 0]]}),
+    "gelu": section(descriptor={"activation_function": "gelu"}, fitting={"activation_function": "gelu"}),
+    "overflow": section(descriptor={"sel": [3, 9]}, fitting={"resnet_dt": False, "activation_function": "sigmoid"}),
+}
+
+
+def peer_environment() -> Path:
+    """The folder of the peer's virtual environment; it may be absent."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "versus" / "venv"
+    return Path(os.environ.get("DPCORE_PEER", default))
+
+
+def peer_command() -> Path | None:
+    """The peer's ``dp``, None where it is not installed."""
+    command = peer_environment() / "bin" / "dp"
+    return command if command.is_file() else None
+
+
+def write_system(folder: Path, n_frames: int, seed: int) -> None:
+    """A triclinic cell with 20 atoms on a disturbed grid, types mixed, all labels random."""
+    rng = np.random.default_rng(seed)
+    n = 20
+    cell = np.array([[7.4, 0.0, 0.0], [0.9, 7.1, 0.0], [-0.6, 0.5, 6.8]])
+    grid = np.stack(np.meshgrid(np.arange(3), np.arange(3), np.arange(3), indexing="ij"), -1).reshape(-1, 3)[:n] / 3
+    coord = (grid + rng.uniform(-0.09, 0.09, (n_frames, n, 3))) @ cell
+    arrays = {
+        "coord": coord.reshape(n_frames, -1),
+        "box": np.tile(cell.reshape(-1), (n_frames, 1)),
+        "energy": -40.0 + rng.normal(size=n_frames),
+        "force": rng.normal(size=(n_frames, 3 * n)),
+        "virial": 3.0 * rng.normal(size=(n_frames, 9)),
+        "atom_ener": -2.0 + rng.normal(size=(n_frames, n)),
+        "atom_pref": rng.uniform(0.5, 1.5, (n_frames, n)),
+        "fparam": rng.normal(size=(n_frames, 2)),
+        "aparam": rng.normal(size=(n_frames, n)),
+    }
+    (folder / "set.000").mkdir(parents=True)
+    types = np.array([0, 1, 1, 1, 0] * 4)
+    np.savetxt(folder / "type.raw", types, fmt="%d")
+    (folder / "type_map.raw").write_text("\n".join(TYPE_MAP) + "\n")
+    for name, values in arrays.items():
+        np.save(folder / "set.000" / f"{name}.npy", values)
+
+
+def make_input(name: str) -> dict:
+    """The peer's input of one case."""
+    case = CASES[name]
+    precision = {"precision": "float64"}
+    return {
+        "model": {
+            "type_map": TYPE_MAP,
+            "descriptor": {
+                "type": "se_e2_a",
+                "sel": [16, 24],
+                "rcut": 4.1,
+                "rcut_smth": 0.7,
+                "neuron": [4, 8, 16],
+                "axis_neuron": 4,
+                "resnet_dt": False,
+                "type_one_side": True,
+                "seed": 11,
+                **precision,
+                **case.get("descriptor", {}),
+            },
+            "fitting_net": {
+                "type": "ener",
+                "neuron": [16, 16],
+                "resnet_dt": True,
+                "seed": 12,
+                **precision,
+                **case.get("fitting", {}),
+            },
+        },
+        "learning_rate": {"type": "exp", "start_lr": 0.003, "stop_lr": 0.0002, "decay_steps": 5},
+        "loss": {
+            "type": "ener",
+            "start_pref_e": 0.02,
+            "limit_pref_e": 1,
+            "start_pref_f": 1000,
+            "limit_pref_f": 1,
+            "start_pref_v": 0.5,
+            "limit_pref_v": 1,
+            "start_pref_ae": 0.1,
+            "limit_pref_ae": 0.2,
+            **case.get("loss", {}),
+        },
+        "training": {
+            "training_data": {"systems": ["data"], "batch_size": case.get("n_frames", 1)},
+            "numb_steps": STEPS,
+            "seed": 13,
+            "disp_file": "lcurve.out",
+            "disp_freq": 1,
+            "save_freq": STEPS,
+        },
+    }
+
+
+def run(command: list[str], folder: Path) -> None:
+    one = {"OMP_NUM_THREADS": "1", "DP_INTRA_OP_PARALLELISM_THREADS": "1", "DP_INTER_OP_PARALLELISM_THREADS": "1"}
+    env = {**os.environ, **one, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise RuntimeError(f"{' '.join(command)} failed in {folder}:\n{tail}")
+
+
+def make_case(name: str, folder: Path) -> Path:
+    """Make one case in folder/name, unless it is complete; returns that folder."""
+    target = folder / name
+    if (target / COMPLETE).is_file():
+        return target
+    dp = peer_command()
+    if dp is None:
+        raise RuntimeError(f"DeePMD-kit is not installed in {peer_environment()}; set DPCORE_PEER")
+    shutil.rmtree(target, ignore_errors=True)
+    first = target / "first"
+    first.mkdir(parents=True)
+    seed = 100 + sorted(CASES).index(name)
+    write_system(target / "data", CASES[name].get("n_frames", 1), seed)
+    config = make_input(name)
+    (target / "input.json").write_text(json.dumps(config, indent=1))
+
+    config["training"].update(numb_steps=1, save_freq=1)
+    config["training"]["training_data"]["systems"] = ["../data"]
+    (first / "input.json").write_text(json.dumps(config))
+    tensorflow = [str(dp), "--tf"]
+    run([*tensorflow, "train", "input.json", "--skip-neighbor-stat"], first)
+    run([*tensorflow, "freeze", "-o", "../start.pb"], first)
+    run([*tensorflow, "train", "input.json", "--skip-neighbor-stat", "--init-frz-model", "start.pb"], target)
+    run([*tensorflow, "freeze", "-o", "end.pb"], target)
+    (target / COMPLETE).touch()
+    return target
+
+
+def main(arguments: list[str]) -> None:
+    if not arguments:
+        sys.exit(__doc__)
+    unknown = [name for name in arguments[1:] if name not in CASES]
+    if unknown:
+        sys.exit(f"unknown cases: {', '.join(unknown)}; known are {', '.join(CASES)}")
+    for name in arguments[1:] or CASES:
+        print(make_case(name, Path(arguments[0]).absolute()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

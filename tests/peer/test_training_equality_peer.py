@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Twenty training steps of DeePMD-kit repeated from the same weights: same learning curve, same weights.
+
+The runs are made by make_cases.py where the peer is installed (DPCORE_PEER), once for each version of that script,
+and kept in the folder for temporary files.
+
+The curve agrees as printed, and every tensor ends within LIMIT of the distance it moved.  The acceptance limit is
+1e-4.  In double 1e-7 is reached: the peer keeps learning rate and Adam's settings in float32, so does the core.
+
+In float32 an element of the gradient carries an error of about 1e-7 of the largest one of its tensor (sums of a few
+hundred terms of either sign, eps = 6e-8).  A step of Adam is m/sqrt(v), so an element that is rho times the largest
+goes wrong by 1e-7/rho of its step: 1e-5 for rho = 0.01, and as much again for the weight's own rounding, 6e-8 of a
+weight of order one that moved by 0.01 in all.  Elements with smaller rho are few, so that tensors end some 1e-6 to
+some 1e-5 apart (measured: 2e-5 at most; the core in double from the same weights is as far from either).  1e-4 holds.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
+
+from dpcore import _core as core
+from dpcore.convert import read_tensorflow_graph
+
+SCRIPT = Path(__file__).with_name("make_cases.py")
+spec = importlib.util.spec_from_file_location("make_cases", SCRIPT)
+make_cases = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make_cases)
+
+LIMIT = {"float64": 2e-6, "float32": 1e-4}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        make_cases.peer_command() is None,
+        reason=f"DeePMD-kit is not installed in {make_cases.peer_environment()} (set DPCORE_PEER)",
+    ),
+]
+
+
+class Case:
+    """One run of the peer: start, end, curve, batch and schedule."""
+
+    def __init__(self, folder):
+        self.input = json.loads((folder / "input.json").read_text())
+        metadata, self.start = read_tensorflow_graph(folder / "start.pb")
+        _, self.end = read_tensorflow_graph(folder / "end.pb")
+        self.config = json.loads(metadata["config"])
+        self.precision = self.config["descriptor"]["precision"]
+        lines = (folder / "lcurve.out").read_text().splitlines()
+        self.columns = lines[0].split()[2:]
+        self.rows = [line.split() for line in lines if not line.startswith("#")]
+        arrays = {p.stem: np.load(p) for p in (folder / "data" / "set.000").glob("*.npy")}
+        self.batch = {"type": np.loadtxt(folder / "data" / "type.raw", dtype=np.int32), **arrays}
+        self.batch.update({f"find_{k}": 1.0 for k in ("energy", "force", "virial", "atom_ener", "atom_pref")})
+
+    def rate(self, step):
+        """The learning rate in float32: start * f^(step // decay_steps)."""
+        lr, steps = self.input["learning_rate"], self.input["training"]["numb_steps"]
+        factor = np.exp(np.log(lr["stop_lr"] / lr["start_lr"]) / (steps / lr["decay_steps"]))
+        stair = np.float32(step // lr["decay_steps"])
+        return np.float32(lr["start_lr"]) * np.power(np.float32(factor), stair)
+
+    def follow(self):
+        """The same steps by the core: the quantities of the curve after each, and the weights at the end."""
+        potential = core.Model(json.dumps(self.config), self.start)
+        trainer = core.Trainer(potential, json.dumps(self.input["loss"]))
+        curve = []
+        for step in range(len(self.rows)):
+            lr = self.rate(step)
+            curve.append({**trainer.losses(self.batch, lr, self.rate(0)), "lr": lr})
+            if step + 1 < len(self.rows):
+                trainer.step(self.batch, lr, self.rate(0))
+        return curve, potential.tensors()
+
+    def trained(self):
+        return sorted(k for k in self.start if "net_" in k)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    digest = hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"dpcore-peer-{os.getuid()}-{digest}"
+
+
+@pytest.fixture(scope="module", params=sorted(make_cases.CASES))
+def case(request, folder):
+    return Case(make_cases.make_case(request.param, folder))
+
+
+def distance(a, b):
+    return float(np.linalg.norm(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
+
+
+def printed(value, key):
+    return f"{value:.1e}" if key == "lr" else f"{value:.2e}"
+
+
+def test_case_is_what_it_should_be(case):
+    """Twenty steps, every wanted column, and weights that moved."""
+    assert [int(row[0]) for row in case.rows] == list(range(21))
+    wanted = {"rmse_trn", "rmse_e_trn", "rmse_f_trn", "rmse_v_trn", "rmse_ae_trn", "lr"}
+    assert set(case.columns) == wanted | ({"rmse_pf_trn"} if "start_pref_pf" in case.input["loss"] else set())
+    assert sorted(case.start) == sorted(case.end)
+    for name in case.trained():
+        assert distance(case.end[name], case.start[name]) > 1e-3, name
+    sel = case.input["model"]["descriptor"]["sel"]
+    assert case.config["descriptor"]["sel"] == sel
+
+
+def test_learning_curve(case):
+    curve, _ = case.follow()
+    for row, found in zip(case.rows, curve):
+        for key, text in zip(case.columns, row[1:]):
+            value = float(found[key.removesuffix("_trn")])
+            if case.precision == "float32" and key != "lr":
+                # half a unit of the last printed digit, and the rounding of the loss where it falls between two
+                unit = 10.0 ** (np.floor(np.log10(abs(float(text)))) - 2)
+                assert abs(value - float(text)) <= 0.5 * unit + 5e-6 * abs(value), (row[0], key, text, value)
+            else:
+                assert printed(value, key) == text, (row[0], key)
+
+
+def test_weights_after_the_last_step(case):
+    _, found = case.follow()
+    for name in case.trained():
+        assert found[name].dtype == case.end[name].dtype == case.precision and np.all(np.isfinite(found[name])), name
+        moved, apart = distance(case.end[name], case.start[name]), distance(found[name], case.end[name])
+        assert apart <= LIMIT[case.precision] * moved, f"{name}: {apart / moved:.1e} of the distance moved"
+
+
+@pytest.mark.parametrize("change", ["one label", "learning rate", "one weight"])
+def test_a_small_change_is_noticed(case, change):
+    """The comparison above is sharp: none of these would pass."""
+    case = copy.deepcopy(case)
+    if change == "one label":
+        case.batch["force"] = case.batch["force"] + 1e-2 * (np.arange(case.batch["force"].shape[1]) == 4)
+    elif change == "learning rate":
+        case.input["learning_rate"]["start_lr"] *= 1.001
+    else:
+        name = case.trained()[0]
+        case.start[name] = case.start[name] * (1 + 1e-3)
+    with pytest.raises(AssertionError):
+        test_weights_after_the_last_step(case)

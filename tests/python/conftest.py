@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Shared by the tests of the Python package."""
+
+import logging
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def restored_log():
+    """The command line sets up the log; put it back, so that tests do not see each other's."""
+    yield
+    logger = logging.getLogger("dpcore")
+    for handler in list(logger.handlers):
+        if getattr(handler, "_dpcore", False):
+            logger.removeHandler(handler)
+            handler.close()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
