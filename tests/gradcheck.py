@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Random small systems and models, finite differences, and what "agrees" means in the tests of the core.
 
-Systems keep away from the few points where energies are not smooth enough for differences: pairs at ``rcut``
-and ``rcut_smth`` (jumps of third derivatives) and ties at the end of ``sel`` (jumps of the energy).  Units: A, eV.
+Systems keep away from the few points where energies are not smooth enough for differences: pairs at
+``rcut`` and ``rcut_smth`` (jumps of third derivatives) and ties at the end of ``sel`` (jumps of the
+energy).  Units: A, eV.
 
-Tolerances.  Differences are Richardson's: central differences of steps h, h/2 and h/4, with an error of O(h^6) from
-the step and O(eps/h) of the function from rounding.  The first is covered by the relative tolerance; the second counts
-where derivatives are much smaller than the function and is added as ``difference_noise``.  Every comparison is of the
-largest deviation with the largest reference value and fails on NaN.
+Tolerances.  Differences are Richardson's: central differences of steps h, h/2 and h/4, with an
+error of O(h^6) from the step and O(eps/h) of the function from rounding.  The first is covered by
+the relative tolerance; the second counts where derivatives are much smaller than the function and
+is added as ``difference_noise``.  Every comparison is of the largest deviation with the largest
+reference value and fails on NaN.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ from reference import se_e2_a as oracle
 from reference.agreement import relative_error
 
 TOLERANCE = {
-    # derivative of an energy by position or strain against its difference; measured up to 1.3e-9 (a steep energy of an
-    # atom with a few slots, where the step counts), median 1e-11
+    # derivative of an energy by position or strain against its difference; measured up to 1.3e-9 (a steep
+    # energy of an atom with a few slots, where the step counts), median 1e-11
     "force": 2e-9,
     # derivative of a loss by parameters against its difference; measured up to 1e-9, median 2e-12
     "gradient": 3e-9,
-    # two ways to sum the same doubles (threads, groups of frames, order of atoms): some thousand operations of 1.1e-16
+    # two ways to sum the same doubles (threads, groups of frames, order of atoms): some thousand operations
+    # of 1.1e-16
     "rounding": 1e-12,
     # the same after a rotation or shift of coordinates: distances themselves change by 1e-16 * 10 A
     "geometry": 1e-11,
@@ -36,8 +39,8 @@ TOLERANCE = {
     # float32 nets against the same nets in double: eps = 6e-8, some ten layers of sums of some ten terms;
     # measured up to 2.4e-6
     "float32": 5e-6,
-    # their parameter gradients: residuals of the loss are differences of numbers ten times as large, and twice as
-    # many layers (value and tangent); measured up to 1.8e-5, median 3e-7
+    # their parameter gradients: residuals of the loss are differences of numbers ten times as large, and
+    # twice as many layers (value and tangent); measured up to 1.8e-5, median 3e-7
     "float32 gradient": 5e-5,
 }
 STEP = 4e-3
@@ -194,15 +197,17 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
 def make_statistics(config, seed=0, angular=True):
     """davg, dstd, bias and parameter statistics, all different from the trivial ones.
 
-    angular: davg and dstd differ between x, y and z, which data never give: it breaks the rotational symmetry and
-    tests more.
+    angular: davg and dstd differ between x, y and z, which data never give: it breaks the rotational
+    symmetry and tests more.
     """
     rng = np.random.default_rng([13, seed])
     fitting, n = config["fitting_net"], len(config["type_map"])
     davg = rng.uniform(0.05, 0.25, (n, 4)) * [1.0, angular, angular, angular]
     if config["descriptor"]["set_davg_zero"]:
         davg *= 0.0
-    dstd = rng.uniform(0.15, 0.3, (n, 4)) * (3.0 if config["descriptor"]["activation_function"] in LARGE else 1.0)
+    dstd = rng.uniform(0.15, 0.3, (n, 4)) * (
+        3.0 if config["descriptor"]["activation_function"] in LARGE else 1.0
+    )
     if not angular:
         dstd[:, 1:] = dstd[:, 1:2]
     tensors = {
@@ -298,12 +303,16 @@ def difference(f, step=STEP):
 
 
 def difference_noise(scale, step=STEP):
-    """Rounding error of difference() for values of this size: 8 units of the last place over the smallest step."""
+    """Rounding error of difference() for values of this size: 8 units of the last place over the
+    smallest step.
+    """
     return 8 * np.finfo(float).eps * scale / (step / 4)
 
 
 def assert_close(value, expected, kind, what="", noise=0.0):
-    """max|value - expected| <= TOLERANCE[kind] * max|expected| + noise; false on NaN and where everything is zero."""
+    """max|value - expected| <= TOLERANCE[kind] * max|expected| + noise; false on NaN and where
+    everything is zero.
+    """
     error = relative_error(value, expected)
     limit = TOLERANCE[kind] + noise / np.max(np.abs(expected))
     assert error <= limit, f"{what}: relative error {error:.2e} (limit {limit:.1e})"
@@ -316,7 +325,9 @@ def assert_zero(value, scale, kind="rounding", what=""):
 
 
 def assert_agree(found, expected, kind):
-    """Every array of `expected` against that of `found`; those that are zero (a lone atom feels no force) to zero."""
+    """Every array of `expected` against that of `found`; those that are zero (a lone atom feels no
+    force) to zero.
+    """
     for key, value in expected.items():
         assert found[key].shape == value.shape, key
         if np.max(np.abs(value)) < 1e-11:

@@ -25,12 +25,16 @@ LOSSES = {
     "ae": make_loss(ae=(1.0, 3.0)),
     "pf": make_loss(pf=(2.5, 1.5)),
     "relative_f": make_loss(f=(2.0, 4.0), pf=(0.5, 1.0), relative_f=0.25),
-    "all": make_loss(e=(1.5, 0.5), f=(2.0, 4.0), v=(0.75, 0.25), ae=(1.0, 3.0), pf=(2.5, 1.5), relative_f=0.5),
+    "all": make_loss(
+        e=(1.5, 0.5), f=(2.0, 4.0), v=(0.75, 0.25), ae=(1.0, 3.0), pf=(2.5, 1.5), relative_f=0.5
+    ),
 }
 
 
 def make_batch(system, potential=None, seed=0, without=(), noise=1.0):
-    """All labels, random; if a potential is given its predictions and that noise, so that losses are of order one."""
+    """All labels, random; if a potential is given its predictions and that noise, so that losses
+    are of order one.
+    """
     rng = np.random.default_rng([23, seed])
     nf, n = system.n_frames, system.n_atoms
     labels = {
@@ -41,9 +45,7 @@ def make_batch(system, potential=None, seed=0, without=(), noise=1.0):
         "atom_pref": rng.uniform(0.2, 1.8, (nf, n)),
     }
     if potential is not None:
-        found = potential.evaluate(
-            system.coord, system.box, system.types, system.fparam, system.aparam, True
-        )
+        found = potential.evaluate(system.coord, system.box, system.types, system.fparam, system.aparam, True)
         names = {"energy": "energy", "force": "force", "virial": "virial", "atom_energy": "atom_ener"}
         for key, label in names.items():
             labels[label] = found[key].reshape(labels[label].shape) + noise * labels[label]

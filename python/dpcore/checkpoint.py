@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dpcore.atomic_write import write_text
 from dpcore.errors import InputError
 
 __all__ = ["Checkpoints", "find_checkpoint"]
@@ -113,9 +114,7 @@ class Checkpoints:
     def _write_list(self) -> None:
         lines = [f'model_checkpoint_path: "{self._kept[-1].name}"']
         lines += [f'all_model_checkpoint_paths: "{path.name}"' for path in self._kept]
-        partial = self._list.with_name(f".{LIST_NAME}.{os.getpid()}")
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(partial, self._list)
+        write_text(self._list, "\n".join(lines) + "\n")
 
 
 def find_checkpoint(where: str | Path) -> Path:

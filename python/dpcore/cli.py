@@ -163,7 +163,9 @@ def _report(error: Exception) -> int:
     core = sys.modules.get("dpcore._core")
     expected = (InputError, OSError, MemoryError) + ((core.Error,) if core is not None else ())
     if isinstance(error, expected):
-        text = str(error) or {MemoryError: "out of memory"}.get(type(error), type(error).__name__)
+        text = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            text = f"out of memory ({text}); a smaller batch, model or system needs less"
         log.error("%s", text, exc_info=log.isEnabledFor(logging.DEBUG))
     else:
         log.error("this is a mistake in dpcore; please report it with the lines below", exc_info=error)

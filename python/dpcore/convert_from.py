@@ -75,7 +75,7 @@ def convert_from(source: str, input_model: str | Path, output_model: str | Path)
     if output.suffix.lower() == ".pbtxt":
         raise InputError(
             "dpcore writes its own model format and no TensorFlow text graphs; give the output "
-            "another name (for example graph.pb), it works under any name with dp, LAMMPS and "
+            "another name (for example graph.pb), it works under any name with dp and "
             "Python",
             output,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["InputError", "show", "suggest"]
+__all__ = ["InputError", "in_set", "show", "suggest"]
 
 
 class InputError(ValueError):
@@ -38,6 +39,24 @@ def suggest(word: object, choices: Iterable[str]) -> str:
     lowered = {c.lower(): c for c in pool}
     close = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
     return f' Did you mean "{lowered[close[0]]}"?' if close else ""
+
+
+def in_set(error: Exception, frames: Sequence[int]) -> str:
+    """The text of an error of the core about the frame it was given as k-th: that frame's number in the set.
+
+    Parameters
+    ----------
+    error
+        Begins with ``frame <k>: `` where it is about one frame.
+    frames
+        Index in the set of each frame that the core was given.
+    """
+
+    def number(match: re.Match[str]) -> str:
+        k = int(match[1])
+        return f"frame {frames[k] if k < len(frames) else k}: "
+
+    return re.sub(r"\Aframe ([0-9]+): ", number, str(error))
 
 
 def show(value: Any) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 __all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor"]
 
 _AUTO_SEL = re.compile(r"auto(?::(?P<factor>[^:]+))?\Z")
-_AUTO_BATCH = re.compile(r"auto(?::(?P<atoms>[0-9]+))?\Z")
-_BLOCK = re.compile(r"(?P<begin>[0-9]+):(?P<end>[0-9]+):(?P<weight>[^:]+)\Z")
+_AUTO_BATCH = re.compile(r"auto(?::(?P<atoms>[0-9]{1,9}))?\Z")
+_BLOCK = re.compile(r"(?P<begin>[0-9]{1,9}):(?P<end>[0-9]{1,9}):(?P<weight>[^:]+)\Z")
 
 
 def auto_sel_factor(value: Any) -> float | None:

@@ -187,7 +187,7 @@ class DeepPot:
         coords = coords.reshape(n_frames, 3 * n_atoms)
         if cells is not None:
             cells = _numbers(cells, "cells")
-            if cells.size != 9 * n_frames:
+            if cells.size != 9 * n_frames or not _has_rows_of(cells, 3, 9):
                 raise InputError(
                     f"expected shape [{n_frames}, 9] for the {n_frames} frames of coords, got "
                     f"{list(cells.shape)}; None means not periodic",
@@ -235,13 +235,19 @@ def DeepPotential(
 
 def _numbers(values: Any, name: str) -> np.ndarray:
     try:
-        return np.ascontiguousarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiuO":
+            raise TypeError(f"got {array.dtype}")
+        return np.ascontiguousarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"expected an array of numbers: {error}", name) from None
 
 
 def _types(values: Any) -> np.ndarray:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"expected natoms integers: {error}", "atom_types") from None
     if array.ndim == 2 and len(array) == 1:
         array = array[0]
     if array.ndim != 1:
@@ -258,13 +264,18 @@ def _types(values: Any) -> np.ndarray:
     return types
 
 
+def _has_rows_of(array: np.ndarray, *widths: int) -> bool:
+    """Whether an array is flat or its last axis has one of the lengths; else its axes are in wrong order."""
+    return array.size == max(array.shape, default=0) or array.shape[-1] in widths
+
+
 def _count_frames(coords: np.ndarray, n_atoms: int) -> int:
     if n_atoms == 0 and coords.size == 0:
         return coords.shape[0] if coords.ndim > 1 else 1
-    if n_atoms == 0 or coords.size % (3 * n_atoms):
+    if n_atoms == 0 or coords.size % (3 * n_atoms) or not _has_rows_of(coords, 3, 3 * n_atoms):
         raise InputError(
             f"expected shape [nframes, {n_atoms}*3], got {list(coords.shape)}; the number of atoms comes "
-            "from atom_types",
+            "from atom_types, and the x, y, z of an atom follow each other",
             "coords",
         )
     return coords.size // (3 * n_atoms)
@@ -282,11 +293,17 @@ def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str)
         if array.size == 0:
             return None
         raise InputError(f"the model takes no {kind} parameters, got {array.size} numbers", name)
-    whole = n_frames * n_atoms * width
-    if array.size == whole:
-        return array.reshape(n_frames, n_atoms * width)
-    if array.size in (n_atoms * width, width):
-        return np.ascontiguousarray(np.resize(array, (n_frames, n_atoms * width)))
+    shape = (n_frames, n_atoms * width)
+    if array.size in (n_frames * n_atoms * width, n_atoms * width, width):
+        array = np.ascontiguousarray(np.resize(array, shape))
+        if not np.isfinite(array).all():
+            frame, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            atom = f", atom {column // width}" if name == "aparam" else ""
+            value = array[frame, column]
+            raise InputError(
+                f"{value} in frame {frame}{atom} (counted from 0); expected finite numbers", name
+            )
+        return array
     if name == "fparam":
         sizes = f"{n_frames}*{width} numbers (nframes*d) or {width} for all frames"
     else:

@@ -63,21 +63,23 @@ def set_log(level: str | int = "INFO", path: str | Path | None = None) -> loggin
         if getattr(handler, "_dpcore", False):
             logger.removeHandler(handler)
             handler.close()
-    handlers: list[tuple[logging.Handler, str]] = [(_ConsoleHandler(), CONSOLE_FORMAT)]
+    logger.setLevel(number)
+    logger.propagate = False
+    _add(logger, _ConsoleHandler(), CONSOLE_FORMAT)
     if path is not None:
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append((logging.FileHandler(path, mode="a", encoding="utf-8"), FILE_FORMAT))
+            _add(logger, logging.FileHandler(path, mode="a", encoding="utf-8"), FILE_FORMAT)
         except OSError as error:
             raise InputError(f"the log cannot be written: {error.strerror}", path) from None
-    for handler, text in handlers:
-        handler.setFormatter(logging.Formatter(text))
-        handler._dpcore = True  # type: ignore[attr-defined]
-        logger.addHandler(handler)
-    logger.setLevel(number)
-    logger.propagate = False
     return logger
+
+
+def _add(logger: logging.Logger, handler: logging.Handler, text: str) -> None:
+    handler.setFormatter(logging.Formatter(text))
+    handler._dpcore = True  # type: ignore[attr-defined]
+    logger.addHandler(handler)
 
 
 def progress(items: Iterable[Any], title: str, total: int | None = None) -> Iterable[Any]:

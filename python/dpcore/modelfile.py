@@ -108,7 +108,11 @@ def read_model(path: str | Path) -> ModelFile:
         If there is no such file, or it is none of these, damaged, or of a newer version.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long
+        raise InputError(f"cannot be read: {error.strerror}", path) from None
+    if not there:
         hint = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
         raise InputError(f"no such model file{hint}", path)
     try:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dpcore.data import DataCollection
-from dpcore.errors import InputError
+from dpcore.errors import InputError, in_set
 from dpcore.grammar import auto_sel_factor
 from dpcore.log import progress
 
@@ -114,7 +114,11 @@ def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> Neig
     largest = np.zeros(n_types, dtype=np.int64)
     for system in progress(data.systems, "counting neighbours"):
         for set_index, begin, coord, box in system.chunks():
-            distance, size, (frame, i, j) = _core.neighbor_stat(coord, box, system.types, rcut, n_types)
+            try:
+                distance, size, (frame, i, j) = _core.neighbor_stat(coord, box, system.types, rcut, n_types)
+            except _core.Error as error:
+                frames = range(begin, begin + len(coord))
+                raise InputError(in_set(error, frames), system.set_path(set_index)) from None
             if distance < _OVERLAP:
                 raise InputError(
                     f"atoms {min(i, j)} and {max(i, j)} of frame {begin + frame} (counted from 0) lie on top "
@@ -148,7 +152,13 @@ def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[
                     have,
                 )
         return [int(n) for n in sel]
-    slots = [4 * ((int(n * factor) + 3) // 4) for n in max_nbor_size]
+    slots = [4 * ((int(n * factor) + 3) // 4) if n * factor < 2**31 else 2**31 for n in max_nbor_size]
+    if sum(slots) >= 2**31:
+        raise InputError(
+            f"{sel} gives more slots than 32 bits can count, for {list(max_nbor_size)} neighbours in the "
+            "data; expected a factor near 1",
+            "model/descriptor/sel",
+        )
     if sum(slots) == 0:
         raise InputError(
             "no atom of the training data has a neighbour within rcut, so that auto gives no slots; "
@@ -197,7 +207,14 @@ def energy_bias(
 
         if rcond is None:  # numpy's convention
             rcond = np.finfo(np.float64).eps * max(counts.shape)
-        bias = _core.energy_bias(rest, counts, rcond)
+        try:
+            bias = _core.energy_bias(rest, counts, rcond)
+        except _core.Error as error:
+            raise InputError(
+                f"the energies of the systems cannot be split over the types ({error}); are atom_ener and the "
+                "energy labels in eV?",
+                "model/fitting_net/atom_ener",
+            ) from None
     if given.any():
         bias[given] = values[given]
     return bias

@@ -6,12 +6,14 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dpcore.errors import InputError
+from dpcore.errors import InputError, in_set
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,15 +188,14 @@ def test(
     potential = DeepPot(model)
     paths = _systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
-    details = None if detail_file is None else _Details(Path(detail_file))
-    results = []
-    for path in paths:
-        results.append(_test_system(potential, path, set_prefix, numb_test, rng, details, atomic))
-    total = Errors()
-    for errors in results:
-        total.merge(errors)
-    if not total.sums:
-        raise InputError("none of the systems has labels to compare with", datafile or system)
+    results, total = [], Errors()
+    with ExitStack() as stack:
+        details = None if detail_file is None else stack.enter_context(_Details(Path(detail_file)))
+        for path in paths:
+            results.append(_test_system(potential, path, set_prefix, numb_test, rng, details, atomic))
+            total.merge(results[-1])
+        if not total.sums:
+            raise InputError("none of the systems has labels to compare with", datafile or system)
     log.info("# ----------weighted average of errors----------- ")
     log.info("# number of systems : %d", len(results))
     for line in total.lines():
@@ -248,7 +249,7 @@ def _test_system(
             )
         except ValueError as error:
             where = f"{system.set_path(set_index)}, frames {frames[0]} to {frames[-1]}"
-            raise InputError(str(error), where) from None
+            raise InputError(in_set(error, frames), where) from None
         _compare(data, result, system.n_atoms, errors, details)
     for line in errors.lines():
         log.info("%s", line)
@@ -315,16 +316,37 @@ def _compare(
 
 
 class _Details:
-    """The files with every label and prediction; each system has a header line of its own."""
+    """The files with every label and prediction; each system has a header line of its own.
+
+    They get their names, and those of an earlier test go away, when the block is left without an error.
+    """
 
     def __init__(self, prefix: Path) -> None:
-        self._prefix = prefix
         self._system = ""
         self._has_header: set[str] = set()
         if prefix.name == "" or not prefix.parent.is_dir():
             raise InputError("expected a prefix of file names in a folder that exists", prefix)
-        for suffix, _ in _DETAILS.values():
-            prefix.with_suffix(suffix).unlink(missing_ok=True)
+        self._files = {suffix: prefix.with_suffix(suffix) for suffix, _ in _DETAILS.values()}
+        for path in self._files.values():
+            if path.is_dir():
+                raise InputError("cannot be written: there is a folder of this name", path)
+
+    def __enter__(self) -> _Details:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for path in self._files.values():
+            partial = self._partial(path)
+            if kind is None and partial.exists():
+                os.replace(partial, path)
+            elif kind is None:
+                path.unlink(missing_ok=True)
+            else:
+                partial.unlink(missing_ok=True)
+
+    @staticmethod
+    def _partial(path: Path) -> Path:
+        return path.with_name(f".{path.name}.{os.getpid()}")
 
     def begin(self, system: str) -> None:
         """A system begins."""
@@ -341,9 +363,9 @@ class _Details:
             self._has_header.add(key)
             names = [f"data_{c}" for c in columns] + [f"pred_{c}" for c in columns]
             header = f"{self._system}: {' '.join(names)}"
-        path = self._prefix.with_suffix(suffix)
+        path = self._files[suffix]
         try:
-            with open(path, "a", encoding="utf-8") as file:
+            with open(self._partial(path), "a", encoding="utf-8") as file:
                 np.savetxt(file, np.concatenate([label, prediction], axis=1), header=header)
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", path) from None

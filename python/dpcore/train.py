@@ -117,6 +117,7 @@ def train(
 
     log.info("dpcore %s: training with %s in %s", __version__, input_file, Path.cwd())
     config = load_input(input_file)
+    _check_outputs(input_file, {"--output": output, "training/disp_file": config["training"]["disp_file"]})
     _write_converted(input_file)
     model_section, options = config["model"], config["training"]
     start = initial.open_start(init_model, restart, init_frz_model)
@@ -124,7 +125,7 @@ def train(
         initial.adopt(model_section, start)
 
     rng = make_rng(options["seed"])
-    data, validation = _open_data(config, rng)
+    data, validation = _open_data(config, rng, skip_neighbor_stat)
     set_type_map(config, data.type_map, data.n_types)
     if start is not None:
         log.info("starting from %s", start.path)
@@ -145,7 +146,14 @@ def train(
 
     step = 0
     if start is not None and init_frz_model is None:
-        trainer.load_state(start.trainer_tensors())
+        try:
+            trainer.load_state(start.trainer_tensors())
+        except _core.Error as error:
+            raise InputError(
+                f"the state of its optimiser does not fit the input ({error}); keep precision and trainable "
+                "as they were, or take its weights alone with --init-frz-model",
+                start.path,
+            ) from None
     if start is not None and restart is not None:
         step = _go_on(start, rng, data, validation)
 
@@ -162,9 +170,12 @@ def train(
 
 
 def _open_data(
-    config: dict[str, Any], rng: np.random.RandomState
+    config: dict[str, Any], rng: np.random.RandomState, skip_neighbor_stat: bool
 ) -> tuple[DataCollection, DataCollection | None]:
-    """The systems of training and, if there are any, of validation."""
+    """The systems of training and, if there are any, of validation.
+
+    All their arrays are checked: those of training when neighbours are counted, else here.
+    """
     from dpcore.config import labels_of_loss
     from dpcore.data import DataCollection
 
@@ -172,17 +183,19 @@ def _open_data(
     fitting = config["model"]["fitting_net"]
     parameters = (fitting["numb_fparam"], fitting["numb_aparam"])
 
-    def open_part(name: str, type_map: list[str] | None) -> DataCollection:
+    def open_part(name: str, type_map: list[str] | None, check: bool) -> DataCollection:
         section = config["training"][f"{name}_data"]
         part = DataCollection(section, rng, type_map, labels, *parameters, name)
         part.log_summary()
         part.check_labels(_labels_used(config["loss"]))
+        if check:
+            part.check()
         return part
 
-    data = open_part("training", config["model"]["type_map"])
+    data = open_part("training", config["model"]["type_map"], skip_neighbor_stat)
     if config["training"]["validation_data"] is None:
         return data, None
-    return data, open_part("validation", data.type_map)
+    return data, open_part("validation", data.type_map, True)
 
 
 def _labels_used(loss: dict[str, Any]) -> list[str]:
@@ -267,11 +280,16 @@ def _write_converted(input_file: str | Path) -> None:
         )
 
 
+def _check_outputs(input_file: str | Path, outputs: dict[str, str | Path]) -> None:
+    """Refuse outputs that would overwrite the input, and folders, before hours of work are lost on them."""
+    for key, path in outputs.items():
+        if os.path.isdir(path):
+            raise InputError(f"cannot be written: {path} is a folder", key)
+        if os.path.exists(path) and os.path.samefile(path, input_file):
+            raise InputError(f"would overwrite the input file {input_file}; give another name", key)
+
+
 def _write_json(path: str | Path, content: dict[str, Any]) -> None:
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", path) from None
+    from dpcore.atomic_write import write_text
+
+    write_text(path, json.dumps(content, indent=2) + "\n")

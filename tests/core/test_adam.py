@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The optimiser against a numpy transcription of Adam with single-precision settings, and the trainer's state.
+"""The optimiser against a numpy transcription of Adam, and the state of the trainer.
 
     m += (g - m)(1 - b1);  v += (g^2 - v)(1 - b2);  w -= lr sqrt(1 - p2)/(1 - p1) m / (sqrt(v) + eps)
-lr, b1, b2, eps and the powers p1 = b1^t, p2 = b2^t are float32 numbers; the powers are multiplied in float32.  The
-arithmetic is that of the weights.
+lr, b1, b2, eps and the powers p1 = b1^t, p2 = b2^t are float32 numbers; the powers are multiplied
+in float32.  The arithmetic is that of the weights.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def test_steps_follow_the_transcription(precision, activation):
     potential, trainer = trained(make_config(section, section))
     start = potential.tensors()
     adam = Adam({k: v for k, v in start.items() if "net_" in k})
-    batches = [make_batch(SYSTEMS[k]) for k in ("triclinic", "several frames", "not periodic", "isolated atom")]
+    batches = [
+        make_batch(SYSTEMS[k]) for k in ("triclinic", "several frames", "not periodic", "isolated atom")
+    ]
     for t in range(12):
         lr = START_LR * 0.9**t
         gradients = trainer.gradients(batches[t % 4], lr, START_LR)
@@ -77,7 +79,9 @@ def test_steps_follow_the_transcription(precision, activation):
         terms = trainer.step(batches[t % 4], lr, START_LR)
         assert terms == pytest.approx(before, rel=1e-12 if precision == "float64" else 1e-5)
         adam.step(gradients, lr)
-        if precision == "float32":  # start again from the same weights: what grows from a rounding is not the optimiser
+        if (
+            precision == "float32"
+        ):  # start again from the same weights: what grows from a rounding is not the optimiser
             assert_followed(potential, adam, start)
             start = potential.tensors()
             adam.weights = {k: v.copy() for k, v in start.items() if "net_" in k}
@@ -133,7 +137,11 @@ def test_a_type_that_is_absent_goes_on_with_its_moments():
         (False, True, ["descriptor"]),
         (True, False, ["fitting"]),
         (True, [True, False, True, True], ["fitting/net_0/layer_1", "fitting/net_1/layer_1"]),
-        (False, [False, False, False, True], ["descriptor", *(f"fitting/net_{t}/layer_{k}" for t in (0, 1) for k in (0, 1, 2))]),
+        (
+            False,
+            [False, False, False, True],
+            ["descriptor", *(f"fitting/net_{t}/layer_{k}" for t in (0, 1) for k in (0, 1, 2))],
+        ),
     ],
     ids=str,
 )

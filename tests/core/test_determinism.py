@@ -31,7 +31,7 @@ CONFIG = make_config({"activation_function": "gelu", "resnet_dt": True, "sel": [
 
 
 def large_system():
-    """Enough atoms for several tiles on each thread, numbers of types that do not divide evenly, three frames."""
+    """Three frames with enough atoms for several tiles on each thread."""
     rng = np.random.default_rng(4)
     cell = np.array([[8.0, 0, 0], [1.0, 8.0, 0], [0, -0.5, 8.0]])
     grid = np.stack(np.meshgrid(*[np.arange(4) / 4.0] * 3, indexing="ij"), -1).reshape(-1, 3)[:57]
@@ -127,7 +127,10 @@ def test_no_two_networks_are_alike_and_all_are_normal():
             v = v * np.sqrt(sum(v.shape))
         elif kind == "idt":
             embedding = name.startswith("descriptor")
-            v, kind = (v - (1.0 if embedding else 0.1)) / 0.001, ("embedding idt" if embedding else "fitting idt")
+            v, kind = (
+                (v - (1.0 if embedding else 0.1)) / 0.001,
+                ("embedding idt" if embedding else "fitting idt"),
+            )
         normal[kind].append(v.ravel())
     for kind, parts in normal.items():
         z = np.concatenate(parts)
@@ -173,7 +176,9 @@ def test_the_number_of_threads_changes_roundings_only(by_threads, threads):
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_training_with_more_threads_follows_the_same_path(by_threads, threads):
-    """Weights after five steps; the square root of small second moments enlarges roundings of the gradient."""
+    """Weights after five steps; the square root of small second moments enlarges roundings of the
+    gradient.
+    """
     for key, value in by_threads[threads].items():
         if key.startswith("weight"):
             assert_close(value, by_threads[1][key], "oracle", key)
@@ -217,9 +222,12 @@ def test_concurrent_work_on_several_potentials():
         potential = model(config, make_tensors(config, seed))
         before = evaluate(potential, system)
         weights = trained_weights(config, 3, potential)
-        return before, weights, evaluate(potential, system), core.neighbor_stat(
-            system.coord, system.box, system.types, 4.0, 2
-        )[0]
+        return (
+            before,
+            weights,
+            evaluate(potential, system),
+            core.neighbor_stat(system.coord, system.box, system.types, 4.0, 2)[0],
+        )
 
     expected = [work(seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Forces and virials are the derivatives of the energies, and energies have the symmetries of physics.
+"""Forces and virials against differences of energies.
 
 F = -dE/dx; V = -dE/d(strain) for positions r (1 + strain) and cell rows h (1 + strain).
 """
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from gradcheck import (
     ACTIVATIONS,
-    RCUT,
     SMALL_SEL,
     TRICLINIC,
     System,
@@ -138,9 +137,7 @@ def test_every_number_of_axis_neurons(axis_neuron):
     check(make_config({"axis_neuron": axis_neuron}), SYSTEMS["not periodic"])
 
 
-@pytest.mark.parametrize(
-    "neuron", [[1], [12], [12, 12], [5, 10], [6, 6, 3, 3], [1, 1, 1], [40, 40]], ids=str
-)
+@pytest.mark.parametrize("neuron", [[1], [12], [12, 12], [5, 10], [6, 6, 3, 3], [1, 1, 1], [40, 40]], ids=str)
 @pytest.mark.parametrize("resnet_dt", [False, True])
 def test_odd_fitting_nets(neuron, resnet_dt):
     # [12]: the descriptor has 12 numbers; the first layer of a fitting net never has a skip
@@ -172,7 +169,9 @@ def test_excluded_pair_leaves_no_trace():
     mine = np.repeat(system.types == 0, 3)
     moved = system.moved(coord=system.coord + 0.2 * np.sin(np.arange(mine.size)) * ~mine)
     after = evaluate(potential, moved, atomic=True)
-    assert np.array_equal(before["atom_energy"][0, system.types == 0], after["atom_energy"][0, system.types == 0])
+    assert np.array_equal(
+        before["atom_energy"][0, system.types == 0], after["atom_energy"][0, system.types == 0]
+    )
     assert not np.allclose(before["energy"], after["energy"])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Parameter gradients of the loss against differences of the loss, for every term, activation, skip and precision.
+"""Parameter gradients of every loss term against differences of the loss.
 
 The loss is ``rmse ** 2`` of ``Trainer.losses``, whose value test_loss.py checks against numpy.
 """
@@ -71,7 +71,9 @@ def random_direction(shape, name):
 
 
 def deviation(loss, gradients, name):
-    """|difference - g . v| for a random direction v inside of one tensor, over what rounding and the step allow."""
+    """|difference - g . v| for a random direction v inside of one tensor, over what rounding and
+    the step allow.
+    """
     direction = random_direction(gradients[name].shape, name)
     expected = loss.along({name: direction})
     found = np.sum(gradients[name] * direction)
@@ -89,7 +91,9 @@ def check(loss, gradients=None):
         assert gradients[name].shape == loss.tensors[name].shape
         error = deviation(loss, gradients, name)
         assert error <= 1.0, f"gradient of {name}: {error:.1e} times the limit"
-    everywhere = {k: random_direction(g.shape, "all " + k) / np.sqrt(len(gradients)) for k, g in gradients.items()}
+    everywhere = {
+        k: random_direction(g.shape, "all " + k) / np.sqrt(len(gradients)) for k, g in gradients.items()
+    }
     expected = loss.along(everywhere)
     found = sum(np.sum(gradients[k] * everywhere[k]) for k in gradients)
     limit = TOLERANCE["gradient"] * np.sqrt(sum(np.sum(g * g) for g in gradients.values()))
@@ -234,7 +238,9 @@ def test_several_tiles_chunks_and_jobs():
 )
 def test_nets_of_usual_size(embedding, axis, fitting):
     """Matrix products larger than a block, with rests in every direction."""
-    config = make_config({"neuron": embedding, "axis_neuron": axis, "type_one_side": True}, {"neuron": fitting})
+    config = make_config(
+        {"neuron": embedding, "axis_neuron": axis, "type_one_side": True}, {"neuron": fitting}
+    )
     system = random_system([0, 1, 1, 0, 1], TRICLINIC, n_frames=14, seed=37)
     assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
 
@@ -243,11 +249,15 @@ def test_nets_of_usual_size(embedding, axis, fitting):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("precision", [("float32", "float64"), ("float64", "float32"), ("float32", "float32")], ids=str)
+@pytest.mark.parametrize(
+    "precision", [("float32", "float64"), ("float64", "float32"), ("float32", "float32")], ids=str
+)
 @pytest.mark.parametrize("resnet_dt", [False, True])
 def test_single_precision(activation, precision, resnet_dt):
-    """The gradient of float32 nets is that of the same weights in double, to rounding; per net, as rounding of large
-    entries reaches the small ones."""
+    """The gradient of float32 nets is that of the same weights in double, to rounding.
+
+    All tensors of a net together: the rounding of large entries reaches the small ones.
+    """
     section = {"activation_function": activation, "resnet_dt": resnet_dt}
     single, double = (
         make_config({**section, "precision": p}, {**section, "precision": q, "numb_fparam": 1})

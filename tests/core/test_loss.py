@@ -3,7 +3,8 @@
 
     L = p_e <dE^2>/N + p_f <dF^2> + p_v <dV^2>/N + p_ae <dE_i^2> + p_pf <w_i dF_i^2>
     p = limit + (start - limit) lr/start_lr in float32;  relative_f = eps: dF_i / (|F_i label| + eps)
-Curve: rmse = sqrt(L), rmse_e = sqrt(<dE^2>)/N, rmse_v = sqrt(<dV^2>)/N, rmse_f, rmse_ae, rmse_pf = sqrt(< >).
+Curve: rmse = sqrt(L), rmse_e = sqrt(<dE^2>)/N, rmse_v = sqrt(<dV^2>)/N, rmse_f, rmse_ae, rmse_pf
+are sqrt(< >).
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def formula(loss, batch, found, lr, start_lr):
 
     def prefactor(key, label):
         start, limit = single(loss[f"start_pref_{key}"]), single(loss[f"limit_pref_{key}"])
-        return float(single(batch[f"find_{label}"]) * (limit + (start - limit) * single(lr) / single(start_lr)))
+        return float(
+            single(batch[f"find_{label}"]) * (limit + (start - limit) * single(lr) / single(start_lr))
+        )
 
     d_force = found["force"].reshape(nf, n, 3) - batch["force"].reshape(nf, n, 3)
     if loss["relative_f"] is not None:

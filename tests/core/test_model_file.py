@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The model file: round trips, damaged and foreign files, writing as a whole or not at all, tensors that do not fit."""
+"""The model file: round trips, damaged and foreign files, failed writes, tensors that do not fit."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def test_other_types_of_numbers_are_refused(tmp_path, dtype):
 
 def test_a_model_survives_the_file(tmp_path):
     potential = model(CONFIG, make_tensors(CONFIG))
-    path = write(tmp_path / "graph.pb", {"format": "dpcore-model", "config": potential.config}, potential.tensors())
+    path = write(
+        tmp_path / "graph.pb", {"format": "dpcore-model", "config": potential.config}, potential.tensors()
+    )
     again = core.Model.read(str(path))
     assert json.loads(again.config) == CONFIG
     before, after = (evaluate(p, SYSTEM, atomic=True) for p in (potential, again))
@@ -119,11 +121,15 @@ def test_names_of_files(tmp_path, name):
 
 def test_names_of_tensors_of_a_model():
     """The names that files written today must keep for ever."""
-    config = make_config({"neuron": [1, 3, 6], "resnet_dt": True, "exclude_types": [[0, 1]]}, {"neuron": [4, 4]})
+    config = make_config(
+        {"neuron": [1, 3, 6], "resnet_dt": True, "exclude_types": [[0, 1]]}, {"neuron": [4, 4]}
+    )
     layers = ("layer_0/matrix", "layer_0/bias", "layer_0/idt", "layer_1/matrix", "layer_1/bias")
     expected = {"descriptor/davg", "descriptor/dstd", "fitting/bias_atom_e"}
     for pair in ("0_0", "1_1"):
-        expected |= {f"descriptor/net_{pair}/{k}" for k in (*layers, "layer_2/matrix", "layer_2/bias", "layer_2/idt")}
+        expected |= {
+            f"descriptor/net_{pair}/{k}" for k in (*layers, "layer_2/matrix", "layer_2/bias", "layer_2/idt")
+        }
     fitting = ("layer_0/matrix", "layer_0/bias", "layer_1/matrix", "layer_1/bias", "layer_1/idt")
     for t in (0, 1):
         expected |= {f"fitting/net_{t}/{k}" for k in (*fitting, "layer_2/matrix", "layer_2/bias")}
@@ -131,7 +137,10 @@ def test_names_of_tensors_of_a_model():
     assert set(tensors) == expected
     shapes = {k: v.shape for k, v in tensors.items()}
     assert shapes["descriptor/net_0_0/layer_1/matrix"] == (1, 3) and shapes["descriptor/davg"] == (2, 4)
-    assert shapes["fitting/net_1/layer_0/matrix"] == (12, 4) and shapes["fitting/net_1/layer_2/matrix"] == (4, 1)
+    assert shapes["fitting/net_1/layer_0/matrix"] == (12, 4) and shapes["fitting/net_1/layer_2/matrix"] == (
+        4,
+        1,
+    )
     one_side = make_tensors(make_config({"type_one_side": True, "exclude_types": [[0, 1]]}))
     assert {k.split("/")[1] for k in one_side if k.startswith("descriptor/net")} == {"net_0", "net_1"}
 
@@ -142,7 +151,20 @@ def test_names_of_tensors_of_a_model():
 def test_every_truncation_is_noticed(good):
     raw = good.read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
-    sizes = {0, 1, 7, 8, 9, 100, length, length + 7, length + 8, length + 9, len(raw) - 1, *range(200, len(raw), 97)}
+    sizes = {
+        0,
+        1,
+        7,
+        8,
+        9,
+        100,
+        length,
+        length + 7,
+        length + 8,
+        length + 9,
+        len(raw) - 1,
+        *range(200, len(raw), 97),
+    }
     for size in sorted(sizes):
         good.write_bytes(raw[:size])
         refused(good, "empty|truncated")
@@ -228,7 +250,9 @@ def edited(good, edit):
 def test_files_without_checksum_can_be_read(good):
     edited(good, lambda header: None)
     metadata, tensors = core.read_model_file(str(good))
-    assert metadata == {**METADATA, "format_version": "1"} and np.array_equal(tensors["doubles"], TENSORS["doubles"])
+    assert metadata == {**METADATA, "format_version": "1"} and np.array_equal(
+        tensors["doubles"], TENSORS["doubles"]
+    )
 
 
 HEADERS = {
@@ -319,7 +343,9 @@ def names_of_tensors():
     return sorted(make_tensors(CONFIG))
 
 
-@pytest.mark.parametrize("name", names_of_tensors()[::5] + ["descriptor/davg", "descriptor/dstd", "fitting/bias_atom_e"])
+@pytest.mark.parametrize(
+    "name", [*names_of_tensors()[::5], "descriptor/davg", "descriptor/dstd", "fitting/bias_atom_e"]
+)
 def test_a_wrong_tensor_is_named(name):
     tensors = make_tensors(CONFIG)
     value = tensors[name]

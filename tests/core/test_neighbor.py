@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Neighbour search against brute force for odd cells, and bad geometry named by frame and atom.
 
-What the search finds is seen through ``neighbor_stat`` (distances and counts) and through energies: a difference of
-one pair is visible in the energy, and the oracle searches by brute force.
+What the search finds is seen through ``neighbor_stat`` (distances and counts) and through energies:
+a difference of one pair is visible in the energy, and the oracle searches by brute force.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def test_several_frames_are_told_apart():
 
 
 def test_thousands_of_atoms():
-    """A cell list with many bins, and sparse bins in an almost empty space, against a tree of scipy-free brute force."""
+    """A cell list with many bins, and with mostly empty ones between three far groups."""
     rng = np.random.default_rng(9)
     coord = rng.uniform(0, 22.0, (1500, 3))
     for shift in (0.0, 1e5):  # the second: three far groups, most bins empty
@@ -126,7 +126,11 @@ def test_nothing_in_reach():
 
 def test_no_frames_and_no_atoms():
     empty = POTENTIAL.evaluate(np.zeros((0, 6)), None, [0, 1])
-    assert empty["energy"].shape == (0,) and empty["force"].shape == (0, 2, 3) and empty["virial"].shape == (0, 9)
+    assert (
+        empty["energy"].shape == (0,)
+        and empty["force"].shape == (0, 2, 3)
+        and empty["virial"].shape == (0, 9)
+    )
     alone = POTENTIAL.evaluate(np.zeros((2, 0)), None, [], atomic=True)
     assert np.array_equal(alone["energy"], [0.0, 0.0]) and alone["force"].shape == (2, 0, 3)
 
@@ -180,7 +184,9 @@ def test_atoms_at_the_same_place():
         with pytest.raises(core.Error, match=r"position") as caught:
             evaluate(POTENTIAL, together)
         message = str(caught.value)
-        assert re.search(r"frame 1\b", message) and re.search(rf"atoms (1 and {j}|{j} and 1)\b", message), message
+        assert re.search(r"frame 1\b", message) and re.search(rf"atoms (1 and {j}|{j} and 1)\b", message), (
+            message
+        )
         nearest, _, where = core.neighbor_stat(together.coord, together.box, together.types, 3.0, 2)
         assert nearest < 1e-8 and where[0] == 1 and sorted(where[1:]) == [1, j]
     # near each other, but apart: a number comes out, whatever it is worth

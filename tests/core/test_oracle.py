@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The core against the slow numpy oracle (tests/reference/se_e2_a.py), which shares no code with it.
 
-The oracle computes every slot of ``sel``, empty ones too; the core computes real neighbours and adds the empty
-slots in closed form.  Random settings are drawn from seeds, so that combinations nobody thought of are tried.
+The oracle computes every slot of ``sel``, empty ones too; the core computes real neighbours and
+adds the empty slots in closed form.  Random settings are drawn from seeds, so that combinations
+nobody thought of are tried.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def check(config, system, kind="oracle", tensors=None):
     system = system.with_params(config["fitting_net"]["numb_fparam"], config["fitting_net"]["numb_aparam"])
     tensors = make_tensors(config) if tensors is None else tensors
     potential = model(config, tensors)
-    found, expected = evaluate(potential, system, atomic=True), evaluate_oracle(in_double(config), tensors, system)
+    found, expected = (
+        evaluate(potential, system, atomic=True),
+        evaluate_oracle(in_double(config), tensors, system),
+    )
     bias = tensors["fitting/bias_atom_e"][system.types]
     for result in (found, expected):
         result["energies without bias"] = result["atom_energy"] - bias
@@ -113,9 +117,17 @@ def test_random_settings(seed):
     ids=str,
 )
 def test_nets_of_usual_size(embedding, axis, fitting, precision):
-    """Matrix products larger than a block, with rests in every direction; 70 atoms, so that a tile is full."""
+    """Matrix products larger than a block, with rests in every direction; 70 atoms, so that a tile
+    is full.
+    """
     config = make_config(
-        {"neuron": embedding, "axis_neuron": axis, "type_one_side": True, "sel": [12, 12], "precision": precision},
+        {
+            "neuron": embedding,
+            "axis_neuron": axis,
+            "type_one_side": True,
+            "sel": [12, 12],
+            "precision": precision,
+        },
         {"neuron": fitting, "precision": precision},
     )
     grid = np.stack(np.meshgrid(*[np.arange(5.0)] * 3, indexing="ij"), -1).reshape(-1, 3)[:70]
@@ -127,7 +139,9 @@ def test_nets_of_usual_size(embedding, axis, fitting, precision):
 @pytest.mark.parametrize("davg_zero", [False, True])
 @pytest.mark.parametrize("extra", [0, 50])
 def test_empty_slots_are_part_of_the_model(davg_zero, extra):
-    """Without a mean, empty slots only change the factor 1/sum(sel); with one they change the energy themselves."""
+    """Without a mean, empty slots only change the factor 1/sum(sel); with one they change the
+    energy themselves.
+    """
     base = make_config({"sel": [6, 8], "set_davg_zero": davg_zero})
     wide = make_config({"sel": [6 + extra, 8], "set_davg_zero": davg_zero})
     tensors = make_tensors(base)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What must not change the result: rotations, shifts, order of atoms, choice of the cell; smoothness at the cut-off."""
+"""What must not change energies: rotations, shifts, order, choice of the cell; smoothness at the cut-off."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def test_replicated_cell(name, times):
 @pytest.mark.parametrize("pbc", [(1, 1, 0), (0, 1, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0)])
 @pytest.mark.parametrize("name", ["triclinic", "tiny box", "one atom"])
 def test_partial_periodicity_is_a_slab_in_vacuum(name, pbc):
-    """Without images along a direction = the same with an empty space between them; forces and virials too."""
+    """Without images along a direction = the same with an empty space between them; forces and
+    virials too.
+    """
     system = SYSTEMS[name]
     cell = system.box[0].reshape(3, 3).copy()
     if name != "one atom":  # an angular mean and forces in all directions
@@ -229,7 +231,9 @@ def test_a_direction_without_images_needs_no_vector(d):
     box[0, 3 * d : 3 * d + 3] = 0.0
     # the normal stands for the missing vector, so atoms are wrapped differently: take atoms inside
     cell = system.box[0].reshape(3, 3)
-    inside = System((0.1 + 0.5 * np.random.default_rng(1).random((6, 3)) @ cell).reshape(1, -1), box, system.types)
+    inside = System(
+        (0.1 + 0.5 * np.random.default_rng(1).random((6, 3)) @ cell).reshape(1, -1), box, system.types
+    )
     full = inside.moved(box=system.box)
     assert_same(predict(inside, pbc=pbc), predict(full, pbc=pbc))
 
@@ -240,12 +244,16 @@ def test_a_direction_without_images_needs_no_vector(d):
 def pair_at(distance):
     """Three atoms; the last one lies at this distance from the first and far from the second."""
     along = np.array([0.48, -0.6, 0.64])
-    return System(np.concatenate([[0, 0, 0], -1.4 * along, distance * along]).reshape(1, 9), None, np.array([0, 1, 1]))
+    return System(
+        np.concatenate([[0, 0, 0], -1.4 * along, distance * along]).reshape(1, 9), None, np.array([0, 1, 1])
+    )
 
 
 @pytest.mark.parametrize("one_side", [False, True])
 def test_energy_is_smooth_where_an_atom_leaves_the_cutoff(one_side):
-    """Inside, the energy differs from the outside by (rcut - r)^3, the force by (rcut - r)^2; davg is not zero."""
+    """Inside, the energy differs from the outside by (rcut - r)^3, the force by (rcut - r)^2; davg
+    is not zero.
+    """
     config = make_config({"type_one_side": one_side})
     potential = model(config, make_tensors(config))
     outside = predict(pair_at(ROUND + 1e-9), potential)
@@ -266,7 +274,7 @@ def test_energy_is_smooth_where_an_atom_leaves_the_cutoff(one_side):
 
 
 def test_the_cutoff_is_single_precision():
-    """3.1 is 3.0999999 in float32, and that is where interactions end; 1.2 is 1.2000000477 and w = 1 below."""
+    """3.1 is 3.0999999 in float32, and that is where interactions end."""
     assert ROUND < RCUT
     found = [predict(pair_at(r))["energy"][0] for r in (ROUND - 3e-5, (ROUND + RCUT) / 2, RCUT + 1)]
     assert found[0] != found[1] and found[1] == found[2]
@@ -285,20 +293,26 @@ def test_the_farthest_neighbours_beyond_sel_have_no_effect(excess):
     full = predict(System(positions.reshape(1, -1), None, types), potential)["atom_energy"][0, 0]
     assert potential.sel_overflow()["worst_excess"] >= excess
     kept = 1 + SMALL_SEL[1]
-    part = predict(System(positions[:kept].reshape(1, -1), None, types[:kept]), potential)["atom_energy"][0, 0]
+    part = predict(System(positions[:kept].reshape(1, -1), None, types[:kept]), potential)["atom_energy"][
+        0, 0
+    ]
     less = predict(System(positions[: kept - 1].reshape(1, -1), None, types[: kept - 1]), potential)
     assert full == pytest.approx(part, rel=1e-14) and abs(full - less["atom_energy"][0, 0]) > 1e-6
 
 
 def test_large_and_small_systems_agree():
-    """Atoms of one type fill several tiles, pairs several chunks, and the descriptor several gradient jobs."""
+    """Atoms of one type fill several tiles, pairs several chunks, and the descriptor several
+    gradient jobs.
+    """
     config = make_config({"neuron": [7, 14, 28], "axis_neuron": 9, "sel": [40, 40]}, {"neuron": [20, 20]})
     potential = model(config, make_tensors(config, angular=False))
     cluster = random_system([0] * 3 + [1] * 4, None, seed=21, spread=2.5)
     copies = 150
     shifts = 10.0 * np.stack(np.unravel_index(np.arange(copies), (6, 5, 5)), -1)
     many = System(
-        (cluster.coord.reshape(1, -1, 3) + shifts[:, None]).reshape(1, -1), None, np.tile(cluster.types, copies)
+        (cluster.coord.reshape(1, -1, 3) + shifts[:, None]).reshape(1, -1),
+        None,
+        np.tile(cluster.types, copies),
     )
     small, large = predict(cluster, potential), predict(many, potential)
     for key in ("force", "atom_energy", "atom_virial"):

@@ -3,10 +3,10 @@
 
     python tests/peer/make_cases.py FOLDER [CASE ...]
 
-For each case: a generated system whose frames all fit in one batch, random labels, one step of training to make
-``start.pb``, then 20 steps from there with the learning curve in ``lcurve.out`` and the weights afterwards in
-``end.pb``.  The peer is found through DPCORE_PEER, the folder of its virtual environment.  A case that is complete is
-not made again.  This needs numpy only.
+For each case: a generated system whose frames all fit in one batch, random labels, one step of
+training to make ``start.pb``, then 20 steps from there with the learning curve in ``lcurve.out``
+and the weights afterwards in ``end.pb``.  The peer is found through DPCORE_PEER, the folder of its
+virtual environment.  A case that is complete is not made again.  This needs numpy only.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ def section(**changes):
 # The radii are no float32 numbers; sel of "overflow" is smaller than the number of neighbours.
 CASES = {
     "float32": section(descriptor={"precision": "float32"}, fitting={"precision": "float32"}),
-    "resnet_dt": section(descriptor={"resnet_dt": True, "neuron": [2, 4, 4, 8]}, fitting={"neuron": [16, 16, 8]}),
+    "resnet_dt": section(
+        descriptor={"resnet_dt": True, "neuron": [2, 4, 4, 8]}, fitting={"neuron": [16, 16, 8]}
+    ),
     "relative_f": section(loss={"relative_f": 0.3, "start_pref_pf": 2.0, "limit_pref_pf": 1.0}, n_frames=2),
     "fparam": section(fitting={"numb_fparam": 2, "numb_aparam": 1}, n_frames=3),
     "two_side_exclude": section(descriptor={"type_one_side": False, "exclude_types": [[0, 0]]}),
     "gelu": section(descriptor={"activation_function": "gelu"}, fitting={"activation_function": "gelu"}),
-    "overflow": section(descriptor={"sel": [3, 9]}, fitting={"resnet_dt": False, "activation_function": "sigmoid"}),
+    "overflow": section(
+        descriptor={"sel": [3, 9]}, fitting={"resnet_dt": False, "activation_function": "sigmoid"}
+    ),
 }
 
 
@@ -59,7 +63,10 @@ def write_system(folder: Path, n_frames: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 20
     cell = np.array([[7.4, 0.0, 0.0], [0.9, 7.1, 0.0], [-0.6, 0.5, 6.8]])
-    grid = np.stack(np.meshgrid(np.arange(3), np.arange(3), np.arange(3), indexing="ij"), -1).reshape(-1, 3)[:n] / 3
+    grid = (
+        np.stack(np.meshgrid(np.arange(3), np.arange(3), np.arange(3), indexing="ij"), -1).reshape(-1, 3)[:n]
+        / 3
+    )
     coord = (grid + rng.uniform(-0.09, 0.09, (n_frames, n, 3))) @ cell
     arrays = {
         "coord": coord.reshape(n_frames, -1),
@@ -134,7 +141,11 @@ def make_input(name: str) -> dict:
 
 
 def run(command: list[str], folder: Path) -> None:
-    one = {"OMP_NUM_THREADS": "1", "DP_INTRA_OP_PARALLELISM_THREADS": "1", "DP_INTER_OP_PARALLELISM_THREADS": "1"}
+    one = {
+        "OMP_NUM_THREADS": "1",
+        "DP_INTRA_OP_PARALLELISM_THREADS": "1",
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+    }
     env = {**os.environ, **one, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     env.pop("PYTHONPATH", None)
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)

@@ -23,7 +23,7 @@ DPCORE_API std::vector<double> energy_bias(const std::vector<double>& energy, co
                                            double rcond);
 
 /// Mean and standard deviation of the environment matrix per centre type (davg, dstd), over all slots, the empty ones
-/// included; the angular mean is 0 by symmetry and deviations below 0.01 are 0.01 (facts: descriptors, section 2).
+/// included; the angular mean is 0 by symmetry and deviations below 0.01 are 0.01.
 class DPCORE_API EnvStatistics {
  public:
   EnvStatistics(const std::string& descriptor_config, int ntypes);

@@ -2,6 +2,7 @@
 #include "descriptor/se_e2_a.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/json_config.hpp"
@@ -295,21 +296,24 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
   if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
   const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
   struct Use {
-    double lower = 0, upper = 0;
+    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
     std::int64_t n_pairs = 0;
   };
   std::vector<Use> use(nets_.size());
   for (int a = 0; a < spec_.ntypes; ++a) {
     const EnvNorm n = norm(a);
     for (int b = 0; b < spec_.ntypes; ++b) {
+      if (spec_.is_excluded(a, b)) continue;
+      // the far end, which is also the value of an empty slot, is needed even where this centre type has no pair
       const auto& range = ranges.at(a, b);
-      if (range.n_pairs == 0 || spec_.is_excluded(a, b)) continue;
-      double slope;
-      const double nearest = cutoff_.weight(range.nearest, slope) / range.nearest;
-      const double lower = -n.avg[0] * n.inverse_std[0], upper = (nearest - n.avg[0]) * n.inverse_std[0];
+      const double lower = -n.avg[0] * n.inverse_std[0];
+      double slope, upper = lower;
+      if (range.n_pairs > 0) {
+        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg[0]) * n.inverse_std[0];
+      }
       Use& u = use[net_index(a, b)];
-      u.lower = u.n_pairs == 0 ? lower : std::min(u.lower, lower);
-      u.upper = u.n_pairs == 0 ? upper : std::max(u.upper, upper);
+      u.lower = std::min(u.lower, lower);
+      u.upper = std::max(u.upper, upper);
       u.n_pairs += range.n_pairs;
     }
   }
@@ -319,7 +323,8 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
   const int workers = static_cast<int>(scratch.size());
   std::vector<std::size_t> worth;
   for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_pairs <= RadialTable<S>::n_nodes(use[k].lower, use[k].upper)) continue;
+    if (use[k].n_pairs == 0) continue;
+    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper))) continue;
     if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k));
     spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
     worth.push_back(k);

@@ -4,7 +4,7 @@
 //     G_j = N_ab(Rn_j0),  T = (1/nnei) sum_j Rn_j (x) G_j,  D = T^T T_<        nnei = sum(sel)
 // The reference fills all sum(sel) slots, empty ones with Rn = (-davg/dstd): these `sel_b - n_b` equal rows are added as
 // one product, so that numbers agree while only real neighbours are stored. Excluded pairs of types contribute nothing.
-// Facts: descriptors, sections 1 to 4.
+// Derivations: docs/theory/se_e2_a.md.
 #pragma once
 
 #include <algorithm>

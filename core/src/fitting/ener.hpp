@@ -4,7 +4,7 @@
 //     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else without skip
 //     E_i = x W_f + b_f + bias_atom_e[t],   fparam and aparam normalised as (p - avg) istd
 // For types with a vacuum energy in atom_ener the net's value at D = 0 is subtracted, so that an isolated atom has
-// exactly bias_atom_e. Facts: fitting_and_models, sections 1 and 2.
+// exactly bias_atom_e.
 #pragma once
 
 #include <map>

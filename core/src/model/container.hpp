@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// The header of a model file: what stands where. Layout and rules are described in model_file.hpp.
+// The header of a model file: what stands where. Layout and rules are described in dpcore/model_file.h.
 #pragma once
 
 #include <cstdint>

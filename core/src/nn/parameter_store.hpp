@@ -21,7 +21,7 @@ struct ParameterInfo {
 };
 
 struct AdamSettings {
-  // float32 constants promoted to the variable's type, as the reference keeps them (facts: training, section 4)
+  // float32 constants promoted to the variable's type, as the reference keeps them (docs/theory/training.md)
   double beta1 = static_cast<double>(0.9F), beta2 = static_cast<double>(0.999F), epsilon = static_cast<double>(1e-8F);
 };
 

@@ -19,7 +19,7 @@ struct EmbeddingSpec {
 };
 
 /// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time step
-/// exists only where such a skip does (facts: descriptors, section 3).
+/// exists only where such a skip does (docs/theory/se_e2_a.md).
 std::vector<LayerSpec> embedding_layers(int n_in, const EmbeddingSpec&);
 
 template <class S>

@@ -53,7 +53,7 @@ template <class S>
 void RadialTable<S>::reserve(double lower, double upper, int n_workers) {
   grid_.lower = lower;
   grid_.inverse_step = 1.0 / kStep;
-  n_nodes_ = n_nodes(lower, upper);
+  n_nodes_ = static_cast<int>(n_nodes(lower, upper));
   grid_.n_intervals = n_nodes_ - kPoints + 1;
   n_workers_ = n_workers;
   const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);

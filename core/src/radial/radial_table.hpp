@@ -8,10 +8,11 @@
 // Between nodes a distance h apart G(s) = sum_k w_k(t) f_{j+k}, k = -3..4, t in [0, 1): the central polynomial of degree 7
 // through eight node values, and G'(s) = sum_k w_k'(t) f_{j+k} / h its derivative, so that energy and force stay exactly
 // consistent. Interpolation is linear in the node values: the parameter pass adds adjoints to the nodes, and one backward
-// pass of the net over the nodes turns them into gradients. The error falls like (3 h / rho)^8, rho the distance of the
-// net's nearest complex pole; `refresh` measures it between nodes and reports it.
+// pass of the net over the nodes turns them into gradients. The error is about 43 (h / rho)^8, rho the distance of
+// the net's nearest complex pole (docs/theory/radial-table.md); `refresh` measures it between nodes and reports it.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "radial/radial_net.hpp"
@@ -25,7 +26,8 @@ class RadialTable final : public Radial<S> {
 
   static constexpr double kStep = 0.01;        ///< node distance, in units of the normalised s
   static constexpr double kTolerance = 1e-8;   ///< above this a table must not be used
-  static int n_nodes(double lower, double upper) { return static_cast<int>((upper - lower) / kStep) + 10; }
+  /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
+  static double n_nodes(double lower, double upper) { return std::floor((upper - lower) / kStep) + 10; }
 
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees memory.
   void reserve(double lower, double upper, int n_workers);

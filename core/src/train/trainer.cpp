@@ -132,7 +132,7 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
 }
 
 void TrainStep::update(float lr) {
-  // float32 arithmetic of the reference's optimiser; see facts: training, section 4
+  // float32 arithmetic of the reference's optimiser; see docs/theory/training.md
   const double alpha = static_cast<double>(lr) * std::sqrt(1.0 - static_cast<double>(beta2_power)) /
                        (1.0 - static_cast<double>(beta1_power));
   const AdamSettings adam;

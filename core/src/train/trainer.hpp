@@ -4,7 +4,7 @@
 // With x_dot = -dL/dF as a displacement of the atoms and eps_dot = -dL/dV as a strain, the gradient of the loss is that of
 //     Phi = sum_i ( (dL/dE + dL/dE_i) E_i + E_dot_i ),
 // E_dot the directional derivative: force and virial terms need no second derivatives beyond one tangent pass
-// (architecture: the mathematics of training; Pearlmutter 1994). Steps:
+// (docs/theory/training.md; Pearlmutter 1994). Steps:
 //     1. tiles: forward and plain backward; energies, forces, virials; the fitting's layers are kept
 //     2. loss and its derivatives with respect to the outputs
 //     3. tiles: descriptor forward again, tangents, adjoints of Phi; the embedding nets' gradients per worker

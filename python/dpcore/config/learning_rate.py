@@ -8,7 +8,15 @@ from typing import Any
 
 from dargs import Argument, Variant
 
-from dpcore.config.values import OPTIONAL_POSITIVE, POSITIVE, POSITIVE_INT, one_of, opt
+from dpcore.config.values import (
+    OPTIONAL_POSITIVE,
+    POSITIVE,
+    POSITIVE_INT,
+    POSITIVE_SINGLE,
+    one_of,
+    opt,
+)
+from dpcore.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +29,7 @@ def argument() -> Argument:
         "exp",
         dict,
         [
-            opt("start_lr", float, 1e-3, "Learning rate of the first step.", POSITIVE),
+            opt("start_lr", float, 1e-3, "Learning rate of the first step.", POSITIVE_SINGLE),
             opt("stop_lr", float, 1e-8, "Learning rate aimed at for the last step.", POSITIVE),
             opt("decay_steps", int, 5000, "The rate falls by a factor every so many steps.", POSITIVE_INT),
             opt(
@@ -57,7 +65,14 @@ def check(learning_rate: dict[str, Any], numb_steps: int) -> None:
     rate = learning_rate.pop("decay_rate")
     start = learning_rate["start_lr"]
     if rate is not None:
-        stop = start * rate ** (numb_steps / learning_rate["decay_steps"])
+        try:
+            stop = start * rate ** (numb_steps / learning_rate["decay_steps"])
+        except OverflowError:
+            raise InputError(
+                f"{rate} makes the learning rate of the last of {numb_steps} steps infinite; expected a "
+                "factor below 1 such as 0.95",
+                "learning_rate/decay_rate",
+            ) from None
         learning_rate["stop_lr"] = max(stop, 5e-324)
         log.info("learning_rate/decay_rate: %g gives stop_lr %.3e after %d steps", rate, stop, numb_steps)
     if learning_rate["stop_lr"] > start:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dargs import Argument, Variant
 
-from dpcore.config.values import NON_NEGATIVE, OPTIONAL_POSITIVE, opt
+from dpcore.config.values import NON_NEGATIVE_SINGLE, OPTIONAL_POSITIVE_SINGLE, opt
 from dpcore.errors import InputError
 
 NOT_SUPPORTED = (
@@ -44,14 +44,16 @@ def argument() -> Argument:
     keys = []
     for suffix, (_, start, limit) in TERMS.items():
         doc = f"Weight of {_TERM_DOC[suffix]} in the loss"
-        keys.append(opt(f"start_pref_{suffix}", float, start, f"{doc} at the first step.", NON_NEGATIVE))
+        keys.append(
+            opt(f"start_pref_{suffix}", float, start, f"{doc} at the first step.", NON_NEGATIVE_SINGLE)
+        )
         keys.append(
             opt(
                 f"limit_pref_{suffix}",
                 float,
                 limit,
                 f"{doc} in the limit of a vanishing learning rate.",
-                NON_NEGATIVE,
+                NON_NEGATIVE_SINGLE,
             )
         )
     keys.append(
@@ -60,7 +62,7 @@ def argument() -> Argument:
             [float, None],
             None,
             "If given (eV/A), the force error of an atom is divided by the norm of its label plus this.",
-            OPTIONAL_POSITIVE,
+            OPTIONAL_POSITIVE_SINGLE,
         )
     )
     ener = Argument("ener", dict, keys, doc="Energy, forces, virial and atomic energies.")

@@ -16,6 +16,7 @@ from dpcore.config.values import (
     SEED,
     is_int,
     is_number,
+    is_path,
     opt,
     rule,
 )
@@ -34,7 +35,7 @@ def _is_batch_size(value: Any) -> bool:
 
 def _is_systems(value: Any) -> bool:
     paths = value if isinstance(value, list) else [value]
-    return len(paths) > 0 and all(isinstance(path, str) and path.strip() for path in paths)
+    return len(paths) > 0 and all(map(is_path, paths))
 
 
 def _is_sys_probs(value: Any) -> bool:

@@ -289,9 +289,10 @@ def read_graph(path: str | Path, expected_format: str = "auto") -> Any:
             f"the binary graph is truncated or corrupt ({error}); copy or freeze the model again",
             path,
         ) from error
-    except (text_format.ParseError, UnicodeDecodeError) as error:
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        why = str(error) or "its text cannot be decoded"
         raise InputError(
-            f"the text graph is truncated or corrupt ({error}); copy or convert the model again",
+            f"the text graph is truncated or corrupt ({why}); copy or convert the model again",
             path,
         ) from error
     if not graph.node:

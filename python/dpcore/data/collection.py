@@ -150,6 +150,11 @@ class DataCollection:
         batch.update(system=system, set=set_index, frames=frames, natoms=self.systems[system].n_atoms)
         return batch
 
+    def check(self) -> None:
+        """Check every array of every system now, rather than when its frames are first drawn."""
+        for system in progress(self.systems, f"checking {self.name} data"):
+            system.check()
+
     def origin(self, batch: dict[str, Any]) -> str:
         """Where a batch comes from, for messages: the set's folder and the frames."""
         folder = self.systems[batch["system"]].set_path(batch["set"])

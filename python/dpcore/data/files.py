@@ -4,21 +4,35 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dpcore.data.labels import Field
 from dpcore.errors import InputError
 
-__all__ = ["check_boxes", "check_finite", "count_frames", "open_array", "to_frames"]
+__all__ = [
+    "check_boxes",
+    "check_finite",
+    "check_forces",
+    "check_weights",
+    "count_frames",
+    "open_array",
+    "to_frames",
+]
 
 # files below this size are read at once; larger ones are mapped and read frame by frame
 MAP_BYTES = 1 << 20
 # numbers looked at in one go when a whole file is checked
 CHUNK = 1 << 20
+# no coordinate, label or parameter is larger; squares of what is below still fit single precision
+LARGEST = 1e18
+# how a file of numpy begins
+_MAGIC = b"\x93NUMPY"
 
 
 def open_array(path: Path) -> np.ndarray:
@@ -29,6 +43,8 @@ def open_array(path: Path) -> np.ndarray:
     InputError
         If the file cannot be read, is cut off, or holds something else than real numbers.
     """
+    if path.exists() and not path.is_file():
+        raise InputError("expected a file of numbers, got a folder or a device", path)
     return _open_text(path) if path.suffix == ".raw" else _open_npy(path)
 
 
@@ -45,24 +61,60 @@ def _open_text(path: Path) -> np.ndarray:
 
 def _open_npy(path: Path) -> np.ndarray:
     try:
-        array = None
-        if os.path.getsize(path) >= MAP_BYTES:
-            try:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
-            except OSError:  # no room for one more mapping: read it instead
-                array = None
-        if array is None:
-            array = np.load(path, allow_pickle=False)
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            _check_kind(file.read(len(_MAGIC)), path)
+            file.seek(0)
+            array = _map_npy(path) if size >= MAP_BYTES else None
+            if array is None:
+                array = np.load(file, allow_pickle=False)
+                surplus = size - file.tell()
+            else:
+                surplus = size - array.offset - array.nbytes
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
-    except (ValueError, EOFError, TypeError, SyntaxError) as error:
-        raise InputError(f"is not a complete numpy array file: {error}", path) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError("is an archive of several arrays; expected the .npy file of one", path)
+    except MemoryError:
+        message = "is too large for the memory, or its header is damaged"
+        raise InputError(message, path) from None
+    except InputError:
+        raise
+    except _NOT_NUMPY as error:
+        hint = " (it holds Python objects, which are never loaded)" if "object" in str(error).lower() else ""
+        message = f"is not a complete numpy array file{hint}: {error}"
+        raise InputError(message, path) from None
+    if surplus:
+        raise InputError(f"{surplus} bytes follow the array; expected a file of one array", path)
     if array.dtype.kind not in "fiu":
         raise InputError(f"expected real numbers, got an array of type {array.dtype}", path)
     return array
+
+
+# what numpy raises on damaged files
+_NOT_NUMPY = (
+    *(ValueError, EOFError, TypeError, SyntaxError, OverflowError, RecursionError),
+    tokenize.TokenError,
+)
+
+
+def _check_kind(magic: bytes, path: Path) -> None:
+    """Refuse what is certainly no array, by its first bytes."""
+    if magic.startswith(b"PK"):
+        raise InputError("is an archive of several arrays; expected the .npy file of one", path)
+    if magic != _MAGIC:
+        raise InputError(
+            "is not a complete numpy array file: "
+            + ("it is empty" if not magic else f"it begins with {magic!r} instead of {_MAGIC!r}")
+            + "; arrays as text belong in a system of .raw files",
+            path,
+        )
+
+
+def _map_npy(path: Path) -> Any:
+    """The file as a mapped array, None if there is no room for one more mapping."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        return None
 
 
 def count_frames(coord: np.ndarray, n_atoms: int, path: Path) -> int:
@@ -102,16 +154,23 @@ def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def check_finite(array: np.ndarray, field: Field, path: Path) -> None:
-    """Refuse NaN and infinities in [n_frames, width], naming the first frame and atom that has one."""
+    """Refuse NaN and numbers beyond `LARGEST` in [n_frames, width], naming the first frame and atom."""
     if array.dtype.kind != "f":
         return
     for begin, part in _chunks(array):
-        if np.isfinite(part).all():
+        with np.errstate(over="ignore"):  # of numbers longer than double
+            size = np.abs(part.astype(np.float64, copy=False))
+        if size.max() <= LARGEST:  # false for NaN
             continue
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(part))[0])
-        what = "NaN" if np.isnan(part[row, column]) else "an infinite value"
+        row, column = (int(i) for i in np.argwhere(~(size <= LARGEST))[0])
+        value = size[row, column]
+        what = "NaN" if np.isnan(value) else f"a number of size {value:g}"
+        what = "an infinite value" if np.isinf(value) else what
         at = f"atom {column // field.n_dof}" if field.atomic else f"component {column}"
-        raise InputError(f"{what} in frame {begin + row}, {at} (counted from 0)", path)
+        limit = f"{LARGEST:g} {field.unit}".rstrip()
+        raise InputError(
+            f"{what} in frame {begin + row}, {at} (counted from 0); expected finite numbers up to {limit}", path
+        )
 
 
 def check_boxes(array: np.ndarray, path: Path) -> None:
@@ -132,6 +191,18 @@ def check_boxes(array: np.ndarray, path: Path) -> None:
         raise InputError(
             f"the box of frame {begin + row} has no volume; its cell vectors are {cell[row].tolist()}", path
         )
+
+
+def check_weights(array: np.ndarray, path: Path) -> None:
+    """Refuse negative weights in [n_frames, n_atoms]: training would make the errors of such atoms large."""
+    for begin, part in _chunks(array):
+        if part.min() < 0:
+            row, atom = (int(i) for i in np.argwhere(part < 0)[0])
+            raise InputError(
+                f"the weight of atom {atom} in frame {begin + row} (counted from 0) is {part[row, atom]:g}; "
+                "expected 0 or above",
+                path,
+            )
 
 
 def check_forces(array: np.ndarray, path: Path, limit: float = 500.0) -> str | None:

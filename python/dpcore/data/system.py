@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,20 @@ from dpcore.data.files import (
     check_boxes,
     check_finite,
     check_forces,
+    check_weights,
     count_frames,
     open_array,
     to_frames,
 )
 from dpcore.data.labels import FIELDS, LABELS, Field
-from dpcore.errors import InputError, suggest
+from dpcore.errors import InputError, show, suggest
 
 __all__ = ["DeepmdSystem"]
 
 log = logging.getLogger(__name__)
+
+# types without names beyond this are a mistake, not a model
+_MOST_NAMELESS_TYPES = 1000
 
 
 class DeepmdSystem:
@@ -88,7 +93,7 @@ class DeepmdSystem:
         self._fields = _wanted(labels, numb_fparam, numb_aparam)
         if not self.pbc:
             del self._fields["box"]
-        self._required = {"coord", "box", "fparam", "aparam"} & set(self._fields)
+        self._required = [n for n in ("coord", "box", "fparam", "aparam") if n in self._fields]
         self._sets = _find_sets(self.path, set_prefix)
         self._text = self._sets == [self.path]
         self._files = [_list_files(folder, self._text) for folder in self._sets]
@@ -156,6 +161,11 @@ class DeepmdSystem:
         out["energy"] = out["energy"].reshape(n_frames)
         return out
 
+    def check(self) -> None:
+        """Check every array of every set now, rather than when its frames are first read."""
+        for index in range(len(self._sets)):
+            self._arrays(index)
+
     def chunks(self, max_numbers: int = CHUNK) -> Iterator[tuple[int, int, np.ndarray, np.ndarray | None]]:
         """Go through all frames of all sets in order.
 
@@ -181,7 +191,7 @@ class DeepmdSystem:
                 "supported by this version",
                 self._sets[index],
             )
-        for name in sorted(self._required - set(files)):
+        for name in [n for n in self._required if n not in files]:
             hint = "; if the system is not periodic, put an empty file named nopbc beside type.raw"
             why = {
                 "box": hint,
@@ -214,6 +224,8 @@ class DeepmdSystem:
             check_finite(array, self._fields[name], files[name])
         if "box" in arrays:
             check_boxes(arrays["box"], files["box"])
+        if "atom_pref" in arrays:
+            check_weights(arrays["atom_pref"], files["atom_pref"])
         if "force" in arrays:
             warning = check_forces(arrays["force"], files["force"])
             if warning:
@@ -262,18 +274,23 @@ def _read_types(path: Path, type_map: Sequence[str] | None) -> tuple[np.ndarray,
     """Return the types of the atoms, numbered as in `type_map` where there are names, and the names."""
     file = path / "type.raw"
     words = _read_words(file)
-    try:
-        types = np.array([int(word) for word in words], dtype=np.int32)
-    except (ValueError, OverflowError):
-        bad = next((w for w in words if not w.lstrip("+-").isdigit() or len(w) > 9), words[0])
-        raise InputError(f'expected one integer for each atom, got "{bad}"', file) from None
+    bad = next((word for word in words if not re.fullmatch(r"[+-]?[0-9]{1,9}", word)), None)
+    if bad is not None:
+        raise InputError(f"expected one integer of at most 9 digits for each atom, got {show(bad)}", file)
+    types = np.array([int(word) for word in words], dtype=np.int32)
     if len(types) == 0:
         raise InputError("holds no atoms", file)
     if types.min() < 0:
         raise InputError(f"atom {int(types.argmin())} has type {types.min()}; types count from 0", file)
     highest = int(types.max())
-    names = _read_words(path / "type_map.raw") if (path / "type_map.raw").is_file() else None
+    names = _read_words(path / "type_map.raw") if os.path.lexists(path / "type_map.raw") else None
     if names is None:
+        if type_map is None and highest >= _MOST_NAMELESS_TYPES:
+            raise InputError(
+                f"atom {int(types.argmax())} has type {highest}; expected a type below "
+                f"{_MOST_NAMELESS_TYPES}, as neither a type_map.raw nor model/type_map names the types",
+                file,
+            )
         if type_map is not None and highest >= len(type_map):
             raise InputError(
                 f"atom {int(types.argmax())} has type {highest}, but the model has types 0 to "
@@ -281,6 +298,10 @@ def _read_types(path: Path, type_map: Sequence[str] | None) -> tuple[np.ndarray,
                 file,
             )
         return types, None if type_map is None else list(type_map)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f'the name "{twice}" stands for two types; expected different names'
+        raise InputError(message, path / "type_map.raw")
     if highest >= len(names):
         raise InputError(f"names {len(names)} types, but type.raw has type {highest}", path / "type_map.raw")
     if type_map is None:
@@ -299,7 +320,12 @@ def _read_types(path: Path, type_map: Sequence[str] | None) -> tuple[np.ndarray,
 def _find_sets(path: Path, prefix: str) -> list[Path]:
     """The folders of the sets in the order of their names, or the system itself if it is text."""
     with os.scandir(path) as entries:
-        names = sorted(e.name for e in entries if e.name.startswith(f"{prefix}.") and e.is_dir())
+        sets = [e for e in entries if e.name.startswith(f"{prefix}.")]
+        names = sorted(e.name for e in sets if e.is_dir())
+        lost = sorted(e.name for e in sets if e.name not in names and e.name[len(prefix) + 1 :].isdigit())
+    if lost:
+        message = "expected the folder of a set, got a file or a link that leads nowhere"
+        raise InputError(message, path / lost[0])
     if names:
         return [path / name for name in names]
     if (path / "coord.raw").is_file():

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dpcore.atomic_write import write_text
 from dpcore.errors import InputError
 
 __all__ = ["LearningCurve", "average_terms", "show_terms"]
@@ -69,7 +69,7 @@ class LearningCurve:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             kept = "" if after_step is None else self._earlier(after_step)
             if after_step is not None:
-                _replace(self.path, kept)
+                write_text(self.path, kept)
             self._file = open(self.path, "w" if after_step is None else "a", encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", self.path) from None
@@ -119,9 +119,3 @@ class LearningCurve:
         if dropped:
             log.info("%s: took out %d row(s) of steps after %d", self.path, dropped, last_step)
         return "".join(kept)
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

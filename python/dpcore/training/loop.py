@@ -16,7 +16,7 @@ from dpcore import _core
 from dpcore.checkpoint import Checkpoints
 from dpcore.config import active_terms
 from dpcore.data import DataCollection, get_rng_state
-from dpcore.errors import InputError
+from dpcore.errors import InputError, in_set
 from dpcore.learning_rate import make_learning_rate
 from dpcore.modelfile import CHECKPOINT, make_metadata
 from dpcore.training.interrupt import StopRequest
@@ -206,9 +206,10 @@ class TrainingLoop:
     ) -> InputError:
         """What to raise where a batch cannot be used: which frames, and which checkpoint is still good."""
         last = self._checkpoints.newest
+        text = error if isinstance(error, str) else in_set(error, batch["frames"])
         good = "no checkpoint was written yet" if last is None else f"the last good checkpoint is {last}"
         return InputError(
-            f"training stopped after {self.step} steps: {error}; {good}. Look at these frames, and if they "
+            f"training stopped after {self.step} steps: {text}; {good}. Look at these frames, and if they "
             "are sound try a lower learning_rate/start_lr",
             (data or self._data).origin(batch),
         )

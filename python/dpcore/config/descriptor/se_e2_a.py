@@ -10,10 +10,11 @@ from dargs import Argument
 from dpcore.config.values import (
     ACTIVATION,
     ACTIVATIONS,
+    LARGEST_INT,
     NEURON,
-    NON_NEGATIVE,
-    POSITIVE,
+    NON_NEGATIVE_SINGLE,
     POSITIVE_INT,
+    POSITIVE_SINGLE,
     PRECISION,
     SEED,
     is_int,
@@ -30,7 +31,7 @@ DOC = "Smooth two-body embedding that keeps the distances and the directions of 
 
 def _is_sel(value: Any) -> bool:
     if isinstance(value, list):
-        return all(is_int(n) and n >= 0 for n in value) and sum(value) > 0
+        return all(is_int(n) and n >= 0 for n in value) and 0 < sum(value) <= LARGEST_INT
     return auto_sel_factor(value) is not None
 
 
@@ -43,8 +44,8 @@ def _is_pairs(value: Any) -> bool:
 
 SEL = rule(
     _is_sel,
-    "must be a list of the largest number of neighbours of each type (integers, 0 or above, not all 0), "
-    '"auto", or "auto:factor" with a factor above 0',
+    "must be a list of the largest number of neighbours of each type (integers, 0 or above, not all 0, "
+    f'at most {LARGEST_INT} together), "auto", or "auto:factor" with a factor above 0',
 )
 EXCLUDE_TYPES = rule(_is_pairs, "must be a list of pairs of type indices, for example [[0, 0], [0, 1]]")
 
@@ -61,13 +62,13 @@ def arguments() -> list[Argument]:
             "Neighbours beyond the slots of their type are dropped, the farthest first, and reported.",
             SEL,
         ),
-        opt("rcut", float, 6.0, "Cut-off radius in angstrom.", POSITIVE),
+        opt("rcut", float, 6.0, "Cut-off radius in angstrom.", POSITIVE_SINGLE),
         opt(
             "rcut_smth",
             float,
             0.5,
             "Distance in angstrom, below `rcut`, from which on a neighbour is smoothly switched off.",
-            NON_NEGATIVE,
+            NON_NEGATIVE_SINGLE,
         ),
         opt(
             "neuron",
@@ -121,6 +122,14 @@ def arguments() -> list[Argument]:
             False,
             "Whether the mean of the environment matrix is set to 0, so that an atom without neighbours "
             "has a descriptor of zeros. Wanted together with `atom_ener`.",
+        ),
+        opt(
+            "online_table",
+            bool,
+            True,
+            "Whether training may interpolate the embedding nets between nodes evaluated in every step, where "
+            "that pays and its measured error is below 1e-8; not a key of the reference. False evaluates the "
+            "nets for every pair.",
         ),
     ]
 

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Training with tables of the embedding nets against training with the nets themselves."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+_core = pytest.importorskip("dpcore._core")
+
+LOSS = json.dumps({"start_pref_e": 1.0, "start_pref_f": 10.0, "start_pref_v": 1.0, "limit_pref_v": 1.0})
+
+
+def gradients(table: bool, batch, davg, *, precision="float64", activation="tanh", **descriptor):
+    """Losses and parameter gradients of a random model with types A, B."""
+    config = {
+        "type_map": ["A", "B"],
+        "descriptor": {
+            "type": "se_e2_a", "sel": [200, 200], "rcut": 6.0, "rcut_smth": 1.0, "neuron": [8, 16, 32], "axis_neuron": 4,
+            "activation_function": activation, "type_one_side": True, "precision": precision, "seed": 1,
+            "online_table": table, **descriptor,
+        },
+        "fitting_net": {
+            "type": "ener", "neuron": [20, 20], "activation_function": "tanh", "resnet_dt": True, "precision": precision, "seed": 2,
+        },
+    }
+    tensors = {
+        "descriptor/davg": np.asarray(davg, dtype=float),
+        "descriptor/dstd": np.full((2, 4), 0.1),
+        "fitting/bias_atom_e": np.zeros(2),
+    }
+    model = _core.Model.create(json.dumps(config), tensors)
+    trainer = _core.Trainer(model, LOSS)
+    found = trainer.gradients(batch, 1e-3, 1e-3)
+    loss = trainer.step(batch, 1e-3, 1e-3)
+    return loss, found
+
+
+def make_batch(n_a: int, n_b: int, length: float, seed: int = 0, isolated: bool = False):
+    """Random atoms on a jittered grid; isolated: one A far from all others in a large cell."""
+    rng = np.random.default_rng(seed)
+    n = n_a + n_b
+    side = int(np.ceil(n ** (1 / 3)))
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), -1).reshape(-1, 3)[:n]
+    coord = (grid + 0.5) * length / side + rng.uniform(-0.25, 0.25, (n, 3))
+    box = np.diag([length] * 3)
+    if isolated:
+        box = np.diag([length + 40.0] * 3)
+        coord[0] = length + 20.0
+    types = np.array([0] * n_a + [1] * n_b, dtype=np.int32)
+    return {
+        "coord": coord.reshape(1, -1), "box": box.reshape(1, 9), "type": types,
+        "energy": rng.normal(size=1), "force": rng.normal(size=(1, 3 * n)), "virial": rng.normal(size=(1, 9)),
+        "find_energy": 1.0, "find_force": 1.0, "find_virial": 1.0,
+    }
+
+
+DAVG = [[0.08, 0, 0, 0], [0.03, 0, 0, 0]]
+
+
+def worst_difference(one, other) -> float:
+    """Largest deviation of a tensor relative to its largest entry; NaN makes it infinite."""
+    worst = 0.0
+    for name, exact in other.items():
+        scale = np.abs(exact).max()
+        assert scale > 0, name
+        error = np.abs(one[name] - exact).max() / scale
+        worst = max(worst, error if error == error else np.inf)
+    return worst
+
+
+# 1e-9: the table's own bound is 1e-8 on G and G'; float32: both paths round every sum, 1e-7 each over some thousand terms
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-9), ("float32", 2e-4)])
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "sigmoid"])
+def test_gradients_equal_those_of_the_nets(precision, tolerance, activation):
+    batch = make_batch(30, 60, 10.0)
+    loss_t, table = gradients(True, batch, DAVG, precision=precision, activation=activation)
+    loss_e, exact = gradients(False, batch, DAVG, precision=precision, activation=activation)
+    assert abs(loss_t["rmse"] / loss_e["rmse"] - 1) <= tolerance
+    error = worst_difference(table, exact)
+    assert error <= tolerance
+    if precision == "float64":
+        assert error > 0, "the table was not used: the comparison says nothing"
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_kinks_keep_the_exact_nets(activation):
+    batch = make_batch(30, 60, 10.0)
+    table = gradients(True, batch, DAVG, activation=activation)[1]
+    exact = gradients(False, batch, DAVG, activation=activation)[1]
+    assert all(np.array_equal(table[k], exact[k]) for k in exact)
+
+
+def test_empty_slots_of_a_centre_type_without_pairs():
+    """One isolated A and many B: the nets' tables must reach A's empty slots too."""
+    batch = make_batch(1, 63, 9.0, isolated=True)
+    loss_t, table = gradients(True, batch, [[0.9, 0, 0, 0], [0.03, 0, 0, 0]])
+    loss_e, exact = gradients(False, batch, [[0.9, 0, 0, 0], [0.03, 0, 0, 0]])
+    assert abs(loss_t["rmse_e"] / loss_e["rmse_e"] - 1) <= 1e-9
+    used = {k: v for k, v in exact.items() if np.abs(v).max() > 0}
+    assert worst_difference(table, used) <= 1e-9
+
+
+def test_nearly_overlapping_atoms_need_no_table():
+    """A distance of 1e-7 A asks for a table beyond any memory: the exact net serves."""
+    batch = make_batch(30, 60, 10.0)
+    coord = batch["coord"].reshape(-1, 3)
+    coord[1] = coord[0] + [1e-7, 0, 0]
+    table = gradients(True, batch, DAVG)[1]
+    exact = gradients(False, batch, DAVG)[1]
+    for name in exact:
+        np.testing.assert_allclose(table[name], exact[name], rtol=1e-7, atol=1e-7 * np.abs(exact[name]).max())
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_two_sided_nets_with_an_excluded_pair(precision):
+    batch = make_batch(30, 60, 10.0)
+    keys = {"precision": precision, "type_one_side": False, "exclude_types": [[0, 0]]}
+    table, exact = (gradients(t, batch, DAVG, **keys)[1] for t in (True, False))
+    assert worst_difference(table, exact) <= (1e-9 if precision == "float64" else 2e-4)
