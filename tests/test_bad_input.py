@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def contents(folder):
         for name in [*folders, *files]:
             path = os.path.join(parent, name)
             plain = os.path.isfile(path) and not os.path.islink(path)
-            found[os.path.relpath(path, folder)] = open(path, "rb").read() if plain else None
+            found[os.path.relpath(path, folder)] = Path(path).read_bytes() if plain else None
     return found
 
 
@@ -90,9 +91,10 @@ def test_there_are_hundreds_of_kinds():
 
 
 def test_the_good_folder_is_good(folder):
-    assert main(["train", "all.json"]) == 0 and main(["train", "input.json", "--restart", "model.ckpt"]) == 0
-    assert main(["test", "-m", "model.dp", "-s", "data", "-d", "detail"]) == 0
+    assert main(["train", "input.json", "--restart", "model.ckpt"]) == 0
     assert main(["train", "input.json", "--init-frz-model", "model.dp"]) == 0
+    assert main(["test", "-m", "model.dp", "-s", "data", "-d", "detail"]) == 0
+    assert main(["train", "all.json"]) == 0
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -137,7 +139,13 @@ def test_parameters_are_refused(name, potentials):
 def test_no_frames_and_no_atoms_are_fine(name, potentials):
     arguments, n_frames, n_atoms = deep_pot.EMPTY[name]
     result = potentials[0].eval(**{**deep_pot.GOOD, **arguments}, atomic=True)
-    shapes = [(n_frames, 1), (n_frames, n_atoms, 3), (n_frames, 9), (n_frames, n_atoms, 1), (n_frames, n_atoms, 9)]
+    shapes = [
+        (n_frames, 1),
+        (n_frames, n_atoms, 3),
+        (n_frames, 9),
+        (n_frames, n_atoms, 1),
+        (n_frames, n_atoms, 9),
+    ]
     assert [array.shape for array in result] == shapes
     assert not any(array.any() for array in result)
 
@@ -175,12 +183,23 @@ def test_unknown_keywords_of_the_constructor(keyword, folder):
         DeepPot("model.dp", **keyword)
 
 
+def test_more_neighbours_than_sel_are_an_error_on_request(folder, monkeypatch, capfd):
+    models.rewrite({"config": lambda text: text.replace('"sel": [10, 20]', '"sel": [10, 1]')})(folder)
+    assert main(["test", "-m", "model.dp", "-s", "data"]) == 0  # a warning
+    monkeypatch.setenv("DP_STRICT_SEL", "1")
+    assert main(["test", "-m", "model.dp", "-s", "data"]) == 1
+    err = capfd.readouterr().err
+    assert_says(
+        err[err.index("DPCORE ERROR") :], ["data/set.000", "more neighbours than the model's sel", "type H"]
+    )
+
+
 def test_no_object_is_unpickled(folder):
     data.CASES["array: objects, not unpickled"].prepare(folder)
-    with pytest.raises(ModuleNotFoundError):  # that is what loading it would do
-        raise ModuleNotFoundError
     assert main(["train", "input.json"]) == 1
     assert not (folder / "unpickled").exists()
+    np.load("data/set.000/force.npy", allow_pickle=True)
+    assert (folder / "unpickled").exists()  # the object is as bad as it claims to be
 
 
 def test_every_key_with_every_strange_value_is_right_or_refused_by_key():

@@ -21,7 +21,7 @@ from dpcore.log import LEVELS, set_log
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("dpcore.cli")  # also as __main__
 
 
 class Verb(NamedTuple):

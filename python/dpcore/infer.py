@@ -255,8 +255,9 @@ def _types(values: Any) -> np.ndarray:
             f"expected natoms integers, the same for all frames, got shape {list(array.shape)}", "atom_types"
         )
     try:
-        types = array.astype(np.int32)
-        whole = array.size == 0 or (array.dtype.kind in "iuf" and bool((types == array).all()))
+        with np.errstate(invalid="ignore"):  # of NaN
+            types = array.astype(np.int32) if array.size == 0 or array.dtype.kind in "iuf" else None
+        whole = types is not None and bool((types == array).all())
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:

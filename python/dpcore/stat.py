@@ -198,7 +198,8 @@ def energy_bias(
     given = np.array([e is not None for e in atom_ener], dtype=bool)
     values = np.array([0.0 if e is None else e for e in atom_ener], dtype=np.float64)
     if given.any():
-        rest -= counts @ values
+        with np.errstate(over="ignore", invalid="ignore"):  # the fit refuses what is not finite
+            rest -= counts @ values
         counts[:, given] = 0.0
     if len(rest) == 0:
         bias = np.zeros(counts.shape[1])
@@ -263,7 +264,10 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
         found = []
         for _ in range(model["data_stat_nbatch"]):
             batch = data.get_batch(index)
-            env.add(batch["coord"], batch["box"], batch["type"])
+            try:
+                env.add(batch["coord"], batch["box"], batch["type"])
+            except _core.Error as error:
+                raise InputError(in_set(error, batch["frames"]), system.set_path(batch["set"])) from None
             if batch["find_energy"]:
                 found.append(batch["energy"])
             if fparam.width:

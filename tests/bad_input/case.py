@@ -89,7 +89,9 @@ def make_folder(folder: Path) -> None:
         (folder / name).unlink()
 
 
-def write_input(folder: Path, changes: dict | None = None, name: str = "input.json", base: dict = INPUT) -> None:
+def write_input(
+    folder: Path, changes: dict | None = None, name: str = "input.json", base: dict = INPUT
+) -> None:
     """Write an input with values set at paths like ``model/descriptor/rcut``."""
     (folder / name).write_text(json.dumps(changed(changes or {}, copy.deepcopy(base))))
 

@@ -44,11 +44,16 @@ WORDS = {
     "no number of frames": _wrong(_test("-s", "data", "-n", "all"), "invalid int value: 'all'"),
     "two kinds of systems": _wrong(_test("-s", "data", "-f", "list"), "not allowed with"),
     "unknown log level": _wrong(["test", "-v", "LOUD"], "invalid choice: 'LOUD'", "DEBUG"),
-    "unknown format of the manual": _wrong(["doc-train-input", "--out-type", "xml"], "invalid choice: 'xml'", "rst"),
-    "unknown source format": Case(
-        ["convert-from", "pbtx", "-i", "a", "-o", "b"], ["'pbtx' is not a source format", 'Did you mean "pbtxt"?']
+    "unknown format of the manual": _wrong(
+        ["doc-train-input", "--out-type", "xml"], "invalid choice: 'xml'", "rst"
     ),
-    "negative number of frames": Case(_test("-s", "data", "-n", "-3"), ["--numb-test", "0 (all) or more, got -3"]),
+    "unknown source format": Case(
+        ["convert-from", "pbtx", "-i", "a", "-o", "b"],
+        ["'pbtx' is not a source format", 'Did you mean "pbtxt"?'],
+    ),
+    "negative number of frames": Case(
+        _test("-s", "data", "-n", "-3"), ["--numb-test", "0 (all) or more, got -3"]
+    ),
 }
 
 MISMATCHES = {
@@ -59,12 +64,18 @@ MISMATCHES = {
     ),
     "no list of systems": Case(_test("-f", "none"), ["none: cannot be read"]),
     "empty list of systems": Case(_test("-f", "list"), ["list: names no system"], write("list", "\n")),
-    "list with a lost system": Case(_test("-f", "list"), ["lost: no such folder"], write("list", "data\nlost\n")),
+    "list with a lost system": Case(
+        _test("-f", "list"), ["lost: no such folder"], write("list", "data\nlost\n")
+    ),
     "element that the model does not have": Case(
-        _test("-s", "other"), ["other/type_map.raw", '"C" is not in the type map of the model (O H)'], _another(("O", "C"))
+        _test("-s", "other"),
+        ["other/type_map.raw", '"C" is not in the type map of the model (O H)'],
+        _another(("O", "C")),
     ),
     "type that the model does not have": Case(
-        _test("-s", "other"), ["other/type.raw", "atom 2 has type 2", "types 0 to 1"], _another(None, (0, 1, 2))
+        _test("-s", "other"),
+        ["other/type.raw", "atom 2 has type 2", "types 0 to 1"],
+        _another(None, (0, 1, 2)),
     ),
     "no parameters for the model": Case(
         ["test", "-m", "parameters.dp", "-s", "data"],
@@ -76,9 +87,13 @@ MISMATCHES = {
         ["data: none of the systems has labels"],
         remove(*(f"data/set.00{i}/{name}.npy" for i in (0, 1) for name in ("energy", "force", "virial"))),
     ),
-    "no such prefix of sets": Case(_test("-s", "data", "-S", "part"), ["data: holds neither a folder part.*"]),
+    "no such prefix of sets": Case(
+        _test("-s", "data", "-S", "part"), ["data: holds neither a folder part.*"]
+    ),
     "NaN in the labels": Case(
-        _test("-s", "data"), ["data/set.001/virial.npy", "NaN in frame 2"], put("set.001/virial.npy", (2, 2), np.nan)
+        _test("-s", "data"),
+        ["data/set.001/virial.npy", "NaN in frame 2"],
+        put("set.001/virial.npy", (2, 2), np.nan),
     ),
     "an atom far away": Case(
         _test("-s", "data"), ["data/set.001", "frame 1", "atom 2"], put("set.001/coord.npy", (1, 7), 1e12)
@@ -89,29 +104,42 @@ MISMATCHES = {
         edit("set.000/coord.npy", lambda a: a.__setitem__((0, slice(3, 6)), a[0, :3])),
     ),
     "a bad system after a good one": Case(
-        _test("-s", "pair", "-d", "detail"), ["pair/b/set.000/coord.npy", "NaN in frame 3, atom 0"], _second_is_bad
+        _test("-s", "pair", "-d", "detail"),
+        ["pair/b/set.000/coord.npy", "NaN in frame 3, atom 0"],
+        _second_is_bad,
     ),
 }
 
 OUTPUTS = {
     "details in no folder": Case(_test("-s", "data", "-d", "no/detail"), ["no/detail: expected a prefix"]),
     "details over a folder": Case(
-        _test("-s", "data", "-d", "detail"), ["detail.f.out: cannot be written"], replaced_by_folder("detail.f.out")
+        _test("-s", "data", "-d", "detail"),
+        ["detail.f.out: cannot be written"],
+        replaced_by_folder("detail.f.out"),
     ),
     "normalised input in no folder": Case(
         ["train", "input.json", "-o", "no/out.json"], ["no/out.json: cannot be written: No such file"]
     ),
-    "normalised input over a folder": Case(["train", "input.json", "-o", "data"], ["--output", "data is a folder"]),
+    "normalised input over a folder": Case(
+        ["train", "input.json", "-o", "data"], ["--output", "data is a folder"]
+    ),
     "normalised input over the input": Case(
         ["train", "input.json", "-o", "input.json"], ["--output", "would overwrite the input file input.json"]
     ),
-    "normalised input without a name": Case(["train", "input.json", "-o", ""], ["expected the name of a file"]),
+    "normalised input without a name": Case(
+        ["train", "input.json", "-o", ""], ["expected the name of a file"]
+    ),
     "log over a folder": Case(["train", "input.json", "-l", "data"], ["data: the log cannot be written"]),
-    "log below a file": Case(["train", "input.json", "-l", "model.dp/log"], ["model.dp/log: the log cannot be written"]),
-    "model in no folder": Case(["freeze", "-o", "no/model.dp"], ["no/model.dp: the folder", "create it first"]),
+    "log below a file": Case(
+        ["train", "input.json", "-l", "model.dp/log"], ["model.dp/log: the log cannot be written"]
+    ),
+    "model in no folder": Case(
+        ["freeze", "-o", "no/model.dp"], ["no/model.dp: the folder", "create it first"]
+    ),
     "model over a folder": Case(["freeze", "-o", "data"], ["data: cannot write: this is a folder"]),
     "model over its checkpoint": Case(
-        ["freeze", "-c", "model.ckpt-2", "-o", "model.ckpt-2"], ["model.ckpt-2", "would overwrite the checkpoint"]
+        ["freeze", "-c", "model.ckpt-2", "-o", "model.ckpt-2"],
+        ["model.ckpt-2", "would overwrite the checkpoint"],
     ),
     "model over a pipe": Case(
         ["freeze", "-o", "pipe"], ["pipe: cannot write", "a pipe"], lambda folder: os.mkfifo(folder / "pipe")
@@ -125,14 +153,20 @@ OUTPUTS = {
         lambda folder: (folder / "empty").mkdir(),
     ),
     "freeze of no checkpoint": Case(["freeze", "-c", "none", "-o", "new.dp"], ["none: no such checkpoint"]),
-    "freeze of a model": Case(["freeze", "-c", "model.dp", "-o", "new.dp"], ["model.dp: is a frozen model already"]),
+    "freeze of a model": Case(
+        ["freeze", "-c", "model.dp", "-o", "new.dp"], ["model.dp: is a frozen model already"]
+    ),
     "freeze of text": Case(["freeze", "-c", "input.json", "-o", "new.dp"], ["input.json", "JSON text"]),
-    "convert without input": Case(["convert-from", "-i", "none", "-o", "new.dp"], ["none: cannot read the graph"]),
+    "convert without input": Case(
+        ["convert-from", "-i", "none", "-o", "new.dp"], ["none: cannot read the graph"]
+    ),
     "convert of a model of ours": Case(
-        ["convert-from", "-i", "model.dp", "-o", "new.dp"], ["model.dp: this is a dpcore model", "no conversion"]
+        ["convert-from", "-i", "model.dp", "-o", "new.dp"],
+        ["model.dp: this is a dpcore model", "no conversion"],
     ),
     "convert over its input": Case(
-        ["convert-from", "-i", "model.dp", "-o", "model.dp"], ["model.dp: the output would overwrite the input"]
+        ["convert-from", "-i", "model.dp", "-o", "model.dp"],
+        ["model.dp: the output would overwrite the input"],
     ),
     "convert to text": Case(
         ["convert-from", "-i", "model.dp", "-o", "new.pbtxt"], ["new.pbtxt", "no TensorFlow text graphs"]

@@ -103,7 +103,9 @@ def _other_order(folder):
 
 
 SYSTEMS = {
-    "no folder": _train(nothing, "none: no such folder", changes={"training/training_data/systems": ["none"]}),
+    "no folder": _train(
+        nothing, "none: no such folder", changes={"training/training_data/systems": ["none"]}
+    ),
     "no folder to search": _train(
         nothing, "none: no such folder", changes={"training/training_data/systems": "none"}
     ),
@@ -120,7 +122,10 @@ SYSTEMS = {
         nothing, 'give "." as text', "type.raw", changes={"training/training_data/systems": ["."]}
     ),
     "an HDF5 file": _train(
-        write("d.hdf5", b"\x89HDF"), "d.hdf5", "deepmd/npy", changes={"training/training_data/systems": ["d.hdf5"]}
+        write("d.hdf5", b"\x89HDF"),
+        "d.hdf5",
+        "deepmd/npy",
+        changes={"training/training_data/systems": ["d.hdf5"]},
     ),
     "two orders of names": _train(
         _other_order,
@@ -138,10 +143,18 @@ SYSTEMS = {
     "types by name": _train(write("data/type.raw", "O H H"), "data/type.raw", "one integer", 'got "O"'),
     "types of floats": _train(write("data/type.raw", "0 1.0 1"), "data/type.raw", "one integer", 'got "1.0"'),
     "types with an underscore": _train(write("data/type.raw", "0 1 0_1"), "data/type.raw", 'got "0_1"'),
-    "types of 5000 digits": _train(write("data/type.raw", "0 1 " + "1" * 5000), "data/type.raw", "9 digits", "..."),
-    "types of bytes": _train(write("data/type.raw", b"\xff\x00"), "data/type.raw", "cannot be read", "byte 0xff"),
-    "negative type": _train(write("data/type.raw", "0 1 -1"), "data/type.raw", "atom 2 has type -1", "from 0"),
-    "type beyond the names": _train(write("data/type.raw", "0 1 2"), "data/type_map.raw", "names 2 types", "type 2"),
+    "types of 5000 digits": _train(
+        write("data/type.raw", "0 1 " + "1" * 5000), "data/type.raw", "9 digits", "..."
+    ),
+    "types of bytes": _train(
+        write("data/type.raw", b"\xff\x00"), "data/type.raw", "cannot be read", "byte 0xff"
+    ),
+    "negative type": _train(
+        write("data/type.raw", "0 1 -1"), "data/type.raw", "atom 2 has type -1", "from 0"
+    ),
+    "type beyond the names": _train(
+        write("data/type.raw", "0 1 2"), "data/type_map.raw", "names 2 types", "type 2"
+    ),
     "type beyond the model": _train(
         both(remove("data/type_map.raw"), write("data/type.raw", "0 5 1")),
         "data/type.raw",
@@ -159,8 +172,12 @@ SYSTEMS = {
         write("data/type.raw", "0 1 1 1"), f"{A}/coord.npy", "[n_frames, 4*3], got [4, 9]", "type.raw"
     ),
     "unknown element": _train(write("data/type_map.raw", "O Xx"), "data/type_map.raw", '"Xx"', "model (O H)"),
-    "name for two types": _train(write("data/type_map.raw", "O O"), "data/type_map.raw", '"O" stands for two'),
-    "empty type_map.raw": _train(write("data/type_map.raw", ""), "data/type_map.raw", "names 0 types", "type 1"),
+    "name for two types": _train(
+        write("data/type_map.raw", "O O"), "data/type_map.raw", '"O" stands for two'
+    ),
+    "empty type_map.raw": _train(
+        write("data/type_map.raw", ""), "data/type_map.raw", "names 0 types", "type 1"
+    ),
     "type_map.raw is a folder": _train(
         replaced_by_folder("data/type_map.raw"), "data/type_map.raw", "cannot be read", "directory"
     ),
@@ -199,51 +216,81 @@ SYSTEMS = {
 FILES = {
     "no coordinates": _train(remove(f"{A}/coord.npy"), f"{A}/coord.npy: no such file"),
     "no box": _train(remove(f"{B}/box.npy"), f"{B}/box.npy: no such file", "nopbc"),
-    "no frame parameters": _train(remove(f"{A}/fparam.npy"), f"{A}/fparam.npy: no such file", "numb_fparam > 0"),
-    "no atomic parameters": _train(remove(f"{A}/aparam.npy"), f"{A}/aparam.npy: no such file", "numb_aparam > 0"),
+    "no frame parameters": _train(
+        remove(f"{A}/fparam.npy"), f"{A}/fparam.npy: no such file", "numb_fparam > 0"
+    ),
+    "no atomic parameters": _train(
+        remove(f"{A}/aparam.npy"), f"{A}/aparam.npy: no such file", "numb_aparam > 0"
+    ),
     "a folder as array": _train(replaced_by_folder(f"{A}/coord.npy"), f"{A}/coord.npy", "got a folder"),
     "a pipe as array": _train(
-        both(remove(f"{A}/force.npy"), lambda folder: os.mkfifo(folder / A / "force.npy")), f"{A}/force.npy", "file"
+        both(remove(f"{A}/force.npy"), lambda folder: os.mkfifo(folder / A / "force.npy")),
+        f"{A}/force.npy",
+        "file",
     ),
     "a link that leads nowhere": _train(
         both(remove(f"{A}/coord.npy"), lambda folder: os.symlink("none", folder / A / "coord.npy")),
         f"{A}/coord.npy: cannot be read",
     ),
-    "empty file": _train(write(f"{A}/coord.npy", b""), f"{A}/coord.npy", "is not a complete numpy", "it is empty"),
-    "text in an array": _train(write(f"{A}/coord.npy", "1 2 3\n"), f"{A}/coord.npy", "begins with", ".raw files"),
-    "HDF5 in an array": _train(write(f"{B}/force.npy", b"\x89HDF\r\n\x1a\n"), f"{B}/force.npy", "begins with"),
+    "empty file": _train(
+        write(f"{A}/coord.npy", b""), f"{A}/coord.npy", "is not a complete numpy", "it is empty"
+    ),
+    "text in an array": _train(
+        write(f"{A}/coord.npy", "1 2 3\n"), f"{A}/coord.npy", "begins with", ".raw files"
+    ),
+    "HDF5 in an array": _train(
+        write(f"{B}/force.npy", b"\x89HDF\r\n\x1a\n"), f"{B}/force.npy", "begins with"
+    ),
     "an archive": _train(
         _archive,
         f"{A}/coord.npy",
         "archive of several arrays",
     ),
     "a broken archive": _train(write(f"{A}/coord.npy", b"PK\x03\x04junk"), f"{A}/coord.npy", "archive"),
-    "cut off in the header": _train(_cut(f"{A}/coord.npy", 60), f"{A}/coord.npy", "not a complete numpy array"),
-    "cut off after the header": _train(_cut(f"{A}/coord.npy", 128), f"{A}/coord.npy", "not a complete numpy array"),
+    "cut off in the header": _train(
+        _cut(f"{A}/coord.npy", 60), f"{A}/coord.npy", "not a complete numpy array"
+    ),
+    "cut off after the header": _train(
+        _cut(f"{A}/coord.npy", 128), f"{A}/coord.npy", "not a complete numpy array"
+    ),
     "cut off by a byte": _train(
         lambda folder: os.truncate(folder / B / "force.npy", os.path.getsize(folder / B / "force.npy") - 1),
         f"{B}/force.npy",
         "not a complete numpy array",
     ),
-    "two arrays in a file": _train(_append(f"{A}/energy.npy", b"\0" * 24), f"{A}/energy.npy", "24 bytes follow"),
+    "two arrays in a file": _train(
+        _append(f"{A}/energy.npy", b"\0" * 24), f"{A}/energy.npy", "24 bytes follow"
+    ),
     "an unknown version": _train(write(f"{A}/coord.npy", b"\x93NUMPY\x09\x00" + b" " * 80), f"{A}/coord.npy"),
     "header of brackets": _train(_header("(" * 3000), f"{A}/coord.npy", "not a complete numpy array"),
-    "header of a text": _train(_header("'abc'"), f"{A}/coord.npy", "not a complete numpy array", "dictionary"),
+    "header of a text": _train(
+        _header("'abc'"), f"{A}/coord.npy", "not a complete numpy array", "dictionary"
+    ),
     "header of petabytes": _train(_shape(f"({10**12}, 9)"), f"{A}/coord.npy", "memory"),
     "header of 30 digits": _train(_shape(f"({10**30}, 9)"), f"{A}/coord.npy", "not a complete numpy array"),
     "header of negative shape": _train(_shape("(-4, 9)"), f"{A}/coord.npy", "not a complete numpy array"),
-    "objects, not unpickled": _train(_pickle("set.000/force.npy"), f"{A}/force.npy", "objects, which are never loaded"),
+    "objects, not unpickled": _train(
+        _pickle("set.000/force.npy"), f"{A}/force.npy", "objects, which are never loaded"
+    ),
     "complex numbers": _train(edit("set.000/energy.npy", lambda a: a + 0j), f"{A}/energy.npy", "complex128"),
-    "booleans": _train(edit("set.000/energy.npy", lambda a: a > 0), f"{A}/energy.npy", "real numbers", "bool"),
+    "booleans": _train(
+        edit("set.000/energy.npy", lambda a: a > 0), f"{A}/energy.npy", "real numbers", "bool"
+    ),
     "words": _train(edit("set.000/energy.npy", lambda a: a.astype(str)), f"{A}/energy.npy", "real numbers"),
     "a structure": _train(
         edit("set.000/energy.npy", lambda a: a.view([("e", "f8")])), f"{A}/energy.npy", "real numbers"
     ),
     "a text system with a word": _train(
-        both(_to_text, write("data/coord.raw", "1 2 x\n")), "data/coord.raw", "one frame in a line", changes=WITHOUT_PARAMETERS
+        both(_to_text, write("data/coord.raw", "1 2 x\n")),
+        "data/coord.raw",
+        "one frame in a line",
+        changes=WITHOUT_PARAMETERS,
     ),
     "a text system with a short line": _train(
-        both(_to_text, write("data/force.raw", "1 2 3\n1 2\n")), "data/force.raw", "one frame in a line", changes=WITHOUT_PARAMETERS
+        both(_to_text, write("data/force.raw", "1 2 3\n1 2\n")),
+        "data/force.raw",
+        "one frame in a line",
+        changes=WITHOUT_PARAMETERS,
     ),
     "an empty text system": _train(
         both(_to_text, write("data/coord.raw", "")), "data/coord.raw", "no frames", changes=WITHOUT_PARAMETERS
@@ -258,12 +305,16 @@ def _wrong_shape(name, change, *expect):
 SHAPES = {
     "no frames": _train(edit("set.000/coord.npy", lambda a: a[:0]), f"{A}/coord.npy", "holds no frames"),
     "one number": _wrong_shape("coord", lambda a: np.array(3.0), "[n_frames, 3*3], got []"),
-    "coordinates of an atom too few": _wrong_shape("coord", lambda a: a[:, :6], "[n_frames, 3*3], got [4, 6]"),
+    "coordinates of an atom too few": _wrong_shape(
+        "coord", lambda a: a[:, :6], "[n_frames, 3*3], got [4, 6]"
+    ),
     "coordinates in columns": _wrong_shape("coord", lambda a: a.T.copy(), "got [9, 4]"),
     "a frame of coordinates lost": _train(
         edit("set.000/coord.npy", lambda a: a[:3]), f"{A}/box.npy", "[3, 9]", "3 frames as in coord", "[4, 9]"
     ),
-    "box of three lengths": _wrong_shape("box", lambda a: a[:, ::4], "[4, 9]", "got [4, 3]", "three cell vectors"),
+    "box of three lengths": _wrong_shape(
+        "box", lambda a: a[:, ::4], "[4, 9]", "got [4, 3]", "three cell vectors"
+    ),
     "box of one frame": _wrong_shape("box", lambda a: a[:1], "[4, 9]", "got [1, 9]"),
     "an energy lost": _wrong_shape("energy", lambda a: a[:3], "[4, 1]", "got [3]"),
     "energies of atoms": _wrong_shape("energy", lambda a: np.zeros((4, 3)), "got [4, 3]", "atom_ener"),
@@ -272,14 +323,21 @@ SHAPES = {
     "virial of six": _wrong_shape("virial", lambda a: a[:, :6], "got [4, 6]", "all nine components"),
     "atomic energies per frame": _wrong_shape("atom_ener", lambda a: a[:, 0], "[4, 3]", "got [4]"),
     "weights per component": _wrong_shape("atom_pref", lambda a: np.ones((4, 9)), "one weight for each atom"),
-    "frame parameters of another number": _wrong_shape("fparam", lambda a: a[:, :1], "got [4, 1]", "numb_fparam"),
-    "atomic parameters of another number": _wrong_shape("aparam", lambda a: a[:, :6], "got [4, 6]", "numb_aparam"),
+    "frame parameters of another number": _wrong_shape(
+        "fparam", lambda a: a[:, :1], "got [4, 1]", "numb_fparam"
+    ),
+    "atomic parameters of another number": _wrong_shape(
+        "aparam", lambda a: a[:, :6], "got [4, 6]", "numb_aparam"
+    ),
 }
 
 NUMBERS = {
     **{
         f"{what} in {name}": _train(
-            put(f"set.001/{name}.npy", index, value), f"{B}/{name}.npy", word, f"frame {row}, {place} (counted from 0)"
+            put(f"set.001/{name}.npy", index, value),
+            f"{B}/{name}.npy",
+            word,
+            f"frame {row}, {place} (counted from 0)",
         )
         for name, index, row, place in (
             ("coord", (2, 4), 2, "atom 1"),
@@ -299,14 +357,21 @@ NUMBERS = {
         )
     },
     "overflow of float16": _train(
-        edit("set.000/energy.npy", lambda a: np.full(4, np.inf, dtype=np.float16)), f"{A}/energy.npy", "infinite"
+        edit("set.000/energy.npy", lambda a: np.full(4, np.inf, dtype=np.float16)),
+        f"{A}/energy.npy",
+        "infinite",
     ),
     "numbers longer than double": _train(
-        edit("set.000/energy.npy", lambda a: np.full(4, np.longdouble("1e400"))), f"{A}/energy.npy", "infinite"
+        edit("set.000/energy.npy", lambda a: np.full(4, np.longdouble("1e400"))),
+        f"{A}/energy.npy",
+        "infinite",
     ),
     "box of zeros": _train(put("set.000/box.npy", 2, 0.0), f"{A}/box.npy", "frame 2 is all zeros", "nopbc"),
     "box without volume": _train(
-        edit("set.000/box.npy", lambda a: a.__setitem__((1, slice(6, 9)), a[1, :3])), f"{A}/box.npy", "frame 1", "volume"
+        edit("set.000/box.npy", lambda a: a.__setitem__((1, slice(6, 9)), a[1, :3])),
+        f"{A}/box.npy",
+        "frame 1",
+        "volume",
     ),
     "box in the wrong unit": _train(
         edit("set.001/box.npy", lambda a: a * 1e-4), B, "frame 0", "images", "is the box in A?"
@@ -315,20 +380,35 @@ NUMBERS = {
         put("set.001/coord.npy", (2, 3), 1e12), B, "frame 2", "atom 1 (counted from 0)", "at most 1e+09"
     ),
     "two atoms at one place": _train(
-        edit("set.001/coord.npy", _coincide), B, "atoms 0 and 1 of frame 2 (counted from 0)", "on top of each other"
+        edit("set.001/coord.npy", _coincide),
+        B,
+        "atoms 0 and 1 of frame 2 (counted from 0)",
+        "on top of each other",
     ),
     "an atom on an image of another": _train(
-        edit("set.001/coord.npy", _coincide_with_an_image), B, "atoms 0 and 1 of frame 1", "on top of each other"
+        edit("set.001/coord.npy", _coincide_with_an_image),
+        B,
+        "atoms 0 and 1 of frame 1",
+        "on top of each other",
+    ),
+    "an atom far away, without counting neighbours": Case(
+        ["train", "input.json", "--skip-neighbor-stat"],
+        [B, "frame 2: coord", "atom 1 (counted from 0)"],
+        put("set.001/coord.npy", (2, 3), 1e12),
     ),
     "negative weight": _train(
-        put("set.001/atom_pref.npy", (2, 1), -1.0), f"{B}/atom_pref.npy", "atom 1 in frame 2", "-1", "0 or above"
+        put("set.001/atom_pref.npy", (2, 1), -1.0),
+        f"{B}/atom_pref.npy",
+        "atom 1 in frame 2",
+        "-1",
+        "0 or above",
     ),
 }
 
 
 def _validation(prepare):
     def both_parts(folder: Path):
-        write_input(folder, {"training/validation_data": {"systems": ["valid"]}, "training/numb_steps": 1})
+        write_input(folder, {"training/validation_data": {"systems": ["valid"], "batch_size": 2}})
         prepare(folder)
 
     return both_parts
@@ -340,11 +420,37 @@ def _spoil_validation(folder):
     np.save(folder / "valid/set.000/force.npy", force)
 
 
+def _edit_validation(change):
+    def prepare(folder):
+        path = folder / "valid/set.000/coord.npy"
+        coord = np.load(path)
+        change(coord)
+        np.save(path, coord)
+
+    return prepare
+
+
+_far_in_validation = _edit_validation(lambda coord: coord.__setitem__((slice(1, 2), 8), -1e12))
+_coincide_in_validation = _edit_validation(
+    lambda coord: coord.__setitem__((slice(None), slice(3, 6)), coord[:, :3])
+)
+
+
 VALIDATION = {
     "NaN in validation": Case(
         ["train", "input.json"],
         ["valid/set.000/force.npy", "NaN in frame 1, atom 0"],
         _validation(_spoil_validation),
+    ),
+    "an atom far away in validation": Case(
+        ["train", "input.json"],
+        ["valid/set.000, frame(s)", "frame 1: coord: atom 2", "no checkpoint was written yet"],
+        _validation(_far_in_validation),
+    ),
+    "two atoms at one place in validation": Case(
+        ["train", "input.json"],
+        ["valid/set.000, frame(s)", "same position", "no checkpoint was written yet"],
+        _validation(_coincide_in_validation),
     ),
     "validation of another element": Case(
         ["train", "input.json"],

@@ -81,7 +81,10 @@ CALLS = {
     **{f"cells {name}": ({"cells": value}, expect) for name, (value, *expect) in _CELLS.items()},
     **{f"types {name}": ({"atom_types": value}, expect) for name, (value, *expect) in _TYPES.items()},
     "atoms at one place": ({"coords": _on_top(), "cells": None}, ["atoms 0 and 1", "same position"]),
-    "an atom on an image": ({"coords": _on_top((8.0, 0, 0)), "cells": BOX[:1]}, ["atoms 0 and 1", "same position"]),
+    "an atom on an image": (
+        {"coords": _on_top((8.0, 0, 0)), "cells": BOX[:1]},
+        ["atoms 0 and 1", "same position"],
+    ),
     "frame parameters for none": ({"fparam": [1.0]}, ["fparam", "takes no frame parameters", "got 1"]),
     "atomic parameters for none": ({"aparam": [1.0]}, ["aparam", "takes no atomic parameters"]),
     "an electric field": ({"efield": COORD}, ["efield", "not supported"]),
@@ -90,11 +93,20 @@ CALLS = {
 PARAMETER_CALLS = {
     "no frame parameters": ({"fparam": None}, ["fparam", "needs 2 frame parameter(s)"]),
     "no atomic parameters": ({"aparam": None}, ["aparam", "needs 3 atomic parameter(s)"]),
-    "frame parameters of another number": ({"fparam": [1.0, 2, 3]}, ["fparam", "4*2 numbers", "got shape [3]"]),
-    "atomic parameters of another number": ({"aparam": [1.0, 2]}, ["aparam", "4*3*3 numbers", "got shape [2]"]),
+    "frame parameters of another number": (
+        {"fparam": [1.0, 2, 3]},
+        ["fparam", "4*2 numbers", "got shape [3]"],
+    ),
+    "atomic parameters of another number": (
+        {"aparam": [1.0, 2]},
+        ["aparam", "4*3*3 numbers", "got shape [2]"],
+    ),
     "frame parameters of text": ({"fparam": "x"}, ["fparam", "array of numbers"]),
     "complex frame parameters": ({"fparam": [1j, 0]}, ["fparam", "complex128"]),
-    "NaN in frame parameters": ({"fparam": _with(np.ones((4, 2)), (2, 1), NAN)}, ["fparam", "nan in frame 2"]),
+    "NaN in frame parameters": (
+        {"fparam": _with(np.ones((4, 2)), (2, 1), NAN)},
+        ["fparam", "nan in frame 2"],
+    ),
     "infinity in atomic parameters": (
         {"aparam": _with(np.ones((4, 9)), (1, 7), INF)},
         ["aparam", "inf in frame 1, atom 2 (counted from 0)"],

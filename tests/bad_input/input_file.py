@@ -23,13 +23,17 @@ FILES = {
     "unknown suffix": Case(
         ["train", "input.txt"], ["input.txt", ".json, .yaml or .yml"], write("input.txt", json.dumps(INPUT))
     ),
-    "no suffix": Case(["train", "input"], ["input: expected a file whose name ends in"], write("input", "{}")),
+    "no suffix": Case(
+        ["train", "input"], ["input: expected a file whose name ends in"], write("input", "{}")
+    ),
     "empty": _raw("", "not valid JSON at line 1, column 1"),
     "a number": _raw("3", "expected a dictionary of sections", "got a int"),
     "a list": _raw("[1]", "expected a dictionary of sections", "got a list"),
     "null": _raw("null", "expected a dictionary of sections", "got nothing"),
     "not UTF-8": _raw(b'{"model": "\xff"}', "is not UTF-8 text (byte 11)"),
-    "trailing comma": _raw('{"model": {\n  "a": 1,\n}}', "line 3, column 1", "a comma before the closing bracket?"),
+    "trailing comma": _raw(
+        '{"model": {\n  "a": 1,\n}}', "line 3, column 1", "a comma before the closing bracket?"
+    ),
     "missing comma": _raw('{"a": 1\n "b": 2}', "line 2, column 2", '"b": 2'),
     "a comment": _raw('{\n// rcut\n"a": 1}', "line 2, column 1", "JSON has no comments"),
     "cut off": _raw('{"model": {"type_map": ["O"', "not valid JSON at line 1"),
@@ -56,7 +60,9 @@ FILES = {
     ),
     "YAML with an unknown alias": _raw("a: *b", "undefined alias", name="i.yaml"),
     "YAML of two documents": _raw("a: 1\n---\nb: 2", "line 2", "another document", name="i.yaml"),
-    "YAML with a wrong number": _raw("a: !!int x", "line 1, column 4", '"x" cannot be read as int', name="i.yaml"),
+    "YAML with a wrong number": _raw(
+        "a: !!int x", "line 1, column 4", '"x" cannot be read as int', name="i.yaml"
+    ),
     "YAML, empty": _raw("", "expected a dictionary of sections", name="i.yml"),
 }
 
@@ -81,7 +87,9 @@ KEYS = {
     "key of another section": _key({"model/rcut": 6.0}, "model/rcut", "It belongs to model/descriptor"),
     "key of nowhere": _key({f"{D}/zzz": 1}, f"{D}/zzz", "unknown key", "Known here: "),
     "key under two names": _key({f"{T}/stop_batch": 3}, f"{T}/numb_steps", "given twice", '"stop_batch"'),
-    "misspelt key of version 0": Case(["train", "input.json"], ["rcut_smt: ", 'Did you mean "rcut_smth"?'], _flat),
+    "misspelt key of version 0": Case(
+        ["train", "input.json"], ["rcut_smt: ", 'Did you mean "rcut_smth"?'], _flat
+    ),
     # sections
     "no model": _key({"model": ...}, "model", "required and missing"),
     "no training": _key({"training": ...}, "training", "required and missing"),
@@ -101,7 +109,9 @@ KEYS = {
     "later fitting net": _key({f"{F}/type": "dipole"}, f"{F}/type", '"dipole" is not supported', "ener"),
     "later loss": _key({"loss/type": "dos"}, "loss/type", '"dos" is not supported', "ener"),
     "kind of rate is a list": _key({f"{L}/type": ["exp"]}, f"{L}/type", 'got ["exp"]', "expected one of exp"),
-    "later key": _key({"model/modifier": {"type": "x"}}, "model/modifier", "is not supported by this version"),
+    "later key": _key(
+        {"model/modifier": {"type": "x"}}, "model/modifier", "is not supported by this version"
+    ),
     # descriptor
     "sel of one type too few": _key({f"{D}/sel": [10]}, f"{D}/sel", "each of the 2 types", "got 1: [10]"),
     "sel of one type too many": _key({f"{D}/sel": [1, 2, 3]}, f"{D}/sel", "each of the 2 types", "got 3"),
@@ -111,13 +121,17 @@ KEYS = {
     "sel that sums beyond 32 bits": _key({f"{D}/sel": [2**31 - 1] * 2}, f"{D}/sel", "2147483647 together"),
     "sel of text": _key({f"{D}/sel": "atuo"}, f"{D}/sel", '"atuo"', '"auto:factor"'),
     "sel with a factor of 0": _key({f"{D}/sel": "auto:0"}, f"{D}/sel", '"auto:0"', "above 0"),
-    "sel with a huge factor": _key({f"{D}/sel": "auto:1e300"}, f"{D}/sel", "auto:1e300", "expected a factor near 1"),
+    "sel with a huge factor": _key(
+        {f"{D}/sel": "auto:1e300"}, f"{D}/sel", "auto:1e300", "expected a factor near 1"
+    ),
     "negative rcut": _key({f"{D}/rcut": -6.0}, f"{D}/rcut", "got -6.0", "above 0"),
     "rcut of text": _key({f"{D}/rcut": "6.0"}, f"{D}/rcut", 'got "6.0"', "number"),
     "rcut of true": _key({f"{D}/rcut": True}, f"{D}/rcut", "got true", "number"),
     "rcut of 400 digits": _key({f"{D}/rcut": 10**400}, f"{D}/rcut", "number above 0"),
     "rcut beyond single precision": _key({f"{D}/rcut": 1e300}, f"{D}/rcut", "got 1e+300", "3.4e+38"),
-    "rcut of a whole box too many": _key({f"{D}/rcut": 2000.0}, "data/set.000", "frame 0", "cut-off of 2000 A"),
+    "rcut of a whole box too many": _key(
+        {f"{D}/rcut": 2000.0}, "data/set.000", "frame 0", "cut-off of 2000 A"
+    ),
     "negative rcut_smth": _key({f"{D}/rcut_smth": -1}, f"{D}/rcut_smth", "got -1", "0 or above"),
     "rcut_smth at rcut": _key({f"{D}/rcut_smth": 4.0}, f"{D}/rcut_smth", "must be below rcut (4.0); got 4.0"),
     "rcut_smth above rcut": _key({f"{D}/rcut_smth": 5}, f"{D}/rcut_smth", "must be below rcut (4.0); got 5"),
@@ -125,7 +139,9 @@ KEYS = {
     "layer of width 0": _key({f"{D}/neuron": [3, 0]}, f"{D}/neuron", "got [3, 0]", "above 0"),
     "layer of width 2.5": _key({f"{F}/neuron": [2.5]}, f"{F}/neuron", "got [2.5]", "integer"),
     "layer beyond 32 bits": _key({f"{F}/neuron": [10**12]}, f"{F}/neuron", "at most 2147483647"),
-    "axis_neuron too large": _key({f"{D}/axis_neuron": 7}, f"{D}/axis_neuron", "last width of neuron (6); got 7"),
+    "axis_neuron too large": _key(
+        {f"{D}/axis_neuron": 7}, f"{D}/axis_neuron", "last width of neuron (6); got 7"
+    ),
     "axis_neuron of 0": _key({f"{D}/axis_neuron": 0}, f"{D}/axis_neuron", "got 0", "above 0"),
     "unknown activation": _key(
         {f"{D}/activation_function": "tahn"}, f"{D}/activation_function", 'Did you mean "tanh"?'
@@ -137,20 +153,28 @@ KEYS = {
         {f"{D}/exclude_types": [[0, 2]]}, f"{D}/exclude_types", "pair [0, 2]", "types 0 to 1"
     ),
     "excluded types are no pairs": _key({f"{D}/exclude_types": [0, 1]}, f"{D}/exclude_types", "pairs"),
-    "names of types twice": _key({"model/type_map": ["O", "O"]}, "model/type_map", '["O", "O"]', "different names"),
+    "names of types twice": _key(
+        {"model/type_map": ["O", "O"]}, "model/type_map", '["O", "O"]', "different names"
+    ),
     "names of types in one text": _key({"model/type_map": "O H"}, "model/type_map", 'got "O H"', "list"),
     # fitting net
     "negative numb_fparam": _key({f"{F}/numb_fparam": -1}, f"{F}/numb_fparam", "got -1", "0 or above"),
     "atom_ener of one type too few": _key({f"{F}/atom_ener": [1.0]}, f"{F}/atom_ener", "2 types", "got 1"),
     "atom_ener of text": _key({f"{F}/atom_ener": ["a", 0]}, f"{F}/atom_ener", '["a", 0]', "energy in eV"),
-    "atom_ener beyond all sums": _key({f"{F}/atom_ener": [1e308, 1e308]}, f"{F}/atom_ener", "not finite", "eV"),
-    "trainable of wrong length": _key({f"{F}/trainable": [True]}, f"{F}/trainable", "expected 3 values", "got 1"),
+    "atom_ener beyond all sums": _key(
+        {f"{F}/atom_ener": [1e308, 1e308]}, f"{F}/atom_ener", "not finite", "eV"
+    ),
+    "trainable of wrong length": _key(
+        {f"{F}/trainable": [True]}, f"{F}/trainable", "expected 3 values", "got 1"
+    ),
     "trainable of numbers": _key({f"{F}/trainable": [1, 1, 1]}, f"{F}/trainable", "true, false"),
     "negative rcond": _key({f"{F}/rcond": -0.1}, f"{F}/rcond", "got -0.1", "0 or above"),
     # learning rate and loss
     "start_lr of 0": _key({f"{L}/start_lr": 0}, f"{L}/start_lr", "got 0", "above 0"),
     "negative stop_lr": _key({f"{L}/stop_lr": -1e-8}, f"{L}/stop_lr", "got -1e-08", "above 0"),
-    "start_lr that single precision makes 0": _key({f"{L}/start_lr": 1e-50}, f"{L}/start_lr", "got 1e-50", "1.2e-38"),
+    "start_lr that single precision makes 0": _key(
+        {f"{L}/start_lr": 1e-50}, f"{L}/start_lr", "got 1e-50", "1.2e-38"
+    ),
     "decay_steps of 0": _key({f"{L}/decay_steps": 0}, f"{L}/decay_steps", "got 0", "above 0"),
     "two final rates": _key({f"{L}/decay_rate": 0.9}, f"{L}/decay_rate", "stop_lr", "keep one of the two"),
     "rate that grows beyond all numbers": _key(
@@ -185,12 +209,20 @@ KEYS = {
         {f"{TD}/auto_prob": "prob_sys_size;0:9:1"}, f"{TD}/auto_prob", "block 0:9", "the 1 systems"
     ),
     "sys_probs of wrong length": _key({f"{TD}/sys_probs": [0.5, 0.5]}, f"{TD}/sys_probs", "1 systems, got 2"),
-    "sys_probs that do not sum to 1": _key({f"{TD}/sys_probs": [0.3]}, f"{TD}/sys_probs", "sum to 0.3", "expected 1"),
+    "sys_probs that do not sum to 1": _key(
+        {f"{TD}/sys_probs": [0.3]}, f"{TD}/sys_probs", "sum to 0.3", "expected 1"
+    ),
     "numb_btch of 0": _key({V: {"systems": ["valid"], "numb_btch": 0}}, f"{V}/numb_btch", "got 0", "above 0"),
-    "curve over the input": _key({f"{T}/disp_file": "input.json"}, f"{T}/disp_file", "overwrite the input file"),
+    "curve over the input": _key(
+        {f"{T}/disp_file": "input.json"}, f"{T}/disp_file", "overwrite the input file"
+    ),
     "curve over a folder": _key({f"{T}/disp_file": "data"}, f"{T}/disp_file", "data is a folder"),
-    "checkpoints over a file": _key({f"{T}/save_ckpt": "model.dp"}, "model.dp", "choose another training/save_ckpt"),
-    "checkpoints below a file": _key({f"{T}/save_ckpt": "model.dp/ckpt"}, "model.dp", "cannot make this folder"),
+    "checkpoints over a file": _key(
+        {f"{T}/save_ckpt": "model.dp"}, "model.dp", "choose another training/save_ckpt"
+    ),
+    "checkpoints below a file": _key(
+        {f"{T}/save_ckpt": "model.dp/ckpt"}, "model.dp", "cannot make this folder"
+    ),
     "auto without neighbours": _key(
         {f"{D}/sel": "auto", f"{D}/rcut": 0.2, f"{D}/rcut_smth": 0.1}, f"{D}/sel", "no atom", "give a list"
     ),
@@ -204,7 +236,20 @@ CASES = {
 # values put at every key in turn: each is right, or refused by key
 STRANGE_VALUES = [
     *(None, True, -1, 0, 3, 2.5, 1e30, 10**400, NAN, INF, "", "x", "auto:1e309", "prob_sys_size;0:1:1e400"),
-    *([], {}, [1], [-1, -1], ["a"], [[0, 1, 2]], [None, None], "a\0", {"a": {"b": {}}}, (1, 2), b"x", object()),
+    *(
+        [],
+        {},
+        [1],
+        [-1, -1],
+        ["a"],
+        [[0, 1, 2]],
+        [None, None],
+        "a\0",
+        {"a": {"b": {}}},
+        (1, 2),
+        b"x",
+        object(),
+    ),
 ]
 
 

@@ -79,7 +79,11 @@ def _safetensors(tensors):
     """A safetensors file of another program."""
     header, data = {}, b""
     for name, array in tensors.items():
-        header[name] = {"dtype": "F64", "shape": list(array.shape), "data_offsets": [len(data), len(data) + array.nbytes]}
+        header[name] = {
+            "dtype": "F64",
+            "shape": list(array.shape),
+            "data_offsets": [len(data), len(data) + array.nbytes],
+        }
         data += array.tobytes()
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
@@ -101,7 +105,7 @@ CONTAINERS = {
     "byte changed in the tensors": _test(_flip(0.97), "damaged"),
     "byte changed in the header": _test(_flip(0.2), "damaged"),
     "a pipe": _test(lambda folder: os.mkfifo(folder / "p"), "not a regular file", model="p"),
-    "newer version": _test(_bytes(_newer), "version"),
+    "newer version": _test(_bytes(_newer), "a newer dpcore", "format 2", "reads format 1", "update dpcore"),
     "safetensors of another program": _test(write("model.dp", _safetensors({"w": np.zeros(3)})), "dpcore"),
     "no config": _test(rewrite({"config": ...}), '"config"', "not written by dpcore"),
     "config is no JSON": _test(rewrite({"config": "{"}), "not valid JSON"),
@@ -110,7 +114,9 @@ CONTAINERS = {
     "another descriptor": _test(_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
     "sel of one type": _test(_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
     "negative rcut": _test(_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),
-    "axis_neuron too large": _test(_config("descriptor/axis_neuron", 7), "model/descriptor/axis_neuron", "1 to 6"),
+    "axis_neuron too large": _test(
+        _config("descriptor/axis_neuron", 7), "model/descriptor/axis_neuron", "1 to 6"
+    ),
     "unknown activation": _test(_config("descriptor/activation_function", "sin"), "sin"),
     "text instead of a number": _test(_config("descriptor/rcut", "x"), "model/descriptor/rcut", "wrong kind"),
     "no types": _test(_config("type_map", []), "model/type_map", "at least one"),
@@ -118,7 +124,9 @@ CONTAINERS = {
 
 TENSORS = {
     "tensor missing": _test(rewrite(tensors={"descriptor/davg": ...}), "'descriptor/davg' is missing"),
-    "tensor too many": _test(rewrite(tensors={"descriptor/more": np.zeros(3)}), "'descriptor/more'", "does not belong"),
+    "tensor too many": _test(
+        rewrite(tensors={"descriptor/more": np.zeros(3)}), "'descriptor/more'", "does not belong"
+    ),
     "tensor transposed": _test(
         rewrite(tensors={"descriptor/net_0_0/layer_1/matrix": lambda a: a.T.copy()}),
         "'descriptor/net_0_0/layer_1/matrix' has shape [6, 3]",
@@ -127,7 +135,9 @@ TENSORS = {
     "NaN in a tensor": _test(
         rewrite(tensors={"fitting/bias_atom_e": lambda a: a * np.nan}), "'fitting/bias_atom_e'", "not finite"
     ),
-    "spread of zero": _test(rewrite(tensors={"descriptor/dstd": lambda a: a * 0}), "'descriptor/dstd'", "positive"),
+    "spread of zero": _test(
+        rewrite(tensors={"descriptor/dstd": lambda a: a * 0}), "'descriptor/dstd'", "positive"
+    ),
     "energies beyond all numbers": Case(
         ["test", "-m", "model.dp", "-s", "data"],
         ["data/set.000", "frame 0", "not finite"],
@@ -144,7 +154,11 @@ FOREIGN = {
         ("gzip", b"\x1f\x8b\x08" + bytes(range(100)), "gzip"),
         ("a zip archive", b"PK\x03\x04" + bytes(100), "zip archive"),
         ("HDF5", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
-        ("a pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n", "git lfs pull"),
+        (
+            "a pointer of Git LFS",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n",
+            "git lfs pull",
+        ),
         ("an array of numpy", b"\x93NUMPY\x01\x00" + bytes(100), "NumPy"),
         ("zeros", bytes(1000), "not a TensorFlow graph"),
         ("a program", b"\x7fELF" + bytes(range(200)), "not a TensorFlow graph"),
@@ -152,7 +166,11 @@ FOREIGN = {
         ("text graph, cut off", b'node {\n  name: "a"\n  op: "Const"\n', "truncated or corrupt"),
         ("text graph nested deeply", b"node {" * 5000, "truncated or corrupt"),
         ("text graph of bytes", b'node { name: "\xff" }\n' * 4, "cannot be decoded"),
-        ("text graph of another model", b'node {\n  name: "x"\n  op: "Placeholder"\n}\n', "energy"),
+        (
+            "text graph of another model",
+            b'node {\n  name: "x"\n  op: "Placeholder"\n}\n',
+            "not a DeePMD-kit model",
+        ),
     )
 }
 
@@ -178,12 +196,16 @@ def _reference(name, *expect):
 GRAPHS = {
     **{
         f"graph cut off at {part:.0%}": _test(
-            _graph(lambda content, part=part: content[: int(part * len(content))]), "truncated or corrupt", model="graph.pb"
+            _graph(lambda content, part=part: content[: int(part * len(content))]),
+            "truncated or corrupt",
+            model="graph.pb",
         )
         for part in (0.01, 0.5, 0.99)
     },
     "graph with a changed length": _test(
-        _graph(lambda content: content[:1] + bytes([content[1] ^ 0x7F]) + content[2:]), "corrupt", model="graph.pb"
+        _graph(lambda content: content[:1] + bytes([content[1] ^ 0x7F]) + content[2:]),
+        "corrupt",
+        model="graph.pb",
     ),
     "graph given as text": Case(
         ["convert-from", "pbtxt", "-i", "graph.pb", "-o", "new.dp"],
@@ -215,9 +237,15 @@ CHECKPOINTS = {
     ),
     "list of bytes": _restart(write("checkpoint", b"\xff\xfe"), "checkpoint: is not a list", name="."),
     "checkpoint of TensorFlow": _restart(
-        write("tf.ckpt.index", b"x"), "tf.ckpt", "checkpoint of TensorFlow", "--init-frz-model", name="tf.ckpt"
+        write("tf.ckpt.index", b"x"),
+        "tf.ckpt",
+        "checkpoint of TensorFlow",
+        "--init-frz-model",
+        name="tf.ckpt",
     ),
-    "model as checkpoint": _restart(nothing, "model.dp: is a frozen model", "--init-frz-model", name="model.dp"),
+    "model as checkpoint": _restart(
+        nothing, "model.dp: is a frozen model", "--init-frz-model", name="model.dp"
+    ),
     "model to begin with": _restart(
         nothing, "model.dp: is a frozen model", "--init-model", option="--init-model", name="model.dp"
     ),
@@ -225,10 +253,15 @@ CHECKPOINTS = {
         _bytes(lambda content: content[:-9], "model.ckpt-2"), "model.ckpt-2", "truncated", name="model.ckpt-2"
     ),
     "state of training lost": _restart(
-        rewrite({"trainer": "{}"}, name="model.ckpt-2"), "model.ckpt-2", "state of training", name="model.ckpt-2"
+        rewrite({"trainer": "{}"}, name="model.ckpt-2"),
+        "model.ckpt-2",
+        "state of training",
+        name="model.ckpt-2",
     ),
     "state of training is no JSON": _restart(
-        rewrite({"trainer": "?"}, name="model.ckpt-2"), '"trainer" of the file is not JSON', name="model.ckpt-2"
+        rewrite({"trainer": "?"}, name="model.ckpt-2"),
+        '"trainer" of the file is not JSON',
+        name="model.ckpt-2",
     ),
     "moments lost": _restart(
         rewrite(tensors={"trainer/fitting/moment1": ...}, name="model.ckpt-2"),
@@ -237,7 +270,11 @@ CHECKPOINTS = {
         name="model.ckpt-2",
     ),
     "other precision": _restart(
-        nothing, "model.ckpt", "optimiser does not fit", "precision", changes={"model/descriptor/precision": "float32"}
+        nothing,
+        "model.ckpt",
+        "optimiser does not fit",
+        "precision",
+        changes={"model/descriptor/precision": "float32"},
     ),
     "other nets": _restart(
         nothing,
@@ -245,13 +282,17 @@ CHECKPOINTS = {
         changes={"model/descriptor/neuron": [3, 7]},
     ),
     "other types": _restart(
-        nothing, 'type_map: the input has ["H", "O"], the model ["O", "H"]', changes={"model/type_map": ["H", "O"]}
+        nothing,
+        'type_map: the input has ["H", "O"], the model ["O", "H"]',
+        changes={"model/type_map": ["H", "O"]},
     ),
     "restart and begin": Case(
         ["train", "input.json", "--restart", "model.ckpt", "--init-model", "model.ckpt"],
         ["--init-model and --restart", "choose one"],
     ),
-    "no frozen model": _restart(nothing, "none.dp: no such model file", option="--init-frz-model", name="none.dp"),
+    "no frozen model": _restart(
+        nothing, "none.dp: no such model file", option="--init-frz-model", name="none.dp"
+    ),
     "frozen model of other nets": _restart(
         nothing,
         "fitting_net/neuron: the input has [8], the model [5, 5]",
@@ -268,7 +309,10 @@ CHECKPOINTS = {
         changes={"model/type_map": ["O", "H", "C"], "model/descriptor/sel": [10, 20, 1]},
     ),
     "frozen model of other parameters": _restart(
-        nothing, "fitting_net/numb_fparam: the input has 0, the model 2", option="--init-frz-model", name="parameters.dp"
+        nothing,
+        "fitting_net/numb_fparam: the input has 0, the model 2",
+        option="--init-frz-model",
+        name="parameters.dp",
     ),
     "frozen model without a time step": _restart(
         nothing,
@@ -278,8 +322,23 @@ CHECKPOINTS = {
         name="model.dp",
         changes={"model/descriptor/resnet_dt": True},
     ),
+    "frozen model of huge energies": _restart(
+        rewrite(tensors={"fitting/bias_atom_e": lambda a: np.full_like(a, 1e200)}),
+        "data/set.00",
+        "frame(s)",
+        "training stopped after 0 steps",
+        "not finite",
+        "no checkpoint was written yet",
+        "start_lr",
+        option="--init-frz-model",
+        name="model.dp",
+    ),
     "frozen model cut off": _restart(
-        _bytes(lambda content: content[:200]), "model.dp", "truncated", option="--init-frz-model", name="model.dp"
+        _bytes(lambda content: content[:200]),
+        "model.dp",
+        "truncated",
+        option="--init-frz-model",
+        name="model.dp",
     ),
 }
 

@@ -7,19 +7,12 @@
 #include "api/frames.hpp"
 #include "api/params.hpp"
 #include "api/session.hpp"
+#include "base/json_config.hpp"
 #include "base/runtime.hpp"
 
 namespace dpcore {
 
 namespace {
-
-nlohmann::json parse_config(const std::string& config) {
-  try {
-    return nlohmann::json::parse(config);
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(std::string("model config: not valid JSON: ") + e.what());
-  }
-}
 
 std::vector<double>::iterator at(std::vector<double>& v, std::size_t i) {
   return v.begin() + static_cast<std::ptrdiff_t>(i);
@@ -33,7 +26,7 @@ struct Model::Impl {
   std::mutex mutex;
   std::vector<std::unique_ptr<SessionData>> idle;
 
-  explicit Impl(const std::string& text) : potential(parse_config(text)), config(text) {}
+  explicit Impl(const std::string& text) : potential(parse_json(text, "model config")), config(text) {}
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);

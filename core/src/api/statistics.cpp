@@ -2,6 +2,7 @@
 #include "dpcore/statistics.h"
 
 #include "api/frames.hpp"
+#include "base/json_config.hpp"
 #include "base/runtime.hpp"
 #include "descriptor/se_e2_a.hpp"
 #include "env/statistics.hpp"
@@ -56,7 +57,7 @@ struct EnvStatistics::Impl {
 
 EnvStatistics::EnvStatistics(const std::string& descriptor_config, int ntypes) {
   ensure_runtime();
-  impl_ = std::make_unique<Impl>(SeE2ASpec::from_json(nlohmann::json::parse(descriptor_config), ntypes), ntypes);
+  impl_ = std::make_unique<Impl>(SeE2ASpec::from_json(parse_json(descriptor_config, "model/descriptor"), ntypes), ntypes);
 }
 
 EnvStatistics::~EnvStatistics() = default;

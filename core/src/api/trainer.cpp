@@ -5,6 +5,7 @@
 
 #include "api/frames.hpp"
 #include "api/params.hpp"
+#include "base/json_config.hpp"
 #include "model/tensor_convert.hpp"
 #include "train/trainer.hpp"
 
@@ -31,7 +32,7 @@ struct Trainer::Impl {
   FittingParams params;
   Labels labels;
 
-  Impl(Model& m, const std::string& loss) : model(m), step(m.potential(), nlohmann::json::parse(loss)) {}
+  Impl(Model& m, const std::string& loss) : model(m), step(m.potential(), parse_json(loss, "loss")) {}
 
   void take(const Frames& f, const FrameLabels& l) {
     check_frames(f, model.ntypes());

@@ -9,6 +9,15 @@
 
 namespace dpcore {
 
+/// Throws Error, which begins with `what`, where the text is not JSON.
+inline nlohmann::json parse_json(const std::string& text, const std::string& what) {
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(what + ": not valid JSON: " + e.what());
+  }
+}
+
 class ConfigReader {
  public:
   ConfigReader(const nlohmann::json& section, std::string path) : section_(section), path_(std::move(path)) {

@@ -169,7 +169,8 @@ def check_finite(array: np.ndarray, field: Field, path: Path) -> None:
         at = f"atom {column // field.n_dof}" if field.atomic else f"component {column}"
         limit = f"{LARGEST:g} {field.unit}".rstrip()
         raise InputError(
-            f"{what} in frame {begin + row}, {at} (counted from 0); expected finite numbers up to {limit}", path
+            f"{what} in frame {begin + row}, {at} (counted from 0); expected finite numbers up to {limit}",
+            path,
         )
 
 

@@ -9,6 +9,7 @@ Columns as the reference has them; ``nan`` stands for a term without label.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,11 @@ class LearningCurve:
             raise InputError(f"cannot be written: {error.strerror}", self.path) from None
         titles = [line for line in kept.splitlines(keepends=True) if line.startswith("# ")]
         if titles[-1:] != [header]:
-            self._write(header)
+            try:
+                self._write(header)
+            except InputError:
+                self.close()
+                raise
 
     def add(self, step: int, training: Terms, validation: Terms | None, lr: float) -> None:
         """Write the row of a step."""
@@ -86,8 +91,9 @@ class LearningCurve:
         self._write(f"{row}   {lr:8.1e}\n")
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.  A row that could not be written was told of when it was added."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _header(self) -> str:
         line = f"# {'step':>5s}"
