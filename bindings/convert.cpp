@@ -23,6 +23,25 @@ A to_array_argument(const py::object& o, const std::string& what) {
   return a;
 }
 
+/// Types as int32; numbers that are no integers, or too large, are an Error naming the atom.
+Ints to_types(const py::object& o) {
+  const py::array any = py::array::ensure(o);
+  const char kind = any ? any.dtype().kind() : '?';
+  if (any && any.size() > 0 && kind != 'i' && kind != 'u' && kind != 'f') {
+    throw dpcore::Error("atom_types: expected integers, got an array of " + py::cast<std::string>(py::str(any.dtype())));
+  }
+  const auto numbers = to_array_argument<Doubles>(o, "atom_types");
+  Ints out(std::vector<py::ssize_t>{numbers.size()});
+  for (py::ssize_t i = 0; i < numbers.size(); ++i) {
+    const double t = numbers.data()[i];
+    if (!(t >= -2147483648.0 && t <= 2147483647.0) || t != static_cast<double>(static_cast<int>(t))) {
+      throw dpcore::Error("atom_types: atom " + std::to_string(i) + " has type " + std::to_string(t) + "; expected an integer");
+    }
+    out.mutable_data()[i] = static_cast<int>(t);
+  }
+  return out;
+}
+
 }  // namespace
 
 void require_size(const py::array& array, std::size_t count, const std::string& what, const std::string& expected) {
@@ -87,7 +106,7 @@ FrameArrays::FrameArrays(const py::object& coord_in, const py::object& box_in, c
                          const py::object& fparam_in, const py::object& aparam_in, int dim_fparam, int dim_aparam,
                          const py::object& pbc) {
   coord = to_array_argument<Doubles>(coord_in, "coords");
-  type = to_array_argument<Ints>(type_in, "atom_types");
+  type = to_types(type_in);
   const auto n_atoms = static_cast<std::size_t>(type.size());
   if (coord.ndim() < 2) {
     throw dpcore::Error("coords: expected shape [n_frames, " + std::to_string(n_atoms) + "*3], got " + shape_of(coord));

@@ -212,8 +212,8 @@ def energy_bias(
             bias = _core.energy_bias(rest, counts, rcond)
         except _core.Error as error:
             raise InputError(
-                f"the energies of the systems cannot be split over the types ({error}); are atom_ener and the "
-                "energy labels in eV?",
+                f"the energies of the systems cannot be split over the types ({error}); are atom_ener and "
+                "the energy labels in eV?",
                 "model/fitting_net/atom_ener",
             ) from None
     if given.any():

@@ -47,6 +47,8 @@ EVERYTHING = {
 ALL_KEYS = ("coord", "box", "energy", "force", "virial", "atom_ener", "atom_pref", "fparam", "aparam")
 SIZES = (4, 3)
 TYPES = (0, 1, 1)
+# the sets of the training data
+A, B = "data/set.000", "data/set.001"
 
 
 def nothing(folder: Path) -> None:
@@ -137,3 +139,13 @@ def replaced_by_folder(name: str) -> Callable[[Path], None]:
 def both(*steps: Callable[[Path], object]) -> Callable[[Path], None]:
     """One after the other."""
     return lambda folder: [step(folder) for step in steps]
+
+
+def train(prepare, *expect, changes=None):
+    """Training that reads every label and every parameter of ``data``."""
+
+    def all_of_it(folder):
+        write_input(folder, {**EVERYTHING, **(changes or {})})
+        prepare(folder)
+
+    return Case(["train", "input.json"], expect, all_of_it)

@@ -254,7 +254,7 @@ STRANGE_VALUES = [
 
 
 def every_input_with_a_strange_value(config):
-    """(key, value, input) for every key of a normalised input and every strange value, and without the key."""
+    """(key, value, input) for every key of a normalised input and every strange value; ``...``: no key."""
 
     def keys(section, path=""):
         for key, value in section.items():

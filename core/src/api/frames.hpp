@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dpcore/model.h"
+#include "env/pairs.hpp"
 #include "neighbors/neighbor_list.hpp"
 #include "base/structure.hpp"
 
@@ -20,6 +21,21 @@ void check_frames(const Frames&, int ntypes);
 
 /// Frames [begin, end) with neighbours within rcut.
 void build_structure(const Frames&, int begin, int end, double rcut, FrameLists&, Structure&);
+
+/// Run work() on a structure of frames from `first_frame` on; OverlappingAtoms becomes an Error naming frame and atoms.
+template <class F>
+void name_overlaps(const Structure& structure, int first_frame, const F& work) {
+  try {
+    work();
+  } catch (const OverlappingAtoms& o) {
+    const auto c = static_cast<std::size_t>(o.centre);
+    const int frame = structure.frame[c], per_frame = structure.n_local / structure.n_frames;
+    const int i = o.centre - frame * per_frame;
+    const int j = structure.target[static_cast<std::size_t>(o.neighbor)] - frame * per_frame;
+    throw Error("frame " + std::to_string(first_frame + frame) + ": atoms " + std::to_string(i) + " and " +
+                std::to_string(j) + " are at the same position, nearer than 1e-8 A; the energy is not defined");
+  }
+}
 
 /// Frames per group so that a group has some thousand atoms.
 int frames_per_group(const Frames&);

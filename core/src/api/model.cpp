@@ -107,7 +107,9 @@ Prediction Model::predict(const Frames& frames, bool atomic) const {
     build_structure(frames, begin, end, rcut(), session->lists, session->structure);
     assign_params(frames, begin, end, dim_fparam(), dim_aparam(), session->params);
     const Evaluation& e = session->evaluation;
-    evaluate(impl_->potential, session->structure, session->params, atomic, session->team, session->evaluation);
+    name_overlaps(session->structure, begin, [&] {
+      evaluate(impl_->potential, session->structure, session->params, atomic, session->team, session->evaluation);
+    });
     const auto b = static_cast<std::size_t>(begin);
     std::copy(e.energy.begin(), e.energy.end(), at(out.energy, b));
     std::copy(e.force.begin(), e.force.end(), at(out.force, 3 * b * n_atoms));

@@ -106,7 +106,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
     assign(data.params.aparam, std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
   }
   Evaluation& e = data.evaluation;
-  evaluate(potential(), s, data.params, atomic, data.team, e);
+  name_overlaps(s, 0, [&] { evaluate(potential(), s, data.params, atomic, data.team, e); });
   require(std::isfinite(e.energy[0]), "the model gives an energy that is not finite");
   out.energy = e.energy;
   out.force.swap(e.force);

@@ -67,7 +67,7 @@ void EnvStatistics::add(const Frames& frames) {
   const int group = frames_per_group(frames);
   for (int begin = 0; begin < frames.n_frames; begin += group) {
     build_structure(frames, begin, std::min(frames.n_frames, begin + group), impl_->rcut, impl_->lists, impl_->structure);
-    impl_->moments.add(Exec(), impl_->structure, impl_->scratch);
+    name_overlaps(impl_->structure, begin, [&] { impl_->moments.add(Exec(), impl_->structure, impl_->scratch); });
   }
 }
 

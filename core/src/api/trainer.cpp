@@ -61,8 +61,11 @@ Trainer::~Trainer() = default;
 
 std::map<std::string, double> Trainer::step(const Frames& frames, const FrameLabels& labels, double lr, double start_lr) {
   impl_->take(frames, labels);
-  const auto terms = impl_->step.gradients(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
-                                           static_cast<float>(start_lr));
+  std::map<std::string, double> terms;
+  name_overlaps(impl_->structure, 0, [&] {
+    terms = impl_->step.gradients(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
+                                  static_cast<float>(start_lr));
+  });
   if (!std::isfinite(terms.at("rmse"))) {
     throw Error("the loss is not finite; the model was left as it was before this step");
   }
@@ -73,15 +76,21 @@ std::map<std::string, double> Trainer::step(const Frames& frames, const FrameLab
 std::map<std::string, double> Trainer::losses(const Frames& frames, const FrameLabels& labels, double lr,
                                               double start_lr) {
   impl_->take(frames, labels);
-  return impl_->step.losses(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
-                            static_cast<float>(start_lr));
+  std::map<std::string, double> terms;
+  name_overlaps(impl_->structure, 0, [&] {
+    terms = impl_->step.losses(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
+                               static_cast<float>(start_lr));
+  });
+  return terms;
 }
 
 std::map<std::string, Tensor> Trainer::gradients(const Frames& frames, const FrameLabels& labels, double lr,
                                                  double start_lr) {
   impl_->take(frames, labels);
-  impl_->step.gradients(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
-                        static_cast<float>(start_lr));
+  name_overlaps(impl_->structure, 0, [&] {
+    impl_->step.gradients(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
+                          static_cast<float>(start_lr));
+  });
   std::map<std::string, Tensor> out;
   std::vector<double> v;
   for (const auto& [prefix, block] : impl_->blocks()) {

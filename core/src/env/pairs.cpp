@@ -33,7 +33,8 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   const Vector<int> limit = ws.vector<int>(static_cast<std::size_t>(ntypes));
   const auto limit_host = Kokkos::create_mirror_view(limit);
   for (int b = 0; b < ntypes; ++b) {
-    limit_host(b) = wanted[static_cast<std::size_t>(b)] ? sel[static_cast<std::size_t>(b)] : -1;
+    const int slots = sel[static_cast<std::size_t>(b)];  // 0 hides a type on purpose
+    limit_host(b) = wanted[static_cast<std::size_t>(b)] && slots > 0 ? slots : -1;
   }
   mirror_copy(exec, limit, limit_host);
 
@@ -70,17 +71,18 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   if (overlap_host(0) >= 0) throw OverlappingAtoms{overlap_host(0), overlap_host(1)};
   offset_host(0) = 0;
   bool overflowed = false;
+  std::vector<bool> row_overflows(static_cast<std::size_t>(n), false);
   for (int b = 0; b < ntypes; ++b) {
     for (int i = 0; i < n; ++i) {
       const int cell = b * n + i, most = std::max(0, limit_host(b));
       const int excess = found_host(cell) - most;
       if (excess > 0) {
         SelOverflow one;
-        one.atoms = 1;
+        one.atoms = row_overflows[static_cast<std::size_t>(i)] ? 0 : 1;
         one.worst_excess = excess;
         one.type = b;
         overflow.merge(one);
-        overflowed = true;
+        row_overflows[static_cast<std::size_t>(i)] = overflowed = true;
       }
       offset_host(cell + 1) = offset_host(cell) + std::min(found_host(cell), most);
     }

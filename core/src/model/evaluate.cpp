@@ -2,7 +2,6 @@
 #include "model/evaluate.hpp"
 
 #include "base/runtime.hpp"
-#include "dpcore/errors.h"
 
 namespace dpcore {
 
@@ -65,20 +64,12 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
   }
 }
 
-void run_tiles(const WorkerTeam& team, const Structure& structure, const TilePlan& plan,
-               const std::function<void(int, const Tile&)>& body) {
-  try {
-    run_workers(team.size(), [&](int worker) {
-      for (std::size_t t = static_cast<std::size_t>(worker); t < plan.tiles.size();
-           t += static_cast<std::size_t>(team.size())) {
-        body(worker, plan.tiles[t]);
-      }
-    });
-  } catch (const OverlappingAtoms& o) {
-    const int i = o.centre, j = structure.target[static_cast<std::size_t>(o.neighbor)];
-    throw Error("coords: atoms " + std::to_string(i) + " and " + std::to_string(j) +
-                " (counted over all frames) are at the same position, nearer than 1e-8 A; the energy is not defined");
-  }
+void run_tiles(const WorkerTeam& team, const TilePlan& plan, const std::function<void(int, const Tile&)>& body) {
+  run_workers(team.size(), [&](int worker) {
+    for (std::size_t t = static_cast<std::size_t>(worker); t < plan.tiles.size(); t += static_cast<std::size_t>(team.size())) {
+      body(worker, plan.tiles[t]);
+    }
+  });
 }
 
 void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params, bool atomic,
@@ -87,7 +78,7 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
   const Fitting& fitting = potential.fitting();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, atomic);
-  run_tiles(team, structure, plan, [&](int index, const Tile& tile) {
+  run_tiles(team, plan, [&](int index, const Tile& tile) {
     Worker& w = *team.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Workspace& ws = w.scratch;

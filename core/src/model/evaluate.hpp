@@ -44,10 +44,10 @@ struct WorkerTeam {
 /// Upload [n] doubles.
 void assign(DeviceArray<double>& to, const std::vector<double>& from);
 
-/// Throws Error naming atoms that are on the same position.
+/// Throws OverlappingAtoms.
 void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&);
 
-/// Run body(worker index, tile) for every tile, tile t on worker t % size; turns overlapping atoms into an Error.
-void run_tiles(const WorkerTeam&, const Structure&, const TilePlan&, const std::function<void(int, const Tile&)>& body);
+/// Run body(worker index, tile) for every tile, tile t on worker t % size.
+void run_tiles(const WorkerTeam&, const TilePlan&, const std::function<void(int, const Tile&)>& body);
 
 }  // namespace dpcore

@@ -65,8 +65,8 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
   descriptor_->set_statistics(values(tensors, "descriptor/davg", per_type), dstd);
   std::set<std::string> known = {"descriptor/davg", "descriptor/dstd"};
   for (auto& [name, constant] : fitting_->constants()) {
-    known.insert("fitting/" + name);
     if (!constant.empty()) {
+      known.insert("fitting/" + name);
       constant = values(tensors, "fitting/" + name, {static_cast<std::int64_t>(constant.size())});
     }
   }

@@ -54,7 +54,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
     fitting.begin(team_.workers.front()->exec, team_.structure, all, params, *fitting_[static_cast<std::size_t>(t)], shared);
   }
   d_bar_.assign(plan.tiles.size(), AnyMatrix());
-  run_tiles(team_, structure, plan, [&](int index, const Tile& tile) {
+  run_tiles(team_, plan, [&](int index, const Tile& tile) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
@@ -94,7 +94,7 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   assign(energy_bar_, energy_bar);
 
   run_workers(team_.size(), [&](int index) { embedding_store.zero_gradients(index); });
-  run_tiles(team_, structure, plan, [&](int index, const Tile& tile) {
+  run_tiles(team_, plan, [&](int index, const Tile& tile) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Workspace& ws = w.scratch;
