@@ -49,6 +49,7 @@ def test_defaults_are_those_of_the_manual():
             "seed": None,
             "exclude_types": [],
             "set_davg_zero": False,
+            "online_table": True,  # ours, not a key of the manual
         },
         "fitting_net": {
             "type": "ener",
