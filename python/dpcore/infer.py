@@ -140,9 +140,11 @@ class DeepPot:
         Parameters
         ----------
         coords
-            Positions in A: anything of nframes*natoms*3 numbers.  Atoms may lie outside the cell.
+            Positions in A: [nframes, natoms*3], [nframes, natoms, 3], or as many numbers in one row.  Atoms may
+            lie outside the cell.
         cells
-            Cell vectors in A as rows: anything of nframes*9 numbers.  None: not periodic.
+            Cell vectors in A as rows: [nframes, 9], [nframes, 3, 3], or as many numbers in one row.  None: not
+            periodic.
         atom_types
             The type of each atom, natoms integers.
         atomic

@@ -149,7 +149,11 @@ VALIDATION = {
     ),
     "two atoms at one place": Case(
         ["train", "input.json"],
-        ["valid/set.000, frame(s)", "same position", "no checkpoint was written yet"],
+        [
+            "valid/set.000, frame(s)",
+            "atoms 0 and 1 are at the same position",
+            "no checkpoint was written yet",
+        ],
         _edit_validation("coord", lambda a: a.__setitem__((slice(None), slice(3, 6)), a[:, :3])),
     ),
     "another element": Case(
@@ -169,6 +173,11 @@ UNCOUNTED = {
         ["train", "input.json", "--skip-neighbor-stat"],
         [B, "frame 2: coord", "atom 1 (counted from 0)"],
         put("set.001/coord.npy", (2, 3), 1e12),
+    ),
+    "two atoms at one place": Case(
+        ["train", "input.json", "--skip-neighbor-stat"],
+        [B, "frame 2: atoms 0 and 1", "same position"],
+        edit("set.001/coord.npy", _coincide),
     ),
     "automatic sel": Case(
         ["train", "input.json", "--skip-neighbor-stat"],

@@ -100,8 +100,8 @@ MISMATCHES = {
     ),
     "two atoms at one place": Case(
         _test("-s", "data"),
-        ["data/set.000", "atoms 0 and 1", "same position"],
-        edit("set.000/coord.npy", lambda a: a.__setitem__((0, slice(3, 6)), a[0, :3])),
+        ["data/set.001", "frame 2: atoms 0 and 1", "same position"],
+        edit("set.001/coord.npy", lambda a: a.__setitem__((2, slice(3, 6)), a[2, :3])),
     ),
     "a bad system after a good one": Case(
         _test("-s", "pair", "-d", "detail"),

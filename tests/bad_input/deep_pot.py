@@ -80,10 +80,14 @@ CALLS = {
     **{f"coords {name}": ({"coords": value}, expect) for name, (value, *expect) in _COORDS.items()},
     **{f"cells {name}": ({"cells": value}, expect) for name, (value, *expect) in _CELLS.items()},
     **{f"types {name}": ({"atom_types": value}, expect) for name, (value, *expect) in _TYPES.items()},
-    "atoms at one place": ({"coords": _on_top(), "cells": None}, ["atoms 0 and 1", "same position"]),
+    "atoms at one place": ({"coords": _on_top(), "cells": None}, ["frame 0: atoms 0 and 1", "same position"]),
+    "atoms at one place in the last of many frames": (
+        {"coords": np.concatenate([np.tile(COORD, (800, 1)), _on_top()]), "cells": None},
+        ["frame 3200: atoms 0 and 1", "same position"],
+    ),
     "an atom on an image": (
         {"coords": _on_top((8.0, 0, 0)), "cells": BOX[:1]},
-        ["atoms 0 and 1", "same position"],
+        ["frame 0: atoms 0 and 1", "same position"],
     ),
     "frame parameters for none": ({"fparam": [1.0]}, ["fparam", "takes no frame parameters", "got 1"]),
     "atomic parameters for none": ({"aparam": [1.0]}, ["aparam", "takes no atomic parameters"]),

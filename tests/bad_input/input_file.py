@@ -235,21 +235,8 @@ CASES = {
 
 # values put at every key in turn: each is right, or refused by key
 STRANGE_VALUES = [
-    *(None, True, -1, 0, 3, 2.5, 1e30, 10**400, NAN, INF, "", "x", "auto:1e309", "prob_sys_size;0:1:1e400"),
-    *(
-        [],
-        {},
-        [1],
-        [-1, -1],
-        ["a"],
-        [[0, 1, 2]],
-        [None, None],
-        "a\0",
-        {"a": {"b": {}}},
-        (1, 2),
-        b"x",
-        object(),
-    ),
+    *(None, True, -1, 0, 2.5, 10**400, NAN, INF, "", "x", "a\0", "auto:1e309", "prob_sys_size;0:1:1e400"),
+    *([], {}, [-1, -1], ["a"], [[0, 1, 2]], object()),
 ]
 
 

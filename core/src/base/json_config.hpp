@@ -2,8 +2,12 @@
 // Reading a section of the (already normalised) model config with errors that name the key.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "dpcore/errors.h"
 
@@ -28,6 +32,7 @@ class ConfigReader {
   T get(const std::string& key) const {
     const auto it = section_.find(key);
     if (it == section_.end() || it->is_null()) throw Error(path_ + "/" + key + ": this key is missing");
+    if (!fits<T>(*it)) throw Error(path_ + "/" + key + ": value of the wrong kind or out of range: " + it->dump());
     try {
       return it->get<T>();
     } catch (const nlohmann::json::exception&) {
@@ -46,6 +51,24 @@ class ConfigReader {
   }
 
  private:
+  /// nlohmann-json converts silently between numbers and truth values, and cuts integers; we do not.
+  template <class T>
+  static bool fits(const nlohmann::json& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return value.is_boolean();
+    } else if constexpr (std::is_same_v<T, int>) {
+      if (!value.is_number_integer()) return false;
+      const double v = value.get<double>();
+      return std::abs(v) <= 2147483647.0;
+    } else if constexpr (std::is_same_v<T, double>) {
+      return value.is_number();
+    } else if constexpr (std::is_same_v<T, std::vector<int>>) {
+      return value.is_array() && std::all_of(value.begin(), value.end(), [](const auto& v) { return fits<int>(v); });
+    } else {
+      return true;
+    }
+  }
+
   const nlohmann::json& section_;
   std::string path_;
 };

@@ -26,10 +26,13 @@ SeE2ASpec SeE2ASpec::from_json(const nlohmann::json& config, int ntypes) {
   in.require(static_cast<int>(s.sel.size()) == ntypes, "sel",
              "expected one number per type (" + std::to_string(ntypes) + "), got " + std::to_string(s.sel.size()));
   for (const int n : s.sel) in.require(n >= 0, "sel", "expected numbers >= 0, got " + std::to_string(n));
-  in.require(std::accumulate(s.sel.begin(), s.sel.end(), 0) > 0, "sel", "expected at least one neighbour slot");
+  const double slots = std::accumulate(s.sel.begin(), s.sel.end(), 0.0);
+  in.require(slots > 0, "sel", "expected at least one neighbour slot");
+  in.require(slots <= 2147483647.0, "sel", "expected fewer slots than 32 bits can count");
   s.rcut = in.get<double>("rcut");
   s.rcut_smth = in.get<double>("rcut_smth");
   in.require(s.rcut > 0 && s.rcut_smth >= 0 && s.rcut_smth < s.rcut, "rcut_smth", "expected 0 <= rcut_smth < rcut");
+  in.require(s.rcut <= 1e4, "rcut", "expected at most 10,000 A");
   s.embedding.neuron = in.get<std::vector<int>>("neuron");
   in.require(!s.embedding.neuron.empty(), "neuron", "expected at least one layer");
   for (const int n : s.embedding.neuron) in.require(n > 0, "neuron", "expected positive layer sizes");

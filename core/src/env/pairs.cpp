@@ -10,6 +10,66 @@ namespace {
 
 constexpr double kSamePosition2 = 1e-16;  // A^2: nearer than 1e-8 A is the same position
 
+/// For (type, row) cells with more neighbours than the limit: square distance and index of the last one kept, in the order
+/// of distance and then index; `most` is the largest limit of such a cell. A heap of the kept ones per cell, the farthest on top.
+void find_last_kept(const Exec& exec, const DeviceStructure& structure, const Tile& tile, int ntypes, double rcut2, int most,
+                    const Vector<int>& limit, const Vector<int>& found, const Vector<double>& last_r2,
+                    const Vector<int>& last_atom, Workspace& ws) {
+  const int n = tile.size(), begin = tile.begin;
+  const auto coord = structure.coord;
+  const auto type = structure.type, neighbor = structure.neighbor, centre = structure.centre;
+  const auto first = structure.first;
+  Workspace::Scope scope(ws);
+  const Matrix<double> heap_r2 = ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(most));
+  const Matrix<int> heap_atom = ws.matrix<int>(static_cast<std::size_t>(n), static_cast<std::size_t>(most));
+  for_each(
+      exec, "dpcore::find_last_kept", n, KOKKOS_LAMBDA(const int i) {
+        const int c = centre(begin + i);
+        for (int b = 0; b < ntypes; ++b) {
+          const int keep = limit(b);
+          if (keep <= 0 || found(b * n + i) <= keep) continue;
+          double* r2_at = &heap_r2(i, 0);
+          int* atom_at = &heap_atom(i, 0);
+          const auto farther = [&](const double x, const int p, const double y, const int q) { return x > y || (x == y && p > q); };
+          int size = 0;
+          for (std::size_t k = first(c); k < first(c + 1); ++k) {
+            const int j = neighbor(k);
+            if (type(j) != b) continue;
+            const double x = coord(3 * j) - coord(3 * c), y = coord(3 * j + 1) - coord(3 * c + 1),
+                         z = coord(3 * j + 2) - coord(3 * c + 2);
+            const double r2 = x * x + y * y + z * z;
+            if (r2 >= rcut2) continue;
+            int hole;
+            if (size < keep) {  // sift up
+              hole = size++;
+              while (hole > 0 && farther(r2, j, r2_at[(hole - 1) / 2], atom_at[(hole - 1) / 2])) {
+                r2_at[hole] = r2_at[(hole - 1) / 2];
+                atom_at[hole] = atom_at[(hole - 1) / 2];
+                hole = (hole - 1) / 2;
+              }
+            } else if (farther(r2_at[0], atom_at[0], r2, j)) {  // replace the farthest, sift down
+              hole = 0;
+              while (true) {
+                int child = 2 * hole + 1;
+                if (child >= keep) break;
+                if (child + 1 < keep && farther(r2_at[child + 1], atom_at[child + 1], r2_at[child], atom_at[child])) ++child;
+                if (!farther(r2_at[child], atom_at[child], r2, j)) break;
+                r2_at[hole] = r2_at[child];
+                atom_at[hole] = atom_at[child];
+                hole = child;
+              }
+            } else {
+              continue;
+            }
+            r2_at[hole] = r2;
+            atom_at[hole] = j;
+          }
+          last_r2(b * n + i) = r2_at[0];
+          last_atom(b * n + i) = atom_at[0];
+        }
+      });
+}
+
 }  // namespace
 
 void SelOverflow::merge(const SelOverflow& o) {
@@ -70,21 +130,22 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   mirror_copy(exec, overlap_host, overlap);
   if (overlap_host(0) >= 0) throw OverlappingAtoms{overlap_host(0), overlap_host(1)};
   offset_host(0) = 0;
-  bool overflowed = false;
+  int most = 0;  // the largest limit that is exceeded somewhere
   std::vector<bool> row_overflows(static_cast<std::size_t>(n), false);
   for (int b = 0; b < ntypes; ++b) {
     for (int i = 0; i < n; ++i) {
-      const int cell = b * n + i, most = std::max(0, limit_host(b));
-      const int excess = found_host(cell) - most;
+      const int cell = b * n + i, slots = std::max(0, limit_host(b));
+      const int excess = found_host(cell) - slots;
       if (excess > 0) {
         SelOverflow one;
         one.atoms = row_overflows[static_cast<std::size_t>(i)] ? 0 : 1;
         one.worst_excess = excess;
         one.type = b;
         overflow.merge(one);
-        row_overflows[static_cast<std::size_t>(i)] = overflowed = true;
+        row_overflows[static_cast<std::size_t>(i)] = true;
+        most = std::max(most, limit_host(b));
       }
-      offset_host(cell + 1) = offset_host(cell) + std::min(found_host(cell), most);
+      offset_host(cell + 1) = offset_host(cell) + std::min(found_host(cell), slots);
     }
   }
   mirror_copy(exec, offset, offset_host);
@@ -102,6 +163,9 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   pairs.d_r = ws.matrix<double>(n_pairs, 3);
   const Vector<int> row = pairs.row, atom = pairs.atom;
   const Matrix<double> r = pairs.r;
+  const Vector<double> last_r2 = ws.vector<double>(static_cast<std::size_t>(n_cells));
+  const Vector<int> last_atom = ws.vector<int>(static_cast<std::size_t>(n_cells));
+  if (most > 0) find_last_kept(exec, structure, tile, ntypes, rcut2, most, limit, found, last_r2, last_atom, ws);
   const Vector<int> filled = ws.vector<int>(static_cast<std::size_t>(n_cells));
   for_each(
       exec, "dpcore::fill_pairs", n, KOKKOS_LAMBDA(const int i) {
@@ -115,17 +179,9 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
           const double r2 = x * x + y * y + z * z;
           if (r2 >= rcut2) continue;
           const int cell = t * n + i;
-          if (overflowed && found(cell) > limit(t)) {
-            // keep this neighbour if fewer than sel of its type are nearer
-            int nearer = 0;
-            for (std::size_t l = first(c); l < first(c + 1); ++l) {
-              const int o = neighbor(l);
-              if (type(o) != t || o == j) continue;
-              const double ox = coord(3 * o) - cx, oy = coord(3 * o + 1) - cy, oz = coord(3 * o + 2) - cz;
-              const double o2 = ox * ox + oy * oy + oz * oz;
-              if (o2 < r2 || (o2 == r2 && o < j)) ++nearer;
-            }
-            if (nearer >= limit(t)) continue;
+          // of too many, the farthest kept one decides
+          if (most > 0 && found(cell) > limit(t) && (r2 > last_r2(cell) || (r2 == last_r2(cell) && j > last_atom(cell)))) {
+            continue;
           }
           const int p = offset(cell) + filled(cell)++;
           row(p) = i;

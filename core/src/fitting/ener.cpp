@@ -62,6 +62,8 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_de
   const ConfigReader in(config, "model/fitting_net");
   dim_fparam_ = in.get_or<int>("numb_fparam", 0);
   dim_aparam_ = in.get_or<int>("numb_aparam", 0);
+  in.require(dim_fparam_ >= 0, "numb_fparam", "expected a number >= 0");
+  in.require(dim_aparam_ >= 0, "numb_aparam", "expected a number >= 0");
   const auto neuron = in.get<std::vector<int>>("neuron");
   in.require(!neuron.empty(), "neuron", "expected at least one layer");
   for (const int n : neuron) in.require(n > 0, "neuron", "expected positive layer sizes");
@@ -78,7 +80,10 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_de
     trainable.assign(layers.size(), in.get_or<bool>("trainable", true));
   }
   const auto atom_ener = in.get_or<std::vector<nlohmann::json>>("atom_ener", {});
-  for (std::size_t i = 0; i < atom_ener.size() && i < has_vacuum_.size(); ++i) {
+  in.require(atom_ener.empty() || static_cast<int>(atom_ener.size()) == ntypes, "atom_ener",
+             "expected one energy or null per type (" + std::to_string(ntypes) + "), got " + std::to_string(atom_ener.size()));
+  for (std::size_t i = 0; i < atom_ener.size(); ++i) {
+    in.require(atom_ener[i].is_null() || atom_ener[i].is_number(), "atom_ener", "expected numbers or null");
     has_vacuum_[i] = !atom_ener[i].is_null();
   }
   for (int type = 0; type < ntypes; ++type) {

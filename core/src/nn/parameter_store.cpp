@@ -2,6 +2,7 @@
 #include "nn/parameter_store.hpp"
 
 #include <algorithm>
+#include <exception>
 
 #include "dpcore/errors.h"
 
@@ -55,8 +56,18 @@ std::size_t ParameterStore<S>::add(const std::string& name, std::vector<std::int
 }
 
 template <class S>
+DeviceArray<S> ParameterStore<S>::array(const std::string& label, std::size_t n) const {
+  try {
+    return DeviceArray<S>(label, n);
+  } catch (const std::exception&) {
+    throw Error("networks of " + std::to_string(size_) + " parameters do not fit in memory (" +
+                std::to_string(n * sizeof(S) >> 20) + " MiB for one array); choose smaller layers");
+  }
+}
+
+template <class S>
 void ParameterStore<S>::allocate() {
-  values_ = DeviceArray<S>("dpcore::ParameterStore::values", size_);
+  values_ = array("dpcore::ParameterStore::values", size_);
 }
 
 template <class S>
@@ -72,9 +83,9 @@ void ParameterStore<S>::set(const ParameterInfo& p, const double* in) {
 template <class S>
 void ParameterStore<S>::prepare_training(int slots) {
   slots_ = slots;
-  gradients_ = DeviceArray<S>("dpcore::ParameterStore::gradients", static_cast<std::size_t>(slots) * size_);
-  moment1_ = DeviceArray<S>("dpcore::ParameterStore::moment1", size_);
-  moment2_ = DeviceArray<S>("dpcore::ParameterStore::moment2", size_);
+  gradients_ = array("dpcore::ParameterStore::gradients", static_cast<std::size_t>(slots) * size_);
+  moment1_ = array("dpcore::ParameterStore::moment1", size_);
+  moment2_ = array("dpcore::ParameterStore::moment2", size_);
 }
 
 template <class S>

@@ -80,6 +80,9 @@ class ParameterStore final : public ParameterBlock {
   void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) override;
 
  private:
+  /// Zeros; Error where there is no memory for them.
+  DeviceArray<S> array(const std::string& label, std::size_t n) const;
+
   DeviceArray<S> values_, gradients_, moment1_, moment2_;
   int slots_ = 0;
 };
