@@ -137,6 +137,19 @@ TRICLINIC = ((4.6, 0.0, 0.0), (1.3, 4.3, 0.0), (-0.9, 0.8, 4.9))
 SMALL_SEL = (2, 3)  # fewer slots than neighbours
 
 
+def grid_system(n_frames=3, n_atoms=57):
+    """Many atoms on a disturbed grid in a triclinic cell, types mixed at random: enough for several tiles.
+
+    Pairs may lie at the cut-off: for results that are compared with each other, not for differences of positions.
+    """
+    rng = np.random.default_rng(4)
+    cell = np.array([[8.0, 0, 0], [1.0, 8.0, 0], [0, -0.5, 8.0]])
+    grid = np.stack(np.meshgrid(*[np.arange(4) / 4.0] * 3, indexing="ij"), -1).reshape(-1, 3)[:n_atoms]
+    coord = (grid + rng.uniform(-0.06, 0.06, (n_frames, n_atoms, 3))) @ cell
+    box = np.tile(cell.reshape(-1), (n_frames, 1))
+    return System(coord.reshape(n_frames, -1), box, rng.integers(0, 2, n_atoms))
+
+
 def odd_systems():
     """The systems every quantity is tested on, by name; types 0 and 1."""
     cluster = random_system([1, 0, 1, 1], None, seed=4, spread=2.6)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from dpcore import _core as core
 from gradcheck import (
-    System,
     assert_close,
     evaluate,
+    grid_system,
     make_config,
     make_statistics,
     make_tensors,
@@ -31,13 +31,7 @@ CONFIG = make_config({"activation_function": "gelu", "resnet_dt": True, "sel": [
 
 
 def large_system():
-    """Three frames with enough atoms for several tiles on each thread."""
-    rng = np.random.default_rng(4)
-    cell = np.array([[8.0, 0, 0], [1.0, 8.0, 0], [0, -0.5, 8.0]])
-    grid = np.stack(np.meshgrid(*[np.arange(4) / 4.0] * 3, indexing="ij"), -1).reshape(-1, 3)[:57]
-    coord = (grid + rng.uniform(-0.06, 0.06, (3, 57, 3))) @ cell
-    system = System(coord.reshape(3, -1), np.tile(cell.reshape(-1), (3, 1)), rng.integers(0, 2, 57))
-    return system.with_params(1, 0)
+    return grid_system().with_params(1, 0)
 
 
 def trained_weights(config, steps=5, potential=None):

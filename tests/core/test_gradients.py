@@ -19,6 +19,7 @@ from gradcheck import (
     assert_close,
     difference,
     difference_noise,
+    grid_system,
     make_config,
     make_tensors,
     model,
@@ -227,8 +228,7 @@ def test_three_types():
 def test_several_tiles_chunks_and_jobs():
     """More atoms than a tile, pairs than a chunk and rows of a weight matrix than a job of the gradient."""
     config = make_config({"neuron": [6, 12, 24], "axis_neuron": 10, "sel": [30, 30]}, {"neuron": [9, 9]})
-    system = random_system([0, 1] * 15, np.diag([9.0, 9.0, 9.0]), n_frames=5, seed=30, closest=0.5)
-    assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
+    assert_nonzero(check(LossOfParameters(config, grid_system(4), LOSSES["all"])))
 
 
 @pytest.mark.parametrize(
