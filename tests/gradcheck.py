@@ -140,7 +140,7 @@ SMALL_SEL = (2, 3)  # fewer slots than neighbours
 def grid_system(n_frames=3, n_atoms=57):
     """Many atoms on a disturbed grid in a triclinic cell, types mixed at random: enough for several tiles.
 
-    Pairs may lie at the cut-off: for results that are compared with each other, not for differences of positions.
+    Pairs may lie at the cut-off: not for differences by positions.
     """
     rng = np.random.default_rng(4)
     cell = np.array([[8.0, 0, 0], [1.0, 8.0, 0], [0, -0.5, 8.0]])
@@ -188,6 +188,7 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
             "seed": 1,
             "exclude_types": [],
             "set_davg_zero": False,
+            "online_table": False,  # training with the nets themselves, as exact as rounding
             **(descriptor or {}),
         },
         "fitting_net": {

@@ -225,9 +225,15 @@ def test_three_types():
     assert_nonzero(check(LossOfParameters(config, system, LOSSES["all"])))
 
 
-def test_several_tiles_chunks_and_jobs():
-    """More atoms than a tile, pairs than a chunk and rows of a weight matrix than a job of the gradient."""
-    config = make_config({"neuron": [6, 12, 24], "axis_neuron": 10, "sel": [30, 30]}, {"neuron": [9, 9]})
+@pytest.mark.parametrize("one_side", [False, True])
+@pytest.mark.parametrize("table", [False, True])
+def test_several_tiles_chunks_and_jobs(one_side, table):
+    """More atoms than a tile, pairs than a chunk and rows of a weight matrix than a job of the gradient.
+
+    With tables of the embedding nets too: their error here is below that of the differences.
+    """
+    descriptor = {"neuron": [6, 12, 24], "axis_neuron": 10, "sel": [30, 30], "type_one_side": one_side}
+    config = make_config({**descriptor, "online_table": table}, {"neuron": [9, 9]})
     assert_nonzero(check(LossOfParameters(config, grid_system(4), LOSSES["all"])))
 
 
