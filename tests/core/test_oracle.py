@@ -22,6 +22,7 @@ from gradcheck import (
     assert_close,
     evaluate,
     evaluate_oracle,
+    grid_system,
     make_config,
     make_statistics,
     make_tensors,
@@ -84,7 +85,7 @@ def test_random_settings(seed):
     excluded = [p for p in pairs if rng.random() < 0.2]
     descriptor = {
         "sel": [int(n) for n in rng.integers(0 if n_types > 1 else 1, 15, n_types)],
-        "rcut_smth": pick(0.0, 0.5, 1.2, 3.0),
+        "rcut_smth": pick(0.0, 0.1, 0.3, 1.2, 3.0),
         "neuron": pick([4], [2, 4], [1, 2, 4], [5, 5, 10], [3, 7], [8, 16, 32]),
         "axis_neuron": int(rng.integers(1, 5)),
         "activation_function": pick(*ACTIVATIONS),
@@ -159,6 +160,13 @@ SELS = [[1, 1], [2, 3], [0, 4], [3, 0]]
 def test_fewer_slots_than_neighbours(one_side, sel):
     system = random_system([0, 1, 1, 0, 1, 1, 0], TRICLINIC, seed=33, sel=sel)
     check(make_config({"sel": sel, "type_one_side": one_side}), system)
+
+
+@pytest.mark.parametrize("sel", [[30, 25], [3, 64], [200, 11]], ids=str)
+def test_many_neighbours_beyond_sel(sel):
+    """A hundred neighbours for some ten slots: the nearest ones are chosen."""
+    potential, _ = check(make_config({"sel": sel, "rcut": 6.3, "rcut_smth": 0.4}), grid_system(1, 40))
+    assert potential.sel_overflow()["atoms"] == 40
 
 
 @pytest.mark.parametrize("sel", SELS, ids=str)
