@@ -5,7 +5,6 @@ The kinds are in ``bad_input/``.  Each command runs in a fresh copy of a folder 
 """
 
 import json
-import logging
 import os
 import shutil
 import subprocess
@@ -30,19 +29,6 @@ CASES = {**input_file.CASES, **data.CASES, **arrays.CASES, **models.CASES, **com
 SLOW = 20.0  # seconds; every refusal takes a fraction of one
 # what a run that stops later may have written before, each as a whole
 WRITTEN_BEFORE = {"out.json", "lcurve.out", "input_v2_compat.json", "full"}
-
-
-@pytest.fixture(autouse=True)
-def restored_log():
-    """The command line sets up the log; put it back."""
-    yield
-    logger = logging.getLogger("dpcore")
-    for handler in list(logger.handlers):
-        if getattr(handler, "_dpcore", False):
-            logger.removeHandler(handler)
-            handler.close()
-    logger.setLevel(logging.NOTSET)
-    logger.propagate = True
 
 
 @pytest.fixture(scope="module")

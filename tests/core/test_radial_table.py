@@ -13,8 +13,8 @@ _core = pytest.importorskip("dpcore._core")
 LOSS = json.dumps({"start_pref_e": 1.0, "start_pref_f": 10.0, "start_pref_v": 1.0, "limit_pref_v": 1.0})
 
 
-def gradients(table: bool, batch, davg, *, precision="float64", activation="tanh", **descriptor):
-    """Losses and parameter gradients of a random model with types A, B."""
+def model_and_trainer(table: bool, davg, *, precision="float64", activation="tanh", **descriptor):
+    """A random model with types A, B."""
     config = {
         "type_map": ["A", "B"],
         "descriptor": {
@@ -32,7 +32,12 @@ def gradients(table: bool, batch, davg, *, precision="float64", activation="tanh
         "fitting/bias_atom_e": np.zeros(2),
     }
     model = _core.Model.create(json.dumps(config), tensors)
-    trainer = _core.Trainer(model, LOSS)
+    return model, _core.Trainer(model, LOSS)
+
+
+def gradients(table: bool, batch, davg, **keys):
+    """Losses and parameter gradients of a random model."""
+    _, trainer = model_and_trainer(table, davg, **keys)
     found = trainer.gradients(batch, 1e-3, 1e-3)
     loss = trainer.step(batch, 1e-3, 1e-3)
     return loss, found
@@ -120,3 +125,26 @@ def test_two_sided_nets_with_an_excluded_pair(precision):
     keys = {"precision": precision, "type_one_side": False, "exclude_types": [[0, 0]]}
     table, exact = (gradients(t, batch, DAVG, **keys)[1] for t in (True, False))
     assert worst_difference(table, exact) <= (1e-9 if precision == "float64" else 2e-4)
+
+
+def test_a_failed_step_leaves_no_table_behind():
+    """Evaluation uses the nets, also after a step that stopped half-way: its tables do not reach nearer pairs."""
+    batch = make_batch(30, 60, 10.0)
+    model, trainer = model_and_trainer(True, DAVG)
+    near = batch["coord"].copy().reshape(-1, 3)
+    near[31] = near[30] + [0.35, 0, 0]  # two B
+    arguments = (near.reshape(1, -1), batch["box"], batch["type"])
+    before = model.evaluate(*arguments)["energy"]
+    bad = {**batch, "coord": batch["coord"].copy()}
+    bad["coord"][0, 3:6] = bad["coord"][0, :3]  # two A at one place; the net for B has its table
+    with pytest.raises(_core.Error, match="atoms (0 and 1|1 and 0)"):
+        trainer.step(bad, 1e-3, 1e-3)
+    assert np.array_equal(model.evaluate(*arguments)["energy"], before)
+
+
+def test_a_model_has_one_trainer_at_a_time():
+    model, trainer = model_and_trainer(True, DAVG)
+    with pytest.raises(_core.Error, match="another trainer"):
+        _core.Trainer(model, LOSS)
+    del trainer
+    _core.Trainer(model, LOSS)

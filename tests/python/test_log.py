@@ -12,14 +12,7 @@ from dpcore.log import parse_level, progress, set_log
 
 @pytest.fixture
 def log():
-    yield logging.getLogger("dpcore.something")
-    logger = logging.getLogger("dpcore")
-    for handler in list(logger.handlers):
-        if getattr(handler, "_dpcore", False):
-            logger.removeHandler(handler)
-            handler.close()
-    logger.setLevel(logging.NOTSET)
-    logger.propagate = True
+    return logging.getLogger("dpcore.something")
 
 
 def test_the_console_has_level_and_message(log, capsys):

@@ -17,7 +17,7 @@ struct FrameLabels {
 
 class DPCORE_API Trainer {
  public:
-  /// The model must outlive the trainer. `loss`: the normalised loss section, JSON.
+  /// The model must outlive the trainer and has one trainer at a time (Error). `loss`: the normalised loss section, JSON.
   Trainer(Model& model, const std::string& loss);
   ~Trainer();
 

@@ -41,12 +41,14 @@ class Descriptor {
   virtual void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar, State&,
                                int slot, Workspace&) const = 0;
 
-  /// Around the tiles of a training step: what all tiles share, such as tables of the embedding nets. Call neither from
-  /// inside run_workers; scratch[w] is worker w's. finish_step completes the gradients.
+  /// Around the tiles of a training step: what all tiles share, such as tables of the embedding nets. finish_step
+  /// completes the gradients; end_step drops what begin_step made, also where the step failed. Call none from inside
+  /// run_workers; scratch[w] is worker w's.
   virtual void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) {
     (void)scratch;
   }
   virtual void finish_step(const std::vector<Workspace*>& scratch) { (void)scratch; }
+  virtual void end_step() noexcept {}
 
   /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
   /// idt ~ N(1, 0.001^2).

@@ -120,11 +120,11 @@ std::vector<bool> SeE2A<S>::wanted(int type) const {
 
 template <class S>
 template <class F>
-void SeE2A<S>::for_segments(const Tile& tile, const State& state, const F& f) const {
+void SeE2A<S>::for_segments(const State& state, const F& f) const {
   for (int b = 0; b < spec_.ntypes; ++b) {
     const int first = state.pairs.segment[static_cast<std::size_t>(b)],
               last = state.pairs.segment[static_cast<std::size_t>(b) + 1];
-    if (last > first && !spec_.is_excluded(tile.type, b)) f(b, first, last);
+    if (last > first) f(b, first, last);
   }
 }
 
@@ -193,7 +193,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   state.g = ws.matrix<S>(n_pairs, m);
   state.g_prime = ws.matrix<S>(n_pairs, m);
   state.moment = zero_moment<S>(exec, tile.size(), n_radial, ws);
-  for_segments(tile, state, [&](int b, int first, int last) {
+  for_segments(state, [&](int b, int first, int last) {
     const Matrix<S> g = rows(state.g, first, last), g_prime = rows(state.g_prime, first, last);
     radial(a, b)->forward(exec, Vector<S>(state.env.radial.data() + first, last - first), g, g_prime, ws);
     add_moment<S>(exec, state.pairs, b, state.env.value, g, scale(), state.moment);
@@ -222,7 +222,7 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   const Tensor3<S> moment_bar = ws.tensor<S>(state.moment.extent(0), 4, state.moment.extent(2));
   contract_axes_backward<S>(exec, as<S>(exec, d_descriptor, ws), state.moment, spec_.axis_neuron, false, moment_bar);
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
-  for_segments(tile, state, [&](int b, int first, int last) {
+  for_segments(state, [&](int b, int first, int last) {
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),
                               rows(state.g_prime, first, last), scale(), d_value);
   });
@@ -244,7 +244,7 @@ AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
       exec, "dpcore::scale_rows", state.pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
         for (int c = 0; c < 4; ++c) scaled(p, c) = value(p, c) * value_dot(p, 0);
       });
-  for_segments(tile, state, [&](int b, int first, int last) {
+  for_segments(state, [&](int b, int first, int last) {
     add_moment<S>(exec, state.pairs, b, value_dot, rows(state.g, first, last), scale(), state.moment_dot);
     add_moment<S>(exec, state.pairs, b, scaled, rows(state.g_prime, first, last), scale(), state.moment_dot);
   });
@@ -268,7 +268,7 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   contract_axes_backward<S>(exec, dot_bar, state.moment, n_axis, false, moment_dot_bar);
 
   const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
-  for_segments(tile, state, [&](int b, int begin, int end) {
+  for_segments(state, [&](int b, int begin, int end) {
     for (int first = begin; first < end; first += kPairChunk) {
       const int last = std::min(end, first + kPairChunk);
       const Matrix<S> g_bar = rows(g_bar_room, 0, last - first), g_prime_bar = rows(g_prime_bar_room, 0, last - first);
@@ -295,7 +295,6 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
 template <class S>
 void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
                           const std::vector<Workspace*>& scratch) {
-  tables_.clear();
   if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
   const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
   struct Use {
@@ -343,16 +342,22 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
 
 template <class S>
 void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
+  if (!spec_.embedding.trainable) return;
   const int workers = static_cast<int>(scratch.size());
   run_workers(workers, [&](int worker) {
     for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size(); k += static_cast<std::size_t>(workers)) {
-      if (!tables_[k]) continue;
-      if (spec_.embedding.trainable) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
-      spare_tables_[k] = std::move(tables_[k]);
+      if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
     }
   });
-  tables_.clear();
   if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
+}
+
+template <class S>
+void SeE2A<S>::end_step() noexcept {
+  for (std::size_t k = 0; k < tables_.size(); ++k) {
+    if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
+  }
+  tables_.clear();
 }
 
 template class SeE2A<double>;

@@ -48,6 +48,7 @@ class SeE2A final : public Descriptor {
 
   void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) override;
   void finish_step(const std::vector<Workspace*>& scratch) override;
+  void end_step() noexcept override;
 
   void initialize() override;
   void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
@@ -87,7 +88,7 @@ class SeE2A final : public Descriptor {
 
   /// Call f(b, first pair, end pair) for every neighbour type with pairs.
   template <class F>
-  void for_segments(const Tile&, const State&, const F& f) const;
+  void for_segments(const State&, const F& f) const;
 
   SeE2ASpec spec_;
   nlohmann::json config_;

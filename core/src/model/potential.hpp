@@ -31,6 +31,9 @@ class Potential {
   Descriptor& descriptor() const { return *descriptor_; }
   Fitting& fitting() const { return *fitting_; }
 
+  /// Whether a trainer holds the model: gradients and moments live in its parameter stores.
+  bool in_training = false;
+
  private:
   nlohmann::json config_;
   std::vector<std::string> type_map_;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/runtime.hpp"
+#include "dpcore/errors.h"
 #include "train/tangent.hpp"
 
 namespace dpcore {
@@ -12,6 +13,12 @@ namespace {
 
 constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
+
+/// Ends the descriptor's step on every way out.
+struct StepGuard {
+  Descriptor& descriptor;
+  ~StepGuard() { descriptor.end_step(); }
+};
 
 Tile whole_type(const TilePlan& plan, int type) {
   Tile t;
@@ -25,10 +32,16 @@ Tile whole_type(const TilePlan& plan, int type) {
 
 TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
     : potential_(potential), loss_(loss_config) {
+  if (potential_.in_training) {
+    throw Error("trainer: another trainer holds this model, and the optimiser's state is the model's; use that one or end it");
+  }
   potential_.descriptor().parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
+  potential_.in_training = true;
 }
+
+TrainStep::~TrainStep() { potential_.in_training = false; }
 
 std::map<std::string, double> TrainStep::losses(const Structure& structure, const FittingParams& params,
                                                 const Labels& labels, float lr, float start_lr) {
@@ -46,6 +59,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
   team_.prepare(potential_, structure, plan, false);
   std::vector<Workspace*> scratch;
   for (const auto& w : team_.workers) scratch.push_back(&w->scratch);
+  const StepGuard guard{descriptor};
   descriptor.begin_step(team_.structure, plan, scratch);
   Workspace& shared = team_.workers.front()->kept;
   for (int t = 0; t < ntypes; ++t) {

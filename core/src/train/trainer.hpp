@@ -19,7 +19,11 @@ namespace dpcore {
 
 class TrainStep {
  public:
+  /// One at a time for a model; throws Error.
   TrainStep(Potential&, const nlohmann::json& loss_config);
+  ~TrainStep();
+  TrainStep(const TrainStep&) = delete;
+  TrainStep& operator=(const TrainStep&) = delete;
 
   /// Gradients of the loss into the stores; returns the loss terms before the step.
   std::map<std::string, double> gradients(const Structure&, const FittingParams&, const Labels&, float lr, float start_lr);

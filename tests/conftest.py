@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Shared by the tests of the Python package."""
+"""Shared by all tests."""
 
 import logging
 
