@@ -84,6 +84,9 @@ function(_dpcore_add_kokkos source)
   set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
   set(CMAKE_POLICY_DEFAULT_CMP0063 NEW)
   set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)
+  # Kokkos asks for policies of CMake 3.16, in which its set(... CACHE) deletes a variable of the same
+  # name on the first configuration: without this line the settings below would hold from the second on.
+  set(CMAKE_POLICY_DEFAULT_CMP0126 NEW)
   set(Kokkos_ENABLE_SERIAL ON)
   set(Kokkos_ENABLE_OPENMP OFF)
   set(Kokkos_ENABLE_CUDA OFF)
@@ -101,6 +104,14 @@ function(_dpcore_add_kokkos source)
     set(Kokkos_ARCH_NATIVE ON)
   endif()
   add_subdirectory("${source}" "${CMAKE_BINARY_DIR}/_deps/kokkos" EXCLUDE_FROM_ALL SYSTEM)
+
+  string(TOUPPER "${DPCORE_BACKEND}" wanted)
+  file(STRINGS "${CMAKE_BINARY_DIR}/_deps/kokkos/KokkosCore_config.h" found
+       REGEX "^#define KOKKOS_ENABLE_${wanted}$")
+  if(NOT found)
+    message(FATAL_ERROR "Kokkos was configured without the backend ${DPCORE_BACKEND}: "
+                        "KOKKOS_ENABLE_${wanted} is missing in its KokkosCore_config.h.")
+  endif()
 endfunction()
 
 # --- 1. installed ----------------------------------------------------------------------------

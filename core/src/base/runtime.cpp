@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "base/runtime.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -10,12 +12,19 @@
 
 namespace dpcore {
 
+namespace {
+
+std::atomic<int> wanted_threads{0};  // 0: as Kokkos finds
+
+}  // namespace
+
 void ensure_runtime() {
   static std::once_flag once;
   std::call_once(once, [] {
     if (Kokkos::is_initialized() || Kokkos::is_finalized()) return;
     Kokkos::InitializationSettings settings;
     settings.set_disable_warnings(true);
+    if (wanted_threads > 0) settings.set_num_threads(wanted_threads);
     Kokkos::initialize(settings);
     std::atexit([] {
       if (Kokkos::is_initialized() && !Kokkos::is_finalized()) Kokkos::finalize();
@@ -25,7 +34,8 @@ void ensure_runtime() {
 
 int n_workers() {
   if constexpr (!kExecOnHost) return 1;
-  return Kokkos::DefaultHostExecutionSpace().concurrency();
+  const int threads = Kokkos::DefaultHostExecutionSpace().concurrency();
+  return wanted_threads > 0 ? std::min<int>(wanted_threads, threads) : threads;
 }
 
 void run_workers(int n, const std::function<void(int)>& body) {
@@ -49,5 +59,7 @@ void run_workers(int n, const std::function<void(int)>& body) {
     if (f) std::rethrow_exception(f);
   }
 }
+
+void limit_workers(int n) { wanted_threads = n; }
 
 }  // namespace dpcore

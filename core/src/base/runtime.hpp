@@ -9,8 +9,11 @@ namespace dpcore {
 /// Start Kokkos unless the process already did; what we started is stopped when the process ends.
 void ensure_runtime();
 
-/// Number of host threads that run over tiles (OMP_NUM_THREADS; 1 when the tiles run on a device).
+/// Number of host threads that run over tiles (see dpcore/runtime.h; 1 when the tiles run on a device).
 int n_workers();
+
+/// At most n workers from now on; before ensure_runtime() it also is the number of threads that are made.
+void limit_workers(int n);
 
 /// Run body(worker) for worker = 0..n-1 on host threads. The first exception thrown by a worker is rethrown
 /// here after all have finished.
