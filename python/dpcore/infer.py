@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,8 +95,16 @@ class DeepPot:
     def __setstate__(self, state: ModelFile) -> None:
         self._load(state)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeepPot:
+        return self  # nothing of it changes, so that copies of what holds it can share it
+
     def __repr__(self) -> str:
         return f"DeepPot({str(self._file.path)!r}, types {' '.join(self.get_type_map())})"
+
+    @property
+    def path(self) -> Path:
+        """The file that the model was read from."""
+        return self._file.path
 
     def get_ntypes(self) -> int:
         """Number of atom types."""
@@ -131,6 +140,8 @@ class DeepPot:
         aparam: Any = None,
         efield: Any = None,
         mixed_type: bool = False,
+        *,
+        pbc: Any = None,
     ) -> tuple[np.ndarray, ...]:
         """Evaluate frames of the same atoms.
 
@@ -140,11 +151,11 @@ class DeepPot:
         Parameters
         ----------
         coords
-            Positions in A: [nframes, natoms*3], [nframes, natoms, 3], or as many numbers in one row.  Atoms may
-            lie outside the cell.
+            Positions in A: [nframes, natoms*3], [nframes, natoms, 3], or as many numbers in one row.  Atoms
+            may lie outside the cell.
         cells
-            Cell vectors in A as rows: [nframes, 9], [nframes, 3, 3], or as many numbers in one row.  None: not
-            periodic.
+            Cell vectors in A as rows: [nframes, 9], [nframes, 3, 3], or as many numbers in one row.  None:
+            not periodic.
         atom_types
             The type of each atom, natoms integers.
         atomic
@@ -155,6 +166,9 @@ class DeepPot:
             Atomic parameters: nframes*natoms*d numbers, natoms*d for all frames, or d for all atoms.
         efield, mixed_type
             Not supported: leave them out.
+        pbc
+            Along which of the three cell vectors the frames are periodic, three booleans; None: all, if
+            there are cells.
 
         Returns
         -------
@@ -196,6 +210,7 @@ class DeepPot:
                     "cells",
                 )
             cells = cells.reshape(n_frames, 9)
+        pbc = _flags(pbc, cells is not None)
         result = self._model.evaluate(
             coords,
             cells,
@@ -203,6 +218,7 @@ class DeepPot:
             _parameters(fparam, n_frames, 1, self.get_dim_fparam(), "fparam"),
             _parameters(aparam, n_frames, n_atoms, self.get_dim_aparam(), "aparam"),
             bool(atomic),
+            pbc,
         )
         self._warn_of_overflow()
         out = (result["energy"].reshape(n_frames, 1), result["force"], result["virial"])
@@ -265,6 +281,17 @@ def _types(values: Any) -> np.ndarray:
     if not whole:
         raise InputError(f"expected integers, got {show(array.tolist())}", "atom_types")
     return types
+
+
+def _flags(values: Any, has_cells: bool) -> list[bool] | None:
+    if values is None:
+        return None
+    flags = np.asarray(values)
+    if flags.shape != (3,) or not np.isin(flags, (0, 1)).all():
+        raise InputError(f"expected three booleans, got {show(flags.tolist())}", "pbc")
+    if flags.any() and not has_cells:
+        raise InputError(f"got {flags.tolist()} without cells", "pbc")
+    return [bool(flag) for flag in flags]
 
 
 def _has_rows_of(array: np.ndarray, *widths: int) -> bool:

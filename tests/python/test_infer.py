@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """DeepPot: shapes, orders, what it accepts and what it refuses."""
 
-import json
 import logging
 import pickle
 import subprocess
@@ -14,33 +13,11 @@ from make_system import SHARED, random_frames
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
 import dpcore
-from dpcore import _core
-from dpcore.config import core_config, normalize
 from dpcore.infer import DeepPot, DeepPotential
-from dpcore.modelfile import FROZEN, make_metadata
-from training_case import INPUT
+from make_model import write_model
 
 TYPES = [0, 1, 1, 0]
 N = len(TYPES)
-
-
-def write_model(path, numb_fparam=0, numb_aparam=0, sel=(20, 20)):
-    """A model with random weights and plain statistics."""
-    config = normalize(INPUT)
-    config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
-    core = core_config(config["model"], list(sel))
-    statistics = {
-        "descriptor/davg": np.zeros((2, 4)),
-        "descriptor/dstd": np.full((2, 4), 0.1),
-        "fitting/bias_atom_e": np.array([-3.0, -1.0]),
-    }
-    for name, width in (("fparam", numb_fparam), ("aparam", numb_aparam)):
-        if width:
-            statistics[f"fitting/{name}_avg"] = np.zeros(width)
-            statistics[f"fitting/{name}_istd"] = np.ones(width)
-    model = _core.Model.create(json.dumps(core), statistics)
-    _core.write_model_file(str(path), make_metadata(FROZEN, core, {}), model.tensors())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +91,24 @@ def test_without_cell_images_are_not_seen(model, frames):
     for one, other in zip(free, wide):
         np.testing.assert_allclose(one, other, atol=1e-12)
     assert np.abs(free[0] - model.eval(coord, frames[1][0], TYPES)[0]).max() > 1e-8
+
+
+def test_periodic_along_some_vectors_only(model, frames):
+    """A slab is the crystal with a cell so high that its images do not meet."""
+    coord, box = frames[0][:1], frames[1][:1]
+    high = box.reshape(3, 3).copy()
+    high[2] *= 10
+    slab = model.eval(coord, box, TYPES, pbc=(True, True, False))
+    for one, other in zip(slab, model.eval(coord, high, TYPES)):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    assert np.abs(slab[0] - model.eval(coord, box, TYPES)[0]).max() > 1e-8
+    for one, other in zip(model.eval(coord, box, TYPES, pbc=[False] * 3), model.eval(coord, None, TYPES)):
+        np.testing.assert_array_equal(one, other)
+    for wrong in ((True, True), True, (1, 2, 0), ("x", "y", "z")):
+        with pytest.raises(ValueError, match="pbc: expected three booleans"):
+            model.eval(coord, box, TYPES, pbc=wrong)
+    with pytest.raises(ValueError, match=r"pbc: got \[True, False, False\] without cells"):
+        model.eval(coord, None, TYPES, pbc=(True, False, False))
 
 
 def test_no_frames_and_no_atoms(model):

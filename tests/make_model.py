@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A small model file with random weights and plain statistics."""
+
+import json
+
+import numpy as np
+from dpcore import _core
+from dpcore.config import core_config, normalize
+from dpcore.modelfile import FROZEN, make_metadata
+from training_case import INPUT
+
+
+def write_model(path, numb_fparam=0, numb_aparam=0, sel=(20, 20), **descriptor):
+    """Write a model of O and H to `path` and return that; keywords change the descriptor of `INPUT`."""
+    config = normalize(INPUT)
+    config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
+    config["model"]["descriptor"].update(descriptor)
+    core = core_config(config["model"], list(sel))
+    statistics = {
+        "descriptor/davg": np.zeros((2, 4)),
+        "descriptor/dstd": np.full((2, 4), 0.1),
+        "fitting/bias_atom_e": np.array([-3.0, -1.0]),
+    }
+    for name, width in (("fparam", numb_fparam), ("aparam", numb_aparam)):
+        if width:
+            statistics[f"fitting/{name}_avg"] = np.zeros(width)
+            statistics[f"fitting/{name}_istd"] = np.ones(width)
+    model = _core.Model.create(json.dumps(core), statistics)
+    _core.write_model_file(str(path), make_metadata(FROZEN, core, {}), model.tensors())
+    return path
