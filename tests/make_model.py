@@ -10,15 +10,16 @@ from dpcore.modelfile import FROZEN, make_metadata
 from training_case import INPUT
 
 
-def write_model(path, numb_fparam=0, numb_aparam=0, sel=(20, 20), **descriptor):
-    """Write a model of O and H to `path` and return that; keywords change the descriptor of `INPUT`."""
+def write_model(path, numb_fparam=0, numb_aparam=0, sel=(20, 20), dstd=0.1, **descriptor):
+    """Write a model of O and H to `path` and return that; a small `dstd` makes large forces, keywords change
+    the descriptor of `INPUT`."""
     config = normalize(INPUT)
     config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
     config["model"]["descriptor"].update(descriptor)
     core = core_config(config["model"], list(sel))
     statistics = {
         "descriptor/davg": np.zeros((2, 4)),
-        "descriptor/dstd": np.full((2, 4), 0.1),
+        "descriptor/dstd": np.full((2, 4), dstd),
         "fitting/bias_atom_e": np.array([-3.0, -1.0]),
     }
     for name, width in (("fparam", numb_fparam), ("aparam", numb_aparam)):

@@ -25,7 +25,14 @@ from make_system import make_system
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
-RUN = ["README.md", "docs/quickstart.md", "docs/python.md", "docs/model-file.md", "docs/commands.md"]
+RUN = [
+    "README.md",
+    "docs/quickstart.md",
+    "docs/python.md",
+    "docs/ase.md",
+    "docs/model-file.md",
+    "docs/commands.md",
+]
 CHECK_ONLY, NOT_RUN = "check only", "not run"
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "2>&1", "<"}
 
@@ -230,6 +237,8 @@ def alias_checkpoint(argv):
 def test_pages_run(page, tmp_path, monkeypatch, capfd):
     if page != "docs/commands.md":
         pytest.importorskip("matplotlib")
+    if page == "docs/ase.md":
+        pytest.importorskip("ase")
     monkeypatch.chdir(tmp_path)
     fill(tmp_path)
     np.random.seed(0)  # noqa: NPY002
