@@ -67,6 +67,14 @@ _dpcore_option(DPCORE_WERROR "Treat warnings in dpcore's own code as errors" OFF
 # --- what is built ---------------------------------------------------------------------------
 _dpcore_option(DPCORE_BUILD_SHARED "Build libdpcore as a shared library" ON)
 _dpcore_option(DPCORE_BUILD_PYTHON "Build the Python extension dpcore._core" ON)
+_dpcore_option(DPCORE_BUILD_IPI "Build dp_ipi, the client of i-PI" ON)
+_dpcore_default(DPCORE_BUILD_LAMMPS AUTO)
+set(DPCORE_BUILD_LAMMPS ${_default_DPCORE_BUILD_LAMMPS} CACHE STRING
+    "Build the LAMMPS plugin: AUTO (where LAMMPS' headers are found), ON or OFF")
+set_property(CACHE DPCORE_BUILD_LAMMPS PROPERTY STRINGS AUTO ON OFF)
+if(NOT DPCORE_BUILD_LAMMPS MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "DPCORE_BUILD_LAMMPS: expected AUTO, ON or OFF, got '${DPCORE_BUILD_LAMMPS}'.")
+endif()
 
 # --- dependencies ----------------------------------------------------------------------------
 _dpcore_default(DPCORE_KOKKOS_SOURCE "")

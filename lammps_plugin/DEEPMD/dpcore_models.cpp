@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "dpcore_models.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace dpcore_lammps {
+
+namespace {
+
+void broadcast(std::string& text, MPI_Comm world) {
+  long long size = static_cast<long long>(text.size());
+  MPI_Bcast(&size, 1, MPI_LONG_LONG, 0, world);
+  text.resize(static_cast<std::size_t>(size));
+  constexpr long long kPart = 1LL << 30;  // MPI counts are int
+  for (long long at = 0; at < size; at += kPart) {
+    MPI_Bcast(&text[static_cast<std::size_t>(at)], static_cast<int>(std::min(kPart, size - at)), MPI_CHAR, 0, world);
+  }
+}
+
+std::string read_file(const std::string& path) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream bytes;
+  if (!in || !(bytes << in.rdbuf())) {
+    const std::string why = errno != 0 ? std::strerror(errno) : "cannot be read, or is empty";
+    throw dpcore::Error(path + ": " + why + " (the words of pair_style deepmd before the first keyword are model files)");
+  }
+  return bytes.str();
+}
+
+/// The error of rank 0, or of the lowest rank that has one, on all ranks.
+void agree(std::string error, MPI_Comm world) {
+  int rank = 0, first = 0;
+  MPI_Comm_rank(world, &rank);
+  int mine = error.empty() ? 1 << 30 : rank;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == 1 << 30) return;
+  long long size = static_cast<long long>(error.size());
+  MPI_Bcast(&size, 1, MPI_LONG_LONG, first, world);
+  error.resize(static_cast<std::size_t>(size));
+  MPI_Bcast(&error[0], static_cast<int>(size), MPI_CHAR, first, world);
+  throw dpcore::Error(error);
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
+  return out;
+}
+
+void check_same(const LoadedModel& a, const LoadedModel& b) {
+  const auto refuse = [&](const std::string& what, const std::string& of_a, const std::string& of_b) {
+    throw dpcore::Error("the models differ in " + what + ": " + a.path + " has " + of_a + ", " + b.path + " has " + of_b +
+                        "; a model deviation compares models of one kind");
+  };
+  if (a.model.type_map() != b.model.type_map()) refuse("types", joined(a.model.type_map()), joined(b.model.type_map()));
+  if (std::fabs(a.model.rcut() - b.model.rcut()) > 1e-6) {  // of a graph: single precision
+    refuse("cut-off", std::to_string(a.model.rcut()) + " A", std::to_string(b.model.rcut()) + " A");
+  }
+  if (a.model.dim_fparam() != b.model.dim_fparam()) {
+    refuse("frame parameters", std::to_string(a.model.dim_fparam()), std::to_string(b.model.dim_fparam()));
+  }
+  if (a.model.dim_aparam() != b.model.dim_aparam()) {
+    refuse("atomic parameters", std::to_string(a.model.dim_aparam()), std::to_string(b.model.dim_aparam()));
+  }
+}
+
+}  // namespace
+
+std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world) {
+  int rank = 0;
+  MPI_Comm_rank(world, &rank);
+  std::vector<LoadedModel> models;
+  models.reserve(paths.size());
+  for (const auto& path : paths) {
+    std::string bytes, error;
+    try {
+      if (rank == 0) bytes = read_file(path);
+    } catch (const dpcore::Error& e) {
+      error = e.what();
+    }
+    agree(error, world);
+    broadcast(bytes, world);
+    try {
+      models.emplace_back(path, dpcore::Model::parse(bytes, path));
+      check_same(models.front(), models.back());
+    } catch (const dpcore::Error& e) {
+      error = e.what();
+    }
+    agree(error, world);
+  }
+  return models;
+}
+
+int threads_of_rank(int lammps_threads, MPI_Comm world) {
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  const bool known = sched_getaffinity(0, sizeof mine, &mine) == 0;
+  MPI_Comm machine;
+  MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+  int ranks = 1;
+  MPI_Comm_size(machine, &ranks);
+  std::vector<cpu_set_t> sets(static_cast<std::size_t>(ranks));
+  MPI_Allgather(&mine, static_cast<int>(sizeof mine), MPI_BYTE, sets.data(), static_cast<int>(sizeof mine), MPI_BYTE, machine);
+  MPI_Comm_free(&machine);
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    const int n = std::atoi(text);  // of a list the first number: the outermost level
+    if (n >= 1) return n;
+  }
+  if (lammps_threads > 1) return lammps_threads;
+  if (!known) return 1;
+  int sharing = 0;  // ranks on the same cores: all of the machine, unless the launcher bound them
+  for (const auto& set : sets) sharing += CPU_EQUAL(&set, &mine) ? 1 : 0;
+  return std::max(1, CPU_COUNT(&mine) / sharing);
+}
+
+}  // namespace dpcore_lammps

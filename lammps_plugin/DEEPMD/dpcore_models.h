@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The models of a pair style on one MPI rank.
+#pragma once
+
+#include <mpi.h>
+
+#include <string>
+#include <vector>
+
+#include "dpcore/model.h"
+
+namespace dpcore_lammps {
+
+/// A model with the memory of its predictions.
+struct LoadedModel {
+  std::string path;
+  dpcore::Model model;
+  dpcore::Model::Session session;
+  dpcore::Prediction prediction;  ///< the newest
+  long list = -1;                 ///< the neighbour list that the session holds
+
+  LoadedModel(const std::string& path_, dpcore::Model&& model_) : path(path_), model(std::move(model_)) {}
+};
+
+/// Read model files on rank 0 and hand their bytes to all: a parallel file system sees one reader. Collective. Throws
+/// dpcore::Error, the same on all ranks, also where the models do not belong together.
+std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm);
+
+/// Threads of this rank: OMP_NUM_THREADS; without it the threads of LAMMPS' own OpenMP styles if more than one; else the
+/// cores that this rank may use, divided by the ranks that use the same ones. Collective.
+int threads_of_rank(int lammps_threads, MPI_Comm);
+
+}  // namespace dpcore_lammps

