@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The installed C++ headers and library, used as another program would: with find_package and with a plain compiler line."""
+"""The installed C++ headers and library, used as another program would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-_core = pytest.importorskip("dpcore._core")
+pytest.importorskip("dpcore._core", reason="the compiled core is not built")
+
+from dpcore import _core
+from make_model import write_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = Path(_core.__file__).parent
@@ -28,10 +31,22 @@ def model(tmp_path_factory) -> Path:
     config = {
         "type_map": ["O", "H"],
         "descriptor": {
-            "type": "se_e2_a", "sel": [30, 60], "rcut": 5.5, "rcut_smth": 1.0, "neuron": [4, 8], "axis_neuron": 3,
-            "activation_function": "tanh", "seed": 3,
+            "type": "se_e2_a",
+            "sel": [30, 60],
+            "rcut": 5.5,
+            "rcut_smth": 1.0,
+            "neuron": [4, 8],
+            "axis_neuron": 3,
+            "activation_function": "tanh",
+            "seed": 3,
         },
-        "fitting_net": {"type": "ener", "neuron": [10, 10], "activation_function": "tanh", "resnet_dt": True, "seed": 4},
+        "fitting_net": {
+            "type": "ener",
+            "neuron": [10, 10],
+            "activation_function": "tanh",
+            "resnet_dt": True,
+            "seed": 4,
+        },
     }
     tensors = {
         "descriptor/davg": np.array([[0.1, 0, 0, 0], [0.05, 0, 0, 0]]),
@@ -46,19 +61,24 @@ def model(tmp_path_factory) -> Path:
     return path
 
 
+WATER = np.array([[0, 0, 0, 0.96, 0, 0, -0.24, 0.93, 0]]), 10 * np.eye(3).reshape(1, 9), np.array([0, 1, 1])
+
+
+def output_of(*command) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def compile_program(source: Path, target: Path) -> None:
     """One compiler line, as a user without CMake would write it."""
     library = PREFIX / "lib"
-    subprocess.run(
-        [COMPILER, "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{PREFIX / 'include'}", str(source), "-o", str(target),
-         f"-L{library}", "-ldpcore", f"-Wl,-rpath,{library}"],
-        check=True,
-    )
+    flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{PREFIX / 'include'}"]
+    link = [f"-L{library}", "-ldpcore", f"-Wl,-rpath,{library}"]
+    subprocess.run([COMPILER, *flags, source, "-o", target, *link], check=True)
 
 
 def test_neighbour_list_with_ghosts_equals_periodic_frame(model, tmp_path):
     compile_program(ROOT / "tests/cpp/check_list.cpp", tmp_path / "check")
-    out = subprocess.run([tmp_path / "check", model], check=True, capture_output=True, text=True).stdout
+    out = output_of(tmp_path / "check", model)
     found = re.fullmatch(r"worst (\S+) scale (\S+) frames 1 refused 1 single (\S+)\n", out)
     assert found, out
     worst, scale, single = map(float, found.groups())
@@ -70,17 +90,82 @@ def test_neighbour_list_with_ghosts_equals_periodic_frame(model, tmp_path):
 def test_find_package_builds_the_example(model, tmp_path):
     if shutil.which("cmake") is None:
         pytest.skip("no cmake")
-    configure = ["cmake", "-S", str(ROOT / "examples/cpp"), "-B", str(tmp_path), f"-DCMAKE_PREFIX_PATH={PREFIX}"]
-    subprocess.run(configure, check=True, capture_output=True)
-    subprocess.run(["cmake", "--build", str(tmp_path)], check=True, capture_output=True)
-    out = subprocess.run([tmp_path / "infer_water", model], check=True, capture_output=True, text=True).stdout
-    expected = _core.Model.read(str(model)).evaluate(
-        np.array([[0, 0, 0, 0.96, 0, 0, -0.24, 0.93, 0]]), 10 * np.eye(3).reshape(1, 9), np.array([0, 1, 1])
-    )
+    output_of("cmake", "-S", ROOT / "examples/cpp", "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={PREFIX}")
+    output_of("cmake", "--build", tmp_path)
+    out = output_of(tmp_path / "infer_water", model)
+    expected = _core.Model.read(str(model)).evaluate(*WATER)
+    in_c = output_of(tmp_path / "infer_water_c", model)
+    assert in_c.splitlines()[1:] == out.splitlines()[1:]
     energy = float(re.search(r"energy (\S+) eV", out).group(1))
     assert abs(energy - expected["energy"][0]) <= 1e-11
     forces = np.array(re.findall(r"force\s+(\S+)\s+(\S+)\s+(\S+)", out), dtype=float)
     np.testing.assert_allclose(forces, expected["force"][0], rtol=0, atol=1e-11)
+
+
+def test_model_deviation_agrees_with_numpy(tmp_path):
+    names = [str(write_model(tmp_path / f"{k}.dp", seed=k)) for k in (1, 2, 3)]
+    other = str(write_model(tmp_path / "other.dp", rcut=3.0))
+    compile_program(ROOT / "tests/cpp/check_devi.cpp", tmp_path / "check")
+    out = output_of(tmp_path / "check", *names, other)
+    found = json.loads(out)
+    assert (found["models"], found["ntypes"], found["types"], found["cutoff"]) == (3, 2, "O H", 4.0)
+    atoms = np.array([found["coord"]]), np.array([found["box"]]), np.array([0, 1, 1, 0, 1, 1])
+    each = [_core.Model.read(name).evaluate(*atoms, atomic=True) for name in names]
+    x = {k: np.array([e[k][0] for e in each]) for k in each[0]}
+    for key, values in x.items():
+        np.testing.assert_allclose(found[key], values.ravel(), rtol=0, atol=1e-12, err_msg=key)
+    std = x["force"].std(axis=0)
+    wanted = {
+        "avg_energy": [x["energy"].mean()],
+        "avg_ae": x["atom_energy"].mean(axis=0),
+        "std_e": x["atom_energy"].std(axis=0),
+        "std_v": x["virial"].std(axis=0),
+        "relative_v": x["virial"].std(axis=0) / (np.abs(x["virial"].mean(axis=0)) + 0.7),
+        "std_f": np.linalg.norm(std, axis=1),
+        "relative_f": np.linalg.norm(std, axis=1) / (np.linalg.norm(x["force"].mean(axis=0), axis=1) + 0.5),
+    }
+    for key, values in wanted.items():
+        assert np.all(np.asarray(values) != 0), f"{key} vanishes: the comparison says nothing"
+        np.testing.assert_allclose(found[key], values, rtol=0, atol=1e-12, err_msg=key)
+    np.testing.assert_allclose(found["std_f32"], wanted["std_f"], rtol=0, atol=1e-4)  # coordinates in float32
+    assert found["without_atomic"] <= 1e-13 and found["list"] <= 1e-12 and found["single"] <= 1e-3
+    words = (
+        "called twice", "call init first", "no model files", r"rcut: \S*1\.dp has 4 A, \S*other\.dp has 3 A",
+        "file_contents: expected nothing or 3", "there are no values", "model 1 has 1 values, expected 2",
+        "not a multiple of the stride 3", "coord: expected 3 numbers",
+    )  # fmt: skip
+    assert len(found["errors"]) == len(words)
+    for word, message in zip(words, found["errors"]):
+        assert re.search(word, message), message
+
+
+def test_example_of_model_deviation(model, tmp_path):
+    compile_program(ROOT / "examples/cpp/model_devi.cpp", tmp_path / "model_devi")
+    names = [str(write_model(tmp_path / f"{k}.dp", seed=k)) for k in (1, 2)]
+    out = output_of(tmp_path / "model_devi", *names)
+    each = [_core.Model.read(name).evaluate(*WATER) for name in names]
+    energies = [float(e) for e in re.findall(r"energy (\S+) eV", out)]
+    np.testing.assert_allclose(energies, [e["energy"][0] for e in each], rtol=0, atol=1e-11)
+    std = np.linalg.norm(np.std([e["force"][0] for e in each], axis=0), axis=1)
+    found = [float(x) for x in re.search(r"max (\S+) min (\S+)", out).groups()]
+    np.testing.assert_allclose(found, [std.max(), std.min()], rtol=1e-6)
+    rms = np.sqrt(np.mean(np.std([e["virial"][0] for e in each], axis=0) ** 2))
+    assert abs(float(re.search(r"rms (\S+)", out)[1]) / rms - 1) <= 1e-6
+    done = subprocess.run([tmp_path / "model_devi", names[0], model], capture_output=True, text=True)
+    assert done.returncode == 1 and "rcut" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake")
+def test_find_package_in_a_project_of_c_alone(tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(only_c LANGUAGES C)\nfind_package(dpcore REQUIRED)\n"
+        f"add_executable(infer {ROOT / 'examples/cpp/infer_water.c'})\n"
+        "target_link_libraries(infer PRIVATE dpcore::core)\n"
+    )
+    configure = ["cmake", "-S", str(tmp_path), "-B", str(tmp_path / "b"), f"-DCMAKE_PREFIX_PATH={PREFIX}"]
+    for command in (configure, ["cmake", "--build", str(tmp_path / "b")]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_missing_model_is_one_clear_line(tmp_path):

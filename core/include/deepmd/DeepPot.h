@@ -3,11 +3,14 @@
 #pragma once
 
 #include "dpcore/DeepPot.h"
+#include "dpcore/DeepPotModelDevi.h"
 
 namespace deepmd {
 
 using dpcore::DeepPot;
+using dpcore::DeepPotModelDevi;
 using dpcore::InputNlist;
+using ENERGYTYPE = double;
 using deepmd_exception = dpcore::Error;
 
 }  // namespace deepmd

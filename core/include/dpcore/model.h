@@ -36,6 +36,7 @@ struct Neighborhood {
   const int* centre = nullptr;     ///< [n_centres] indices of local atoms that have energies
   const int* n_neighbors = nullptr;         ///< [n_centres]
   const int* const* neighbors = nullptr;    ///< [n_centres][n_neighbors] full list within at least rcut, ghosts included
+  int neighbor_mask = -1;          ///< bits of an entry of `neighbors` that are the index; LAMMPS has others on top
   bool rebuilt = true;             ///< false: centre and neighbors are those of the session's previous call
   const double* fparam = nullptr;  ///< [dim_fparam]
   const double* aparam = nullptr;  ///< [n_local, dim_aparam]

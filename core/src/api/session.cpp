@@ -36,12 +36,23 @@ void take_list(const Neighborhood& n, Structure& out) {
   const auto n_local = static_cast<std::size_t>(n.n_local);
   out.is_centre.assign(n_local, false);
   std::vector<std::size_t> count(n_local, 0);
+  require(n.n_centres >= 0, "neighbour list: the number of centres is negative");
+  require(n.n_centres == 0 || (n.centre != nullptr && n.n_neighbors != nullptr && n.neighbors != nullptr),
+          "neighbour list: an array is missing (null)");
   for (int k = 0; k < n.n_centres; ++k) {
     const int i = n.centre[k];
-    require(i >= 0 && i < n.n_local, "neighbour list: centre " + std::to_string(i) + " is not one of the " +
-                                         std::to_string(n.n_local) + " local atoms");
-    out.is_centre[static_cast<std::size_t>(i)] = true;
-    count[static_cast<std::size_t>(i)] = static_cast<std::size_t>(n.n_neighbors[k]);
+    if (i < 0 || i >= n.n_local) {
+      throw Error("neighbour list: centre " + std::to_string(i) + " is not one of the " + std::to_string(n.n_local) +
+                  " local atoms");
+    }
+    const auto c = static_cast<std::size_t>(i);
+    if (out.is_centre[c]) throw Error("neighbour list: atom " + std::to_string(i) + " is a centre twice");
+    if (n.n_neighbors[k] < 0 || (n.n_neighbors[k] > 0 && n.neighbors[k] == nullptr)) {
+      throw Error("neighbour list: atom " + std::to_string(i) + " has " + std::to_string(n.n_neighbors[k]) +
+                  " neighbours" + (n.n_neighbors[k] > 0 ? ", but no list of them (null)" : ""));
+    }
+    out.is_centre[c] = true;
+    count[c] = static_cast<std::size_t>(n.n_neighbors[k]);
   }
   out.first.assign(n_local + 1, 0);
   for (std::size_t i = 0; i < n_local; ++i) out.first[i + 1] = out.first[i] + count[i];
@@ -49,9 +60,11 @@ void take_list(const Neighborhood& n, Structure& out) {
   for (int k = 0; k < n.n_centres; ++k) {
     const auto begin = out.first[static_cast<std::size_t>(n.centre[k])];
     for (int q = 0; q < n.n_neighbors[k]; ++q) {
-      const int j = n.neighbors[k][q];
-      require(j >= 0 && j < n.n_all, "neighbour list: atom " + std::to_string(n.centre[k]) + " has neighbour " +
-                                         std::to_string(j) + ", but there are " + std::to_string(n.n_all) + " atoms");
+      const int j = n.neighbors[k][q] & n.neighbor_mask;
+      if (j < 0 || j >= n.n_all) {
+        throw Error("neighbour list: atom " + std::to_string(n.centre[k]) + " has neighbour " + std::to_string(j) +
+                    ", but there are " + std::to_string(n.n_all) + " atoms");
+      }
       out.neighbor[begin + static_cast<std::size_t>(q)] = j;
     }
   }
@@ -71,8 +84,11 @@ void count_overflow(const SelOverflow& overflow, const std::vector<std::string>&
 
 void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out) const {
   require(n.n_local >= 0 && n.n_all >= n.n_local, "neighbour list: more local atoms than atoms");
+  require(n.n_all == 0 || (n.coord != nullptr && n.type != nullptr), "neighbour list: coordinates and types are needed");
   require(dim_fparam() == 0 || n.fparam != nullptr, "fparam: the model needs frame parameters, none were given");
   require(dim_aparam() == 0 || n.aparam != nullptr, "aparam: the model needs atomic parameters, none were given");
+  check_finite(n.fparam, 1, static_cast<std::size_t>(dim_fparam()), "fparam");
+  check_finite(n.aparam, 1, static_cast<std::size_t>(n.n_local) * static_cast<std::size_t>(dim_aparam()), "aparam");
   SessionData& data = session.impl_->data;
   Structure& s = data.structure;
   const auto n_all = static_cast<std::size_t>(n.n_all), n_local = static_cast<std::size_t>(n.n_local);

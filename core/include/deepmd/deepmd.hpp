@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// For programs written for the header-only C++ interface of DeePMD-kit: the same names, from dpcore.
+#pragma once
+
+#include "dpcore/DeepPot.h"
+#include "dpcore/DeepPotModelDevi.h"
+
+namespace deepmd::hpp {
+
+using dpcore::DeepPot;
+using dpcore::DeepPotModelDevi;
+using dpcore::InputNlist;
+using deepmd_exception = dpcore::Error;
+
+}  // namespace deepmd::hpp

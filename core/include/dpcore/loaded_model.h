@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// What DeepPot.h, DeepPotModelDevi.h and the C interface have in common. Not meant for programs.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dpcore/model.h"
+
+namespace dpcore::detail {
+
+/// n numbers as double: the caller's own memory if it holds doubles, else a converted copy.
+class Doubles {
+ public:
+  Doubles(const double* p, std::size_t n) : data_(p), size_(n) {}
+  Doubles(const float* p, std::size_t n) : copy_(p, p + n), data_(copy_.data()), size_(n) {}
+  template <class T>
+  explicit Doubles(const std::vector<T>& v) : Doubles(v.data(), v.size()) {}
+  Doubles(const Doubles&) = delete;
+  Doubles& operator=(const Doubles&) = delete;
+
+  std::size_t size() const { return size_; }
+  const double* data() const { return size_ == 0 ? nullptr : data_; }  ///< null if there are none
+
+  /// Make them size * copies numbers, of which `size` may stand for all. Throws Error: `name` has another
+  /// number.
+  void repeat(std::size_t size, std::size_t copies, const std::string& name) {
+    if (size_ == size * copies) return;
+    if (size_ != size) {
+      throw Error(name + ": expected " + std::to_string(size) + " numbers" +
+                  (copies > 1 ? " or " + std::to_string(size * copies) : "") + ", got " +
+                  std::to_string(size_));
+    }
+    std::vector<double> all;
+    all.reserve(size * copies);
+    for (std::size_t k = 0; k < copies; ++k) all.insert(all.end(), data_, data_ + size);
+    copy_ = std::move(all);
+    data_ = copy_.data();
+    size_ = copy_.size();
+  }
+
+ private:
+  std::vector<double> copy_;
+  const double* data_;
+  std::size_t size_;
+};
+
+/// A model with its file's name and the memory of its calls with a neighbour list. Safe for concurrent calls.
+class LoadedModel {
+ public:
+  /// The bytes `content`, if there are any, are taken instead of the file.
+  LoadedModel(const std::string& path, const std::string& content)
+      : path_(path), model_(content.empty() ? Model::read(path) : Model::parse(content, path)) {}
+
+  const std::string& path() const { return path_; }
+  const Model& model() const { return model_; }
+  /// Element names, separated by spaces.
+  std::string type_names() const {
+    std::string names;
+    for (const auto& name : model_.type_map()) names += (names.empty() ? "" : " ") + name;
+    return names;
+  }
+
+  Prediction predict(const Frames& frames, bool atomic) {
+    Prediction out = model_.predict(frames, atomic);
+    warn_of_overflow(out);
+    return out;
+  }
+  /// use(Prediction&) gets the result, and may swap arrays with it: they are used again in the next call.
+  template <class F>
+  void predict(const Neighborhood& atoms, bool atomic, const F& use) {
+    const std::lock_guard<std::mutex> one_list_at_a_time(mutex_);
+    model_.predict(atoms, atomic, session_, prediction_);
+    warn_of_overflow(prediction_);
+    use(prediction_);
+  }
+
+ private:
+  void warn_of_overflow(const Prediction& p) {
+    if (p.overflow_atoms == 0 || warned_.exchange(true)) return;
+    std::fprintf(stderr,
+                 "dpcore: %s: %ld atom(s) have more neighbours of a type than the model's sel, by up to %d: "
+                 "the farthest "
+                 "are left out, and energies are not smooth there. DP_STRICT_SEL=1 makes this an error. "
+                 "(Said once.)\n",
+                 path_.c_str(), p.overflow_atoms, p.overflow_worst);
+  }
+
+  std::string path_;
+  Model model_;
+  std::mutex mutex_;
+  Model::Session session_;
+  Prediction prediction_;
+  std::atomic<bool> warned_{false};
+};
+
+/// Throws Error where two models cannot take the same atoms or list; it names both files.
+inline void require_alike(const LoadedModel& a, const LoadedModel& b) {
+  const auto compare = [&](bool same, const char* what, const std::string& of_a, const std::string& of_b) {
+    if (same) return;
+    throw Error("the models of a deviation must agree in " + std::string(what) + ": " + a.path() + " has " +
+                of_a + ", " + b.path() + " has " + of_b);
+  };
+  const auto number = [](double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", x);
+    return std::string(text);
+  };
+  const Model &m = a.model(), &n = b.model();
+  compare(m.type_map() == n.type_map(), "their types", a.type_names(), b.type_names());
+  compare(std::fabs(m.rcut() - n.rcut()) <= 1e-6, "rcut", number(m.rcut()) + " A", number(n.rcut()) + " A");
+  compare(m.dim_fparam() == n.dim_fparam(), "the number of frame parameters", number(m.dim_fparam()),
+          number(n.dim_fparam()));
+  compare(m.dim_aparam() == n.dim_aparam(), "the number of atomic parameters", number(m.dim_aparam()),
+          number(n.dim_aparam()));
+}
+
+}  // namespace dpcore::detail
