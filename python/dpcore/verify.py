@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``dp verify``: does every way to evaluate a model give the same numbers?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dpcore.clients import CLIENTS, Frame, choose
+from dpcore.errors import InputError
+
+if TYPE_CHECKING:
+    from dpcore.clients.compare import Row
+    from dpcore.modelfile import ModelFile
+
+__all__ = ["add_arguments", "random_frame", "run", "verify"]
+
+log = logging.getLogger(__name__)
+
+DOUBLE = 1e-10  # sums in another order and the rotation of a cell change less than 1e-12 of usual systems
+SINGLE = 1e-4  # a rounding error of float32, 6e-8, in numbers of the nets of the order of 10 to 100
+_SEED = 20240229
+_SPACING = 2.2  # A
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of ``dp verify``."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        default="frozen_model.pb",
+        help="model file, checkpoint, or frozen TensorFlow graph of DeePMD-kit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-s", "--system", help="folder of a system, or below which there are systems (default: random atoms)"
+    )
+    parser.add_argument(
+        "-n", "--frames", type=int, default=1, help="frames of each system (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-S", "--set-prefix", default="set", help="the sets of a system are PREFIX.* (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-c",
+        "--client",
+        action="append",
+        help="only these, such as lammps or 'LAMMPS 2 ranks'; may be given several times (default: all of "
+        + ", ".join(client.name for client in CLIENTS)
+        + ")",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        help=f"largest difference, in eV and eV/A (default: {DOUBLE:g}; with float32 nets: {SINGLE:g})",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the table to a file as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Entry point of the command line."""
+    rows, limit, why = verify(
+        args.model, args.system, args.frames, args.set_prefix, args.client, args.tolerance
+    )
+    print(_table(rows))
+    print(f"limit: {limit:g} eV, eV/A ({why})")
+    if args.json is not None:
+        from dpcore.atomic_write import write_text
+
+        content = {"limit": limit, "clients": [vars(row) for row in rows]}
+        write_text(args.json, json.dumps(content, indent=2) + "\n")
+    bad = [row.client for row in rows if row.failed]
+    if bad:
+        log.error("not the same numbers: %s", ", ".join(bad))
+        return 1
+    return 0
+
+
+def verify(
+    model: str | Path,
+    system: str | Path | None = None,
+    frames: int = 1,
+    set_prefix: str = "set",
+    clients: Sequence[str] | None = None,
+    tolerance: float | None = None,
+) -> tuple[list[Row], float, str]:
+    """Evaluate frames through all clients and compare them with the first.
+
+    Parameters
+    ----------
+    model
+        Any file that `DeepPot` takes.
+    system
+        A system, or a folder of systems; None: one random frame.
+    frames
+        Number of frames of each system.
+    set_prefix
+        The sets of a system are ``<set_prefix>.*``.
+    clients
+        Names of clients; None: all.
+    tolerance
+        Largest difference allowed, in eV and eV/A.
+
+    Returns
+    -------
+    rows, limit, why
+        A row for each client, the limit that they were held to, and why that.
+
+    Raises
+    ------
+    InputError
+        If model or system cannot be used.
+    """
+    from dpcore.clients.compare import Row, differences
+    from dpcore.modelfile import read_model
+
+    if frames < 1:
+        raise InputError(f"expected 1 or more, got {frames}", "--frames")
+    if tolerance is not None and not tolerance >= 0:
+        raise InputError(f"expected a number from 0 on, got {tolerance}", "--tolerance")
+    chosen = choose(clients)
+    file = read_model(model)
+    limit, why = _limit(file, tolerance)
+    rows = [Row(client.name) for client in chosen]
+    with tempfile.TemporaryDirectory(prefix="dp_verify_") as scratch:
+        path = _readable_by_all(file, Path(scratch))
+        for number, frame in enumerate(_frames(file, system, frames, set_prefix)):
+            reference = None
+            for client, row in zip(chosen, rows):
+                folder = Path(scratch, client.module)
+                folder.mkdir(exist_ok=True)
+                if reference is None:
+                    reference = result = client.evaluate(path, frame, folder)  # what it refuses is wrong
+                    row.frames += 1
+                else:
+                    result = row.evaluate(client, path, frame, folder)
+                if result is not None:
+                    row.add(differences(result, reference), limit, f"frame {number}")
+    return rows, limit, why
+
+
+def random_frame(file: ModelFile) -> Frame:
+    """64 atoms of all types on a distorted grid in a skewed cell, the same for the same model.
+
+    No two are closer than 1.6 A, and farther apart where the model's `sel` is small.  Frame and atomic
+    parameters lie about the averages of the training.
+    """
+    import numpy as np
+
+    rng = np.random.RandomState(_SEED)
+    names, tensors = file.config["type_map"], file.model_tensors()
+    n = 4
+    grid = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    grid = grid + rng.uniform(-0.07, 0.07, (n**3, 3))
+    shear = np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3))
+    types = rng.permutation(np.arange(n**3) % len(names)).astype(np.int32)
+    parameters = []
+    for name, shape in (("fparam", ()), ("aparam", (n**3,))):
+        mean, inverse = (tensors.get(f"fitting/{name}_{what}") for what in ("avg", "istd"))
+        if mean is None or len(mean) == 0:
+            parameters.append(None)
+        else:
+            parameters.append(mean + rng.uniform(-0.5, 0.5, (*shape, len(mean))) / inverse)
+    model, spacing = file.model(), _SPACING
+    for _ in range(10):
+        frame = Frame(names, spacing * grid @ shear, spacing * n * shear, types, *parameters)
+        given = [None if p is None else p.reshape(1, -1) for p in parameters]
+        model.evaluate(frame.coord.reshape(1, -1), frame.cell.reshape(1, 9), types, *given)
+        if not model.sel_overflow()["atoms"]:
+            break
+        spacing *= 1.1
+    return frame
+
+
+def _frames(file: ModelFile, system: str | Path | None, count: int, set_prefix: str) -> Iterator[Frame]:
+    if system is None:
+        yield random_frame(file)
+        return
+    from dpcore.data import DeepmdSystem, expand_systems
+
+    model = file.model()
+    names = list(model.type_map)
+    for path in expand_systems(str(system), "--system"):
+        data = DeepmdSystem(path, names, set_prefix, [], model.dim_fparam, model.dim_aparam)
+        left = count
+        for index, size in enumerate(data.set_sizes):
+            values = data.read(index, slice(0, min(left, size)))
+            left -= len(values["coord"])
+            for k, coord in enumerate(values["coord"]):
+                cell, fparam, aparam = (
+                    None if values[key] is None else values[key][k] for key in ("box", "fparam", "aparam")
+                )
+                yield Frame(
+                    names,
+                    coord.reshape(-1, 3),
+                    None if cell is None else cell.reshape(3, 3),
+                    data.types,
+                    fparam,
+                    None if aparam is None else aparam.reshape(data.n_atoms, -1),
+                )
+            if left == 0:
+                break
+
+
+def _limit(file: ModelFile, tolerance: float | None) -> tuple[float, str]:
+    parts = [file.config["descriptor"], file.config["fitting_net"]]
+    single = any(part.get("precision") in ("float32", "float16", "bfloat16") for part in parts)
+    if tolerance is not None:
+        return tolerance, "as given"
+    if single:
+        return SINGLE, "the model has float32 nets: sums in another order differ by their rounding"
+    return DOUBLE, "float64"
+
+
+def _readable_by_all(file: ModelFile, scratch: Path) -> Path:
+    """The model as a file that clients without Python can read."""
+    from dpcore import _core
+
+    try:
+        _core.Model.read(str(file.path))
+        return file.path.resolve()
+    except _core.Error:
+        path = scratch / "model.dp"
+        _core.write_model_file(str(path), file.metadata, file.model_tensors())
+        log.info("%s is converted, as only Python reads it itself", file.path)
+        return path
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """A line for each client, under a header."""
+    from dpcore.clients.compare import QUANTITIES
+
+    lines = [f"{'largest difference':18s}" + "".join(f"{name:>13s}" for name in QUANTITIES) + "  frames"]
+    for row in rows:
+        cells = [f"{row.worst[name]:13.1e}" if name in row.worst else f"{'-':>13s}" for name in QUANTITIES]
+        note = f"FAILED: {row.note}" if row.failed else row.note
+        lines.append(f"{row.client:18s}{''.join(cells)}{row.frames:8d}  {note}".rstrip())
+    return "\n".join(lines)
