@@ -21,6 +21,7 @@ _LAZY = {
     "DeepPot": "dpcore.infer",
     "DeepPotential": "dpcore.infer",
     "InputError": "dpcore.errors",
+    "calc_model_devi": "dpcore.model_devi",
 }
 
 __all__ = ["__version__", *sorted(_LAZY)]

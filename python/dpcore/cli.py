@@ -60,6 +60,13 @@ checkpoint first.""",
   dp test -m water.dp -s data/test -n 30 -d detail
                                                 30 frames of each, and every number in detail.*.out""",
     ),
+    "model-devi": Verb(
+        "dpcore.model_devi",
+        "show how far models differ",
+        """\
+  dp model-devi -m a.dp b.dp c.dp d.dp -s data/new -o model_devi.out
+                                                max, min and mean deviation of virial and forces""",
+    ),
     "convert-from": Verb(
         "dpcore.convert_from",
         "turn a frozen model of DeePMD-kit into a dpcore model",
@@ -78,7 +85,7 @@ checkpoint first.""",
 
 # verbs of the reference's manual that this version does not have
 LATER = (
-    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui", "ipi", "model-devi",
+    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui", "ipi",
     "neighbor-stat", "pretrained", "show", "train-nvnmd", "transfer",
 )  # fmt: skip
 
