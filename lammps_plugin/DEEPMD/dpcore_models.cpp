@@ -36,20 +36,6 @@ std::string read_file(const std::string& path) {
   return bytes.str();
 }
 
-/// The error of rank 0, or of the lowest rank that has one, on all ranks.
-void agree(std::string error, MPI_Comm world) {
-  int rank = 0, first = 0;
-  MPI_Comm_rank(world, &rank);
-  int mine = error.empty() ? 1 << 30 : rank;
-  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
-  if (first == 1 << 30) return;
-  long long size = static_cast<long long>(error.size());
-  MPI_Bcast(&size, 1, MPI_LONG_LONG, first, world);
-  error.resize(static_cast<std::size_t>(size));
-  MPI_Bcast(&error[0], static_cast<int>(size), MPI_CHAR, first, world);
-  throw dpcore::Error(error);
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
   for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
@@ -74,6 +60,19 @@ void check_same(const LoadedModel& a, const LoadedModel& b) {
 }
 
 }  // namespace
+
+void agree(std::string error, MPI_Comm world) {
+  int rank = 0, first = 0;
+  MPI_Comm_rank(world, &rank);
+  int mine = error.empty() ? 1 << 30 : rank;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == 1 << 30) return;
+  long long size = static_cast<long long>(error.size());
+  MPI_Bcast(&size, 1, MPI_LONG_LONG, first, world);
+  error.resize(static_cast<std::size_t>(size));
+  MPI_Bcast(&error[0], static_cast<int>(size), MPI_CHAR, first, world);
+  throw dpcore::Error(error);
+}
 
 std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world) {
   int rank = 0;

