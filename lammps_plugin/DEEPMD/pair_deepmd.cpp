@@ -112,6 +112,8 @@ struct PairDeepMD::Impl {
   std::vector<double> fparam, aparam;
   dpcore::Neighborhood atoms;
   long list = 0;                     // counts neighbour lists
+  std::vector<int> neighbors;              // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
+  std::vector<const int *> first_neighbor;
   bigint built_at = -1, builds = -1;
   std::vector<std::vector<double>> force;    // of each model [nall*3], for the deviation
 
@@ -331,7 +333,9 @@ double PairDeepMD::init_one(int i, int j)
 
 void *PairDeepMD::extract(const char *name, int &dim)
 {
-  if (strcmp(name, "cut_coul") == 0) {    // for kspace styles beside the model
+  if (strcmp(name, "cut_coul") == 0) {    // for kspace styles; under hybrid the cut-off of a Coulomb style comes first
+    for (const char *word : {"coul", "tip4p"})
+      if (utils::strmatch(force->pair_style, "^hybrid") && force->pair_match(word, 0, 1) != nullptr) return nullptr;
     dim = 0;
     return &impl->cutoff;
   }
@@ -422,7 +426,15 @@ void PairDeepMD::predict(bool peratom)
     x = my.coord.data();
   }
   // Steps without this style may have lain between: ago alone does not tell that its list is the known one.
-  if (neighbor->ago == 0 || neighbor->lastcall != my.built_at || neighbor->ncalls != my.builds) ++my.list;
+  if (neighbor->ago == 0 || neighbor->lastcall != my.built_at || neighbor->ncalls != my.builds) {
+    ++my.list;
+    my.neighbors.clear();
+    my.first_neighbor.clear();
+    for (int k = 0; k < list->inum; ++k) {
+      my.neighbors.push_back(list->numneigh[list->ilist[k]]);
+      my.first_neighbor.push_back(list->firstneigh[list->ilist[k]]);
+    }
+  }
   my.built_at = neighbor->lastcall;
   my.builds = neighbor->ncalls;
 
@@ -433,8 +445,8 @@ void PairDeepMD::predict(bool peratom)
   in.type = my.type.data();
   in.n_centres = list->inum;
   in.centre = list->ilist;
-  in.n_neighbors = list->numneigh;
-  in.neighbors = list->firstneigh;
+  in.n_neighbors = my.neighbors.data();
+  in.neighbors = my.first_neighbor.data();
   in.neighbor_mask = NEIGHMASK;
   if (my.model().dim_fparam() > 0) frame_parameters();
   if (my.model().dim_aparam() > 0) atomic_parameters();
