@@ -303,7 +303,7 @@ def make_model_devi(
     frequency, atomic, relative, relative_v
         As in `calc_model_devi`.
     real_error
-        Compare with the systems' force and virial labels.
+        Compare with the systems' force and virial labels; nan stands where a virial has none.
 
     Raises
     ------
@@ -355,9 +355,10 @@ def _of_system(
     data = DeepmdSystem(
         path, first.get_type_map(), set_prefix, labels, first.get_dim_fparam(), first.get_dim_aparam()
     )
-    for label in labels:
-        if data.found(label) < 1.0:
-            raise InputError(f"--real_error needs {label} labels of all frames", path)
+    if real_error and data.found("force") < 1.0:
+        raise InputError("--real_error needs force labels of all frames", path)
+    if real_error and data.found("virial") < 1.0:
+        log.warning("%s: frames without a virial label have nan in the columns of the virial", path)
     step = max(1, _ATOMS_AT_ONCE // data.n_atoms)
     groups = [
         (index, np.arange(begin, min(begin + step, size)))
@@ -369,7 +370,12 @@ def _of_system(
         values = data.read(index, frames)
         real = None
         if real_error:
-            real = {"force": values["force"], "virial": values["virial"] / data.n_atoms}
+            virial = (
+                values["virial"] / data.n_atoms
+                if values["find_virial"]
+                else np.full((len(frames), 9), np.nan)
+            )
+            real = {"force": values["force"], "virial": virial}
         try:
             given = {name: values[name] for name in ("fparam", "aparam")}
             arrays = (values["coord"], values["box"], data.types)

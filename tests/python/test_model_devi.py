@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """dp model-devi and calc_model_devi: numbers, the table, options, refusals."""
 
+import os
+
 import numpy as np
 import pytest
 from make_system import make_system
@@ -101,6 +103,12 @@ def test_options_of_the_command(files, system):
     labels = frames_of(system, "force").reshape(5, -1, 3), frames_of(system, "virial") / len(TYPES)
     wanted = expected(*predictions(files[:1], system), *labels)[:, :6]
     assert_close(np.loadtxt("model_devi.out")[:, 1:], wanted, relative=1e-6)
+    os.remove("data/set.001/virial.npy")
+    assert dp("model-devi", "-m", files[0], "-s", "data", "--real_error") == 0
+    found = np.loadtxt("model_devi.out")[:, 1:]
+    assert np.isnan(found[3:, :3]).all()  # nothing to compare with
+    assert_close(found[:, 3:], wanted[:, 3:], relative=1e-6)
+    assert_close(found[:3], wanted[:3], relative=1e-6)
 
 
 def test_several_systems_stand_one_below_the_other(files, system):
