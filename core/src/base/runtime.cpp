@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "base/runtime.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -15,6 +17,8 @@ namespace dpcore {
 namespace {
 
 std::atomic<int> wanted_threads{0};  // 0: as Kokkos finds
+// After fork() the child has none of the threads of OpenMP, which would wait for them for ever: it works alone.
+std::atomic<bool> forked{false};
 
 }  // namespace
 
@@ -26,14 +30,16 @@ void ensure_runtime() {
     settings.set_disable_warnings(true);
     if (wanted_threads > 0) settings.set_num_threads(wanted_threads);
     Kokkos::initialize(settings);
+    if constexpr (kExecOnHost) pthread_atfork(nullptr, nullptr, [] { forked = true; });
     std::atexit([] {
-      if (Kokkos::is_initialized() && !Kokkos::is_finalized()) Kokkos::finalize();
+      if (!forked && Kokkos::is_initialized() && !Kokkos::is_finalized()) Kokkos::finalize();
     });
   });
 }
 
 int n_workers() {
   if constexpr (!kExecOnHost) return 1;
+  if (forked) return 1;
   const int threads = Kokkos::DefaultHostExecutionSpace().concurrency();
   return wanted_threads > 0 ? std::min<int>(wanted_threads, threads) : threads;
 }
@@ -48,8 +54,8 @@ void run_workers(int n, const std::function<void(int)>& body) {
       failed[static_cast<std::size_t>(worker)] = std::current_exception();
     }
   };
-  if (n == 1) {
-    guarded(0);
+  if (n == 1 || forked) {
+    for (int worker = 0; worker < n; ++worker) guarded(worker);
   } else {
     using Host = Kokkos::DefaultHostExecutionSpace;
     using Policy = Kokkos::RangePolicy<Host, Kokkos::Schedule<Kokkos::Static>>;
