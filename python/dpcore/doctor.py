@@ -50,8 +50,10 @@ def run(args: argparse.Namespace) -> int:
     """Entry point of the command line."""
     facts, rows = examine()
     if args.json:
+        from dpcore.modelfile import without_nan
+
         content = {"facts": facts, "clients": [{**vars(row), "state": row.state} for row in rows]}
-        print(json.dumps(content, indent=2))
+        print(json.dumps(without_nan(content), indent=2))
     else:
         width = max(map(len, facts)) + 2
         for name, value in facts.items():

@@ -70,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"limit: {limit:g} eV, eV/A ({why})")
     if args.json is not None:
         from dpcore.atomic_write import write_text
+        from dpcore.modelfile import without_nan
 
-        content = {"limit": limit, "clients": [vars(row) for row in rows]}
+        content = without_nan({"limit": limit, "clients": [vars(row) for row in rows]})
         write_text(args.json, json.dumps(content, indent=2) + "\n")
     bad = [row.client for row in rows if row.failed]
     if bad:
@@ -130,7 +131,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="dp_verify_") as scratch:
         path = _readable_by_all(file, Path(scratch))
         all_frames = _frames(file, system, frames, set_prefix)
-        for number, frame in enumerate(progress(all_frames, "verifying")):
+        for name, frame in progress(all_frames, "verifying"):
             reference = None
             for client, row in zip(chosen, rows):
                 folder = Path(scratch, client.module)
@@ -141,7 +142,9 @@ def verify(
                 else:
                     result = row.evaluate(client, path, frame, folder)
                 if result is not None:
-                    row.add(differences(result, reference), limit, f"frame {number}")
+                    row.add(differences(result, reference), limit, name)
+    if not rows[0].frames:
+        raise InputError("holds no frames", system)
     return rows, limit, why
 
 
@@ -178,9 +181,12 @@ def random_frame(file: ModelFile) -> Frame:
     return frame
 
 
-def _frames(file: ModelFile, system: str | Path | None, count: int, set_prefix: str) -> Iterator[Frame]:
+def _frames(
+    file: ModelFile, system: str | Path | None, count: int, set_prefix: str
+) -> Iterator[tuple[str, Frame]]:
+    """What to evaluate, and what to call it."""
     if system is None:
-        yield random_frame(file)
+        yield "the random atoms", random_frame(file)
         return
     from dpcore.data import DeepmdSystem, expand_systems
 
@@ -196,14 +202,10 @@ def _frames(file: ModelFile, system: str | Path | None, count: int, set_prefix: 
                 cell, fparam, aparam = (
                     None if values[key] is None else values[key][k] for key in ("box", "fparam", "aparam")
                 )
-                yield Frame(
-                    names,
-                    coord.reshape(-1, 3),
-                    None if cell is None else cell.reshape(3, 3),
-                    data.types,
-                    fparam,
-                    None if aparam is None else aparam.reshape(data.n_atoms, -1),
-                )
+                cell = None if cell is None else cell.reshape(3, 3)
+                aparam = None if aparam is None else aparam.reshape(data.n_atoms, -1)
+                frame = Frame(names, coord.reshape(-1, 3), cell, data.types, fparam, aparam)
+                yield f"frame {k} of {data.set_path(index)}", frame
             if left == 0:
                 break
 

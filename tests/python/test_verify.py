@@ -143,12 +143,25 @@ MISTAKES = {
 }
 
 
+def test_the_frame_and_system_are_named(model, tmp_path, monkeypatch):
+    make_system(tmp_path / "a", sizes=(1, 2), types=(0, 1, 1, 0, 1, 1), keys=("coord", "box"))
+    count = iter(range(9))
+
+    def third_is_wrong(result):
+        return shifted_force(result) if next(count) == 2 else result
+
+    monkeypatch.setattr(c, "evaluate", seeded(third_is_wrong))
+    rows, _, _ = verify(model, tmp_path / "a", frames=9, clients=["c"])
+    assert rows[1].frames == 3 and rows[1].worst["force"] == pytest.approx(1e-9, rel=1e-3)
+    assert rows[1].note == f"force of frame 1 of {tmp_path / 'a' / 'set.001'} is off by 1.0e-09"
+
+
 @pytest.mark.parametrize("quantity", MISTAKES)
 def test_a_wrong_client_is_noticed(quantity, model, monkeypatch, capfd):
     monkeypatch.setattr(c, "evaluate", seeded(MISTAKES[quantity]))
     assert dp("verify", "-m", model, "-c", "C") == 1
     out, err = capfd.readouterr()
-    assert f"FAILED: {quantity} of frame 0 is off by" in out and "not the same numbers: C" in err
+    assert f"FAILED: {quantity} of the random atoms is off by" in out and "not the same numbers: C" in err
 
 
 def test_a_client_that_fails_is_told_with_its_message(model, monkeypatch, capfd):

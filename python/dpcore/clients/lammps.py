@@ -40,6 +40,7 @@ mass * 1.0
 pair_style deepmd {model} {keywords}
 pair_coeff * * {names}
 neighbor 1.0 bin
+neigh_modify one 20000 page 400000
 compute energies all pe/atom pair
 compute virials all centroid/stress/atom NULL virial
 compute virial all pressure NULL virial
