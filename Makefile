@@ -27,10 +27,10 @@ CONFIG := CMAKE_BUILD_TYPE=$(CMAKE_BUILD_TYPE) DPCORE_WERROR=$(DPCORE_WERROR) \
           $(if $(DPCORE_BACKEND),DPCORE_BACKEND=$(DPCORE_BACKEND)) \
           $(if $(DPCORE_NATIVE),DPCORE_NATIVE=$(DPCORE_NATIVE))
 
-.PHONY: help demo test build bench format lint wheel clean distclean FORCE
+.PHONY: help demo test build lammpstest bench format lint wheel clean distclean FORCE
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 demo: build  ## train, freeze and test a water model in about two minutes
 	@$(PY) examples/water/run_demo.py
@@ -42,19 +42,22 @@ build: $(BUILD)/.configured  ## set up what is missing and compile what changed
 	@cmake --build $(BUILD)
 	@cmake --install $(BUILD) --prefix "$$(cat $(BUILD)/.configured)" > /dev/null
 
+lammpstest: build  ## build pair_style deepmd into the LAMMPS source of Debian 12 and test it
+	@PYTHON="$(PY)" tools/test_lammps_source.sh build/lammps
+
 bench: build  ## run the benchmarks (BENCH=name chooses one script)
 	@scripts="$(if $(BENCH),benchmarks/$(BENCH).py,$$(ls benchmarks/bench_*.py))"; \
 	for script in $$scripts; do echo "== $$script"; $(PY) $$script; done
 
 format: $(VENV)/.dev  ## format C++ and Python sources
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' '*.h' | xargs -r $(VENV)/bin/clang-format -i
-	@$(VENV)/bin/ruff format python tests benchmarks examples
-	@$(VENV)/bin/ruff check --fix python tests benchmarks examples
+	@$(VENV)/bin/ruff format python tests benchmarks examples tools lammps_plugin
+	@$(VENV)/bin/ruff check --fix python tests benchmarks examples tools lammps_plugin
 
 lint: $(VENV)/.dev  ## check formatting and Python style without changing anything
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' '*.h' | xargs -r $(VENV)/bin/clang-format --dry-run -Werror
-	@$(VENV)/bin/ruff format --check python tests benchmarks examples
-	@$(VENV)/bin/ruff check python tests benchmarks examples
+	@$(VENV)/bin/ruff format --check python tests benchmarks examples tools lammps_plugin
+	@$(VENV)/bin/ruff check python tests benchmarks examples tools lammps_plugin
 
 wheel: $(VENV)/.ready  ## build a wheel for this machine into dist/
 	@$(PY) -m pip wheel --no-deps -w dist .

