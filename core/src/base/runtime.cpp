@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "base/runtime.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <vector>
+
+#include <pthread.h>
 
 #include "base/views.hpp"
 
@@ -17,7 +17,8 @@ namespace dpcore {
 namespace {
 
 std::atomic<int> wanted_threads{0};  // 0: as Kokkos finds
-// After fork() the child has none of the threads of OpenMP, which would wait for them for ever: it works alone.
+// After fork() the child has none of the threads of OpenMP, which would wait for them for ever: it works
+// alone.
 std::atomic<bool> forked{false};
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace dpcore {
 /// Start Kokkos unless the process already did; what we started is stopped when the process ends.
 void ensure_runtime();
 
-/// Number of host threads that run over tiles (see dpcore/runtime.h; 1 when the tiles run on a device, and in a process
-/// that was forked from one in which the threads had started).
+/// Number of host threads that run over tiles (see dpcore/runtime.h; 1 when the tiles run on a device, and in
+/// a process that was forked from one in which the threads had started).
 int n_workers();
 
 /// At most n workers from now on; before ensure_runtime() it also is the number of threads that are made.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// usage: evaluate MODEL < frame: one frame through dpcore::DeepPot. The frame and what comes out are numbers with spaces
-// between: n_atoms, n_cell (0 or 9), n_fparam, n_aparam; coord [n_atoms*3], cell, fparam, aparam, types [n_atoms] ->
-// energy, force, virial, atomic energies, atomic virials.
+// usage: evaluate MODEL < frame: one frame through dpcore::DeepPot. The frame and what comes out are numbers
+// with spaces between: n_atoms, n_cell (0 or 9), n_fparam, n_aparam; coord [n_atoms*3], cell, fparam, aparam,
+// types [n_atoms] -> energy, force, virial, atomic energies, atomic virials.
 #include <cstdio>
 #include <vector>
 
@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
     const auto n = numbers(4);
     const auto n_atoms = static_cast<std::size_t>(n[0]);
     const auto coord = numbers(3 * n_atoms), cell = numbers(static_cast<std::size_t>(n[1]));
-    const auto fparam = numbers(static_cast<std::size_t>(n[2])), aparam = numbers(static_cast<std::size_t>(n[3]));
+    const auto fparam = numbers(static_cast<std::size_t>(n[2])),
+               aparam = numbers(static_cast<std::size_t>(n[3]));
     const auto types = numbers(n_atoms);
     const std::vector<int> atype(types.begin(), types.end());
     double energy;
