@@ -13,7 +13,7 @@ endif()
 set(_dpcore_folder "${CMAKE_CURRENT_LIST_DIR}/DEEPMD")
 find_package(dpcore REQUIRED)
 set_property(GLOBAL APPEND PROPERTY PAIR "${_dpcore_folder}/pair_deepmd.h")  # one of LAMMPS' lists of styles
-file(GLOB _dpcore_sources "${_dpcore_folder}/*.cpp")
+file(GLOB _dpcore_sources CONFIGURE_DEPENDS "${_dpcore_folder}/*.cpp")
 
 function(_dpcore_add_to_lammps)
   target_sources(lammps PRIVATE ${_dpcore_sources})

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "dpcore/errors.h"
+#include <dpcore/errors.h>
 
 namespace dpcore_lammps {
 

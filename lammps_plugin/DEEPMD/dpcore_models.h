@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dpcore/model.h"
+#include <dpcore/model.h>
 
 namespace dpcore_lammps {
 

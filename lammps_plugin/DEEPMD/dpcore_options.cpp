@@ -6,7 +6,7 @@
 #include <functional>
 #include <map>
 
-#include "dpcore/errors.h"
+#include <dpcore/errors.h>
 
 namespace dpcore_lammps {
 

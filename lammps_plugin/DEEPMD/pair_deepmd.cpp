@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "pair_deepmd.h"
 
+#include <dpcore/runtime.h>
+#include <dpcore/version.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,10 +13,7 @@
 
 #include "atom.h"
 #include "comm.h"
-#include "compute.h"
-#include "domain.h"
 #include "error.h"
-#include "fix.h"
 #include "force.h"
 #include "input.h"
 #include "memory.h"
@@ -22,18 +22,10 @@
 #include "neighbor.h"
 #include "update.h"
 #include "utils.h"
-#if __has_include("fix_ttm.h")
-#include "fix_ttm.h"
-#define DPCORE_HAS_TTM
-#endif
-
-#include "dpcore/runtime.h"
-#include "dpcore/version.h"
-#include "dpcore_deviation.h"
 #include "dpcore_lammps_compat.h"
-#include "dpcore_models.h"
-#include "dpcore_options.h"
+#include "dpcore_parameters.h"
 #include "dpcore_types.h"
+#include "pair_deepmd_impl.h"
 
 using namespace LAMMPS_NS;
 using namespace dpcore_lammps;
@@ -54,71 +46,7 @@ double mass_unit(const std::string &units)
   return 1;
 }
 
-/// What an exception says, beginning with where it comes from.
-std::string message(const std::exception &e)
-{
-  const std::string text = e.what(), where = "pair_style deepmd: ";
-  return text.rfind("pair_", 0) == 0 ? text : where + text;
-}
-
-Compute *find_compute(Modify *modify, const std::string &id)
-{
-  for (int i = 0; i < modify->ncompute; ++i)
-    if (id == modify->compute[i]->id) return modify->compute[i];
-  throw dpcore::Error("pair_style deepmd: there is no compute with ID '" + id + "'");
-}
-
-Fix *find_fix(Modify *modify, const std::string &id)
-{
-  for (int i = 0; i < modify->nfix; ++i)
-    if (id == modify->fix[i]->id) return modify->fix[i];
-  throw dpcore::Error("pair_style deepmd: there is no fix with ID '" + id + "'");
-}
-
-#ifdef DPCORE_HAS_TTM
-/// Electron temperatures of fix ttm, which it keeps to itself and its children.
-struct Ttm : FixTTM {
-  static double at(const FixTTM *fix, const double *x, const Domain *domain)
-  {
-    const int FixTTM::*size[3] = {&Ttm::nxgrid, &Ttm::nygrid, &Ttm::nzgrid};
-    int node[3];
-    for (int d = 0; d < 3; ++d) {
-      const int n = fix->*size[d];
-      node[d] = static_cast<int>(std::floor((x[d] - domain->boxlo[d]) / domain->prd[d] * n)) % n;
-      if (node[d] < 0) node[d] += n;
-    }
-    double ***FixTTM::*temperature = &Ttm::T_electron;
-    double ***grid = fix->*temperature;
-    return grid[node[0]][node[1]][node[2]];
-  }
-};
-#endif
-
 }    // namespace
-
-struct PairDeepMD::Impl {
-  Options options;
-  std::vector<LoadedModel> models;
-  std::vector<std::string> names;    // of pair_coeff
-  std::vector<int> model_type;       // of LAMMPS type t+1
-  double cutoff = 0;                 // LAMMPS' units
-  double length = 1, energy = 1;     // of 1 A and 1 eV in LAMMPS' units
-  bool restarted = false, warned = false;
-  DeviationFile file;
-
-  // of one step
-  std::vector<int> type;             // [nlocal+nghost] of the model
-  std::vector<double> coord;         // where LAMMPS' unit is not A
-  std::vector<double> fparam, aparam;
-  dpcore::Neighborhood atoms;
-  long list = 0;                     // counts neighbour lists
-  std::vector<int> neighbors;              // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
-  std::vector<const int *> first_neighbor;
-  bigint built_at = -1, builds = -1;
-  std::vector<std::vector<double>> force;    // of each model [nall*3], for the deviation
-
-  const dpcore::Model &model() const { return models.front().model; }
-};
 
 /* ---------------------------------------------------------------------- */
 
@@ -175,27 +103,17 @@ void PairDeepMD::settings(int narg, char **arg)
     my.models.clear();
     my.models = load_models(my.options.models, world);
 
-    const auto given = [](int n, const char *what, std::size_t fixed, bool from) {
-      if (n == 0 && (fixed > 0 || from))
-        throw dpcore::Error(std::string("pair_style deepmd: the model takes no ") + what);
-      if (n > 0 && !from && fixed != static_cast<std::size_t>(n))
-        throw dpcore::Error(std::string("pair_style deepmd: the model needs ") + std::to_string(n) + " " + what + ", got " +
-                            std::to_string(fixed));
-    };
-    const Options &o = my.options;
-    given(my.model().dim_fparam(), "frame parameters (fparam, fparam_from_compute, fparam_from_fix)", o.fparam.size(),
-          !o.fparam_compute.empty() || !o.fparam_fix.empty());
-    given(my.model().dim_aparam(), "atomic parameters (aparam, aparam_from_compute, ttm)", o.aparam.size(),
-          !o.aparam_compute.empty() || !o.ttm_fix.empty());
+    check_parameters(my.options, my.model().dim_fparam(), my.model().dim_aparam());
     std::string failed;
     try {
-      if (my.models.size() > 1 && o.out_freq > 0 && comm->me == 0) my.file.open(o.out_file, my.restarted, o.atomic);
+      if (my.models.size() > 1 && my.options.out_freq > 0 && comm->me == 0)
+        my.file.open(my.options.out_file, my.restarted, my.options.atomic);
     } catch (const dpcore::Error &e) {
       failed = e.what();
     }
     agree(failed, world);
   } catch (const std::exception &e) {
-    error->all(FLERR, message(e));
+    error->all(FLERR, message_of(e));
   }
 
   comm_reverse = my.models.size() > 1 ? 3 * static_cast<int>(my.models.size()) : 0;
@@ -230,7 +148,7 @@ void PairDeepMD::coeff(int narg, char **arg)
     try {
       my.model_type = types_from_names(my.names, static_cast<std::size_t>(atom->ntypes), my.model().type_map());
     } catch (const std::exception &e) {
-      error->all(FLERR, message(e));
+      error->all(FLERR, message_of(e));
     }
   }
   allocate();
@@ -305,20 +223,9 @@ void PairDeepMD::init_style()
   my.cutoff = my.model().rcut() * my.length;
   try {
     map_types();
-    if (!my.options.fparam_compute.empty()) find_compute(modify, my.options.fparam_compute);
-    if (!my.options.fparam_fix.empty()) find_fix(modify, my.options.fparam_fix);
-    if (!my.options.aparam_compute.empty()) find_compute(modify, my.options.aparam_compute);
-    if (!my.options.ttm_fix.empty()) {
-#ifdef DPCORE_HAS_TTM
-      if (dynamic_cast<FixTTM *>(find_fix(modify, my.options.ttm_fix)) == nullptr)
-        throw dpcore::Error("pair_style deepmd: fix " + my.options.ttm_fix + " is not of style ttm");
-#else
-      throw dpcore::Error("pair_style deepmd: ttm: this plugin was built without LAMMPS' fix_ttm.h; build LAMMPS with the "
-                          "package folder of dpcore, or use aparam_from_compute");
-#endif
-    }
+    check_sources(my.options, modify);
   } catch (const std::exception &e) {
-    error->all(FLERR, message(e));
+    error->all(FLERR, message_of(e));
   }
   check_bonds();
   my.built_at = -1;
@@ -347,67 +254,6 @@ void *PairDeepMD::extract(const char *name, int &dim)
 }
 
 void PairDeepMD::read_restart(FILE *) { impl->restarted = true; }
-
-/* ---------------------------------------------------------------------- */
-
-void PairDeepMD::frame_parameters()
-{
-  Impl &my = *impl;
-  const auto n = static_cast<std::size_t>(my.model().dim_fparam());
-  my.fparam = my.options.fparam;
-  if (!my.options.fparam_compute.empty()) {
-    Compute *c = find_compute(modify, my.options.fparam_compute);
-    my.fparam.assign(n, 0);
-    if (n == 1 && c->scalar_flag) {
-      if (c->invoked_scalar != update->ntimestep) c->compute_scalar();
-      my.fparam[0] = c->scalar;
-    } else if (c->vector_flag && c->size_vector >= 0 && static_cast<std::size_t>(c->size_vector) == n) {
-      if (c->invoked_vector != update->ntimestep) c->compute_vector();
-      std::copy(c->vector, c->vector + n, my.fparam.begin());
-    } else {
-      throw dpcore::Error("pair_style deepmd: compute " + my.options.fparam_compute + " gives no " +
-                          (n == 1 ? "number" : "vector of " + std::to_string(n) + " numbers") + " for fparam");
-    }
-  } else if (!my.options.fparam_fix.empty()) {
-    Fix *f = find_fix(modify, my.options.fparam_fix);
-    my.fparam.assign(n, 0);
-    if (n == 1 && f->scalar_flag) {
-      my.fparam[0] = f->compute_scalar();
-    } else if (f->vector_flag && f->size_vector >= 0 && static_cast<std::size_t>(f->size_vector) == n) {
-      for (std::size_t k = 0; k < n; ++k) my.fparam[k] = f->compute_vector(static_cast<int>(k));
-    } else {
-      throw dpcore::Error("pair_style deepmd: fix " + my.options.fparam_fix + " gives no " +
-                          (n == 1 ? "number" : "vector of " + std::to_string(n) + " numbers") + " for fparam");
-    }
-  }
-}
-
-void PairDeepMD::atomic_parameters()
-{
-  Impl &my = *impl;
-  const auto n = static_cast<std::size_t>(my.model().dim_aparam());
-  const auto nlocal = static_cast<std::size_t>(atom->nlocal);
-  my.aparam.resize(n * nlocal);
-  if (!my.options.aparam.empty()) {
-    for (std::size_t i = 0; i < nlocal; ++i)
-      for (std::size_t k = 0; k < n; ++k) my.aparam[i * n + k] = my.options.aparam[k];
-  } else if (!my.options.aparam_compute.empty()) {
-    Compute *c = find_compute(modify, my.options.aparam_compute);
-    if (!c->peratom_flag || static_cast<std::size_t>(std::max(1, c->size_peratom_cols)) != n)
-      throw dpcore::Error("pair_style deepmd: compute " + my.options.aparam_compute + " does not give the " +
-                          std::to_string(n) + " numbers for each atom that the model needs as aparam");
-    if (c->invoked_peratom != update->ntimestep) c->compute_peratom();
-    for (std::size_t i = 0; i < nlocal; ++i)
-      for (std::size_t k = 0; k < n; ++k)
-        my.aparam[i * n + k] = c->size_peratom_cols == 0 ? c->vector_atom[i] : c->array_atom[i][k];
-  } else {
-#ifdef DPCORE_HAS_TTM
-    if (n != 1) throw dpcore::Error("pair_style deepmd: ttm gives one atomic parameter, the model needs " + std::to_string(n));
-    const auto *fix = dynamic_cast<FixTTM *>(find_fix(modify, my.options.ttm_fix));
-    for (std::size_t i = 0; i < nlocal; ++i) my.aparam[i] = Ttm::at(fix, atom->x[i], domain);
-#endif
-  }
-}
 
 /* ----------------------------------------------------------------------
    the atoms of this step, and the prediction of the first model
@@ -448,8 +294,9 @@ void PairDeepMD::predict(bool peratom)
   in.n_neighbors = my.neighbors.data();
   in.neighbors = my.first_neighbor.data();
   in.neighbor_mask = NEIGHMASK;
-  if (my.model().dim_fparam() > 0) frame_parameters();
-  if (my.model().dim_aparam() > 0) atomic_parameters();
+  const int nf = my.model().dim_fparam(), na = my.model().dim_aparam();
+  if (nf > 0) my.fparam = frame_parameters(my.options, nf, modify, update->ntimestep);
+  if (na > 0) atomic_parameters(my.options, na, modify, atom, domain, update->ntimestep, my.aparam);
   in.fparam = my.fparam.data();
   in.aparam = my.aparam.data();
 
@@ -474,7 +321,7 @@ void PairDeepMD::compute(int eflag, int vflag)
   try {
     predict(peratom);
   } catch (const std::exception &e) {
-    error->one(FLERR, message(e));
+    error->one(FLERR, message_of(e));
   }
   const dpcore::Prediction &out = my.models.front().prediction;
   const double e_factor = scale[1][1] * my.energy, f_factor = e_factor / my.length;
@@ -501,94 +348,9 @@ void PairDeepMD::compute(int eflag, int vflag)
     try {
       deviation();
     } catch (const std::exception &e) {
-      error->one(FLERR, message(e));
+      error->one(FLERR, message_of(e));
     }
   }
-}
-
-/* ----------------------------------------------------------------------
-   evaluate the other models, and write how far they are from each other; in LAMMPS' units
-------------------------------------------------------------------------- */
-
-void PairDeepMD::deviation()
-{
-  Impl &my = *impl;
-  const auto nlocal = static_cast<std::size_t>(atom->nlocal);
-  const auto nall = nlocal + static_cast<std::size_t>(atom->nghost);
-  const Options &o = my.options;
-  std::vector<std::vector<double>> virials;
-  my.force.resize(my.models.size());
-  for (std::size_t k = 0; k < my.models.size(); ++k) {
-    LoadedModel &m = my.models[k];
-    if (k > 0) {
-      my.atoms.rebuilt = m.list != my.list;
-      m.model.predict(my.atoms, false, m.session, m.prediction);
-      m.list = my.list;
-    }
-    my.force[k].resize(3 * nall);
-    for (std::size_t i = 0; i < 3 * nall; ++i) my.force[k][i] = m.prediction.force[i] * my.energy / my.length;
-    std::vector<double> total(9);
-    MPI_Allreduce(m.prediction.virial.data(), total.data(), 9, MPI_DOUBLE, MPI_SUM, world);
-    for (auto &v : total) v *= my.energy / static_cast<double>(std::max<bigint>(1, atom->natoms));
-    virials.push_back(total);
-  }
-  reverse_comm(comm, static_cast<Pair *>(this), Newer());
-
-  std::vector<const double *> forces;
-  for (const auto &f : my.force) forces.push_back(f.data());
-  const std::vector<double> mine = force_deviation(forces, nlocal, o.relative_force, o.epsilon_force);
-  double largest = 0, smallest = HUGE_VAL, sum = 0;
-  for (const double d : mine) {
-    largest = std::max(largest, d);
-    smallest = std::min(smallest, d);
-    sum += d;
-  }
-  Spread spread;
-  MPI_Reduce(&largest, &spread.max, 1, MPI_DOUBLE, MPI_MAX, 0, world);
-  MPI_Reduce(&smallest, &spread.min, 1, MPI_DOUBLE, MPI_MIN, 0, world);
-  MPI_Reduce(&sum, &spread.mean, 1, MPI_DOUBLE, MPI_SUM, 0, world);
-  if (atom->natoms > 0) spread.mean /= static_cast<double>(atom->natoms);
-  else spread.min = 0;
-
-  std::vector<double> atoms;
-  if (o.atomic) {    // in the order of atom IDs
-    const int count = atom->nlocal;
-    std::vector<int> counts(static_cast<std::size_t>(comm->nprocs)), first(counts.size());
-    MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, world);
-    int n = 0;
-    for (std::size_t r = 0; r < counts.size(); ++r) {
-      first[r] = n;
-      n += counts[r];
-    }
-    const auto total = comm->me == 0 ? static_cast<std::size_t>(n) : 0;
-    std::vector<double> values(total);
-    std::vector<tagint> tags(total);
-    MPI_Gatherv(mine.data(), count, MPI_DOUBLE, values.data(), counts.data(), first.data(), MPI_DOUBLE, 0, world);
-    MPI_Gatherv(atom->tag, count, MPI_LMP_TAGINT, tags.data(), counts.data(), first.data(), MPI_LMP_TAGINT, 0, world);
-    std::vector<std::pair<tagint, double>> sorted(total);
-    for (std::size_t i = 0; i < total; ++i) sorted[i] = {tags[i], values[i]};
-    std::sort(sorted.begin(), sorted.end());
-    for (const auto &item : sorted) atoms.push_back(item.second);
-  }
-  if (comm->me == 0)
-    my.file.row(update->ntimestep, virial_deviation(virials, o.relative_virial, o.epsilon_virial), spread, atoms);
-}
-
-int PairDeepMD::pack_reverse_comm(int n, int first, double *buf)
-{
-  int m = 0;
-  for (int i = first; i < first + n; ++i)
-    for (const auto &f : impl->force)
-      for (int d = 0; d < 3; ++d) buf[m++] = f[static_cast<std::size_t>(3 * i + d)];
-  return m;
-}
-
-void PairDeepMD::unpack_reverse_comm(int n, int *owners, double *buf)
-{
-  int m = 0;
-  for (int i = 0; i < n; ++i)
-    for (auto &f : impl->force)
-      for (int d = 0; d < 3; ++d) f[static_cast<std::size_t>(3 * owners[i] + d)] += buf[m++];
 }
 
 double PairDeepMD::memory_usage()

@@ -25,6 +25,8 @@ namespace LAMMPS_NS {
 
 class PairDeepMD : public Pair {
  public:
+  struct Impl;    // keeps dpcore's headers out of LAMMPS' own sources
+
   explicit PairDeepMD(class LAMMPS *);
   ~PairDeepMD() override;
   void settings(int, char **) override;
@@ -40,7 +42,6 @@ class PairDeepMD : public Pair {
   double memory_usage() override;
 
  private:
-  struct Impl;    // keeps dpcore's headers out of LAMMPS' own sources
   std::unique_ptr<Impl> impl;
   double **scale;    // of fix adapt: factor of energies, forces and virials; [1][1] is used
 
@@ -48,8 +49,6 @@ class PairDeepMD : public Pair {
   void map_types();
   void check_bonds();
   void predict(bool peratom);
-  void frame_parameters();
-  void atomic_parameters();
   void deviation();
 };
 

@@ -122,11 +122,23 @@ def test_public_headers_are_plain():
             assert own or (bracket == "<" and STANDARD.match(header)), f"{path.name}: {header}"
 
 
+# headers of LAMMPS, which its own style includes with quotes
+LAMMPS = {
+    f"{name}.h"
+    for name in (
+        "atom comm compute domain error fix fix_ttm force input lammps lmptype memory modify neigh_list neigh_request "
+        "neighbor pair update utils variable"
+    ).split()
+}
+
+
 @pytest.mark.parametrize("client", ["bindings", "lammps_plugin", "ipi_driver"])
 def test_clients_use_the_public_headers_only(client):
     for path in sources(ROOT / client, ".cpp", ".hpp", ".h"):
         own = {p.name for p in path.parent.iterdir()}
         for bracket, header in includes(path):
+            if bracket == '"' and header in LAMMPS and client == "lammps_plugin":
+                continue
             if bracket == '"':
                 assert header in own, f"{path.relative_to(ROOT)}: {header}"
             else:

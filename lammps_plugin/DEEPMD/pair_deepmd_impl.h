@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// What PairDeepMD keeps; not in its header, so that LAMMPS' own sources see no header of dpcore.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "dpcore_deviation.h"
+#include "dpcore_models.h"
+#include "dpcore_options.h"
+#include "pair_deepmd.h"
+
+namespace LAMMPS_NS {
+
+struct PairDeepMD::Impl {
+  dpcore_lammps::Options options;
+  std::vector<dpcore_lammps::LoadedModel> models;
+  std::vector<std::string> names;    // of pair_coeff
+  std::vector<int> model_type;       // of LAMMPS type t+1
+  double cutoff = 0;                 // LAMMPS' units
+  double length = 1, energy = 1;     // of 1 A and 1 eV in LAMMPS' units
+  bool restarted = false, warned = false;
+  dpcore_lammps::DeviationFile file;
+
+  // of one step
+  std::vector<int> type;             // [nlocal+nghost] of the model
+  std::vector<double> coord;         // where LAMMPS' unit is not A
+  std::vector<double> fparam, aparam;
+  dpcore::Neighborhood atoms;
+  long list = 0;                     // counts neighbour lists
+  std::vector<int> neighbors;              // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
+  std::vector<const int *> first_neighbor;
+  bigint built_at = -1, builds = -1;
+  std::vector<std::vector<double>> force;    // of each model [nall*3], for the deviation
+
+  const dpcore::Model &model() const { return models.front().model; }
+};
+
+/// What an exception says, beginning with where it comes from.
+inline std::string message_of(const std::exception &e)
+{
+  const std::string text = e.what();
+  return text.rfind("pair_", 0) == 0 ? text : "pair_style deepmd: " + text;
+}
+
+}    // namespace LAMMPS_NS
