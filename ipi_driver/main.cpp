@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // dp_ipi: a client of i-PI that evaluates a model.
 //
-// Exit code 0: the server said EXIT or has gone; 1: it cannot go on, the message says why; 2: the command line is wrong;
-// 128 + n: signal n.
-#include <signal.h>
-#include <unistd.h>
-
+// Exit code 0: the server said EXIT or has gone; 1: it cannot go on, the message says why; 2: the command
+// line is wrong; 128 + n: signal n.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
+
+#include <signal.h>
+#include <unistd.h>
 
 #include <dpcore/model.h>
 #include <dpcore/version.h>
@@ -40,8 +40,9 @@ void set_signals() {
   ::sigaction(SIGPIPE, &action, nullptr);
 }
 
-/// GNU's OpenMP lets threads spin for milliseconds at the end of every parallel loop, unless it is told otherwise before main()
-/// begins: hence a second start. Clients share the cores with i-PI and with each other.
+/// GNU's OpenMP lets threads spin for milliseconds at the end of every parallel loop, unless it is told
+/// otherwise before main() begins: hence a second start. Clients share the cores with i-PI and with each
+/// other.
 void calm_threads(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "2000", 1);
@@ -51,7 +52,9 @@ void calm_threads(char** argv) {
 /// Whether the model needs what i-PI does not send.
 void check_parameters(const Model& model, const std::string& path) {
   const auto refuse = [&](int n, const std::string& kind) {
-    if (n > 0) throw Error(path + ": the model needs " + std::to_string(n) + " " + kind + " parameter(s); i-PI has none to send");
+    if (n > 0)
+      throw Error(path + ": the model needs " + std::to_string(n) + " " + kind +
+                  " parameter(s); i-PI has none to send");
   };
   refuse(model.dim_fparam(), "frame");
   refuse(model.dim_aparam(), "atomic");
@@ -66,11 +69,13 @@ int run(int argc, char** argv) {
   const Model model = Model::read(options.model);
   check_parameters(model, options.model);
   std::string conflict;
-  const auto types = read_types(options.structure, known_names(options.atom_type, model.type_map(), conflict));
+  const auto types =
+      read_types(options.structure, known_names(options.atom_type, model.type_map(), conflict));
   if (!conflict.empty()) say("warning: " + conflict);
 
   const auto stream = connect_to(options.address, options.wait, say);
-  say("connected to " + options.address.text() + "; " + std::to_string(types.size()) + " atoms, model " + options.model);
+  say("connected to " + options.address.text() + "; " + std::to_string(types.size()) + " atoms, model " +
+      options.model);
 
   bool warned = false;
   const auto evaluate = [&](const Structures& structures) {
@@ -84,22 +89,26 @@ int run(int argc, char** argv) {
     Prediction result = model.predict(frames);
     if (result.overflow_atoms > 0 && !warned) {
       warned = true;
-      say("warning: " + std::to_string(result.overflow_atoms) + " atom(s) have more neighbours of a type than the model's sel, by up to " +
-          std::to_string(result.overflow_worst) + ": the farthest are left out, and energies are not smooth there. A model with a "
+      say("warning: " + std::to_string(result.overflow_atoms) +
+          " atom(s) have more neighbours of a type than the model's sel, by up to " +
+          std::to_string(result.overflow_worst) +
+          ": the farthest are left out, and energies are not smooth there. A model with a "
           "larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once.)");
     }
     if (options.verbose) {
       const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
       char line[80];
       for (const double energy : result.energy) {
-        std::snprintf(line, sizeof(line), "energy %.9f eV, %.1f ms", energy, time.count() / structures.n_frames);
+        std::snprintf(line, sizeof(line), "energy %.9f eV, %.1f ms", energy,
+                      time.count() / structures.n_frames);
         say(line);
       }
     }
     return result;
   };
 
-  Client client(*stream, static_cast<int>(types.size()), options.structure, evaluate, options.verbose ? Log(say) : Log());
+  Client client(*stream, static_cast<int>(types.size()), options.structure, evaluate,
+                options.verbose ? Log(say) : Log());
   std::string end = "the server says EXIT";
   try {
     client.run();

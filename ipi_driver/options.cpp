@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "options.hpp"
 
-#include <getopt.h>
-
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+
+#include <getopt.h>
 
 #include <nlohmann/json.hpp>
 
@@ -33,7 +33,7 @@ Energies, forces and virials for i-PI with a Deep Potential model. Start i-PI fi
   -a, --address NAME          host on which i-PI runs, or name of the unix socket
                               (default: localhost)
   -p, --port NUMBER           port of the Internet socket
-  -S, --sockets_prefix TEXT   beginning of the path of the unix socket (default: /tmp/ipi_)
+  -S, --sockets_prefix TEXT   begin of the path of the unix socket (default: /tmp/ipi_)
   -w, --wait SECONDS          how long to try if the server is not there (default: 60)
   -v, --verbose               tell every message and every energy
   -h, --help                  show this and exit
@@ -44,8 +44,8 @@ FILE.json has the same under the keys of DeePMD-kit's manual; options stand over
   {"verbose": false, "use_unix": true, "port": 31415, "host": "localhost",
    "graph_file": "water.dp", "coord_file": "conf.xyz", "atom_type": {"OW": 0, "HW": 1}}
 
-and "sockets_prefix" and "wait" if needed. OMP_NUM_THREADS is the number of threads: with
-several clients on one machine, the number of its cores divided by that of the clients.
+and "sockets_prefix" and "wait" if needed. OMP_NUM_THREADS is the number of threads:
+with several clients on one machine, its cores divided by the number of clients.
 
   dp_ipi -m water.dp -c conf.xyz -u -a water
   dp_ipi -m water.dp -c conf.xyz -a node17 -p 31415
@@ -93,7 +93,8 @@ void read_file(const std::string& path, Options& options) {
   } catch (const Json::parse_error& error) {
     throw Error(path + ": not JSON: " + error.what());
   }
-  if (!input.is_object()) throw Error(path + ": expected an object {...} with keys, got " + input.dump().substr(0, 60));
+  if (!input.is_object())
+    throw Error(path + ": expected an object {...} with keys, got " + input.dump().substr(0, 60));
   for (const auto& [name, value] : input.items()) {
     const Key* found = nullptr;
     std::string names;
@@ -103,7 +104,8 @@ void read_file(const std::string& path, Options& options) {
     }
     if (found == nullptr) throw Error(path + ": unknown key \"" + name + "\"; the keys are " + names);
     if (!found->fits(value)) {
-      throw Error(path + ": " + name + ": expected " + found->expected + ", got " + value.dump().substr(0, 60));
+      throw Error(path + ": " + name + ": expected " + found->expected + ", got " +
+                  value.dump().substr(0, 60));
     }
     found->assign(value, options);
   }
@@ -136,7 +138,8 @@ std::map<std::string, int> types_of(const std::string& text) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string name = text.substr(begin, end - begin);
     if (name.empty() || name.find(' ') != std::string::npos || !types.emplace(name, type).second) {
-      throw UsageError("-t: expected the names of type 0, 1, ... with commas between, each once, got " + quoted(text.c_str()));
+      throw UsageError("-t: expected the names of type 0, 1, ... with commas between, each once, got " +
+                       quoted(text.c_str()));
     }
     begin = end + 1;
   }
@@ -162,7 +165,8 @@ Options read_options(int argc, char** argv) {
   constexpr const char* kShort = "m:c:t:ua:p:S:w:vhV";
   Options options;
 
-  // once for what ends the program and for the file, which stands below the options; getopt moves the file to the end
+  // once for what ends the program and for the file, which stands below the options; getopt moves the file to
+  // the end
   int letter;
   while ((letter = ::getopt_long(argc, argv, kShort, kLong, nullptr)) != -1) {
     if (letter == '?') throw UsageError("the command line is wrong; dp_ipi --help shows the options");
@@ -170,31 +174,55 @@ Options read_options(int argc, char** argv) {
     if (letter == 'V') options.text = "dp_ipi of dpcore " DPCORE_VERSION "\n";
     if (!options.text.empty()) return options;
   }
-  if (argc - optind > 1) throw UsageError("expected one JSON file at most, got " + quoted(argv[optind]) + " and " + quoted(argv[optind + 1]));
+  if (argc - optind > 1)
+    throw UsageError("expected one JSON file at most, got " + quoted(argv[optind]) + " and " +
+                     quoted(argv[optind + 1]));
   if (optind < argc) read_file(argv[optind], options);
 
   optind = 1;
   while ((letter = ::getopt_long(argc, argv, kShort, kLong, nullptr)) != -1) {
     switch (letter) {
-      case 'm': options.model = optarg; break;
-      case 'c': options.structure = optarg; break;
-      case 't': options.atom_type = types_of(optarg); break;
-      case 'u': options.address.use_unix = true; break;
-      case 'a': options.address.host = optarg; break;
-      case 'p': options.address.port = port_of(optarg); break;
-      case 'S': options.address.prefix = optarg; break;
-      case 'w': options.wait = seconds_of(optarg); break;
-      case 'v': options.verbose = true; break;
-      default: break;
+      case 'm':
+        options.model = optarg;
+        break;
+      case 'c':
+        options.structure = optarg;
+        break;
+      case 't':
+        options.atom_type = types_of(optarg);
+        break;
+      case 'u':
+        options.address.use_unix = true;
+        break;
+      case 'a':
+        options.address.host = optarg;
+        break;
+      case 'p':
+        options.address.port = port_of(optarg);
+        break;
+      case 'S':
+        options.address.prefix = optarg;
+        break;
+      case 'w':
+        options.wait = seconds_of(optarg);
+        break;
+      case 'v':
+        options.verbose = true;
+        break;
+      default:
+        break;
     }
   }
 
   const std::string more = ". dp_ipi --help shows an example";
-  if (options.model.empty()) throw UsageError("no model: give -m FILE, or \"graph_file\" in the JSON file" + more);
-  if (options.structure.empty()) throw UsageError("no names of atoms: give -c FILE.xyz, or \"coord_file\" in the JSON file" + more);
+  if (options.model.empty())
+    throw UsageError("no model: give -m FILE, or \"graph_file\" in the JSON file" + more);
+  if (options.structure.empty())
+    throw UsageError("no names of atoms: give -c FILE.xyz, or \"coord_file\" in the JSON file" + more);
   if (options.address.host.empty()) throw UsageError("-a: expected a name, got an empty text");
   if (!options.address.use_unix && options.address.port == 0) {
-    throw UsageError("no socket: give -p PORT or \"port\", or -u or \"use_unix\": true for a unix socket" + more);
+    throw UsageError("no socket: give -p PORT or \"port\", or -u or \"use_unix\": true for a unix socket" +
+                     more);
   }
   return options;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What the user wants: a JSON file with the keys of DeePMD-kit's dp_ipi, options of the command line, or both.
+// What the user wants: a JSON file with the keys of DeePMD-kit's dp_ipi, options of the command line, or
+// both.
 #pragma once
 
 #include <map>
@@ -16,7 +17,7 @@ struct Options {
   std::map<std::string, int> atom_type;  ///< types by name; the model's names hold besides
   double wait = 60;                      ///< s until a server must be there
   bool verbose = false;
-  std::string text;                      ///< of --help or --version, to be printed; nothing else is done then
+  std::string text;  ///< of --help or --version, to be printed; nothing else is done then
 };
 
 /// Options of the command line stand over the keys of the file. Throws UsageError or Error.

@@ -10,6 +10,7 @@ namespace dpcore::ipi {
 namespace {
 
 constexpr std::size_t kHeader = 12;
+constexpr int kMoment = 1;  // ms
 constexpr std::int32_t kLongestInit = 1 << 20, kLargestBatch = 1 << 16;
 constexpr const char* kExtras = "{}";  // no further properties; i-PI reads JSON here
 
@@ -42,10 +43,12 @@ std::size_t batch_size(const std::string& text) {
     begin = end + 1;
     if (part.compare(0, key.size() + 1, key + ":") != 0) continue;
     const std::string digits = part.substr(key.size() + 1);
-    const bool number = !digits.empty() && digits.size() < 9 && digits.find_first_not_of("0123456789") == std::string::npos;
+    const bool number =
+        !digits.empty() && digits.size() < 9 && digits.find_first_not_of("0123456789") == std::string::npos;
     const int value = number ? std::stoi(digits) : 0;
     if (value < 1 || value > kLargestBatch) {
-      throw Error("INIT: batch_size: expected 1 to " + std::to_string(kLargestBatch) + ", got \"" + digits + "\"");
+      throw Error("INIT: batch_size: expected 1 to " + std::to_string(kLargestBatch) + ", got \"" + digits +
+                  "\"");
     }
     return static_cast<std::size_t>(value);
   }
@@ -63,6 +66,7 @@ Client::Client(Stream& stream, int n_atoms, std::string source, Evaluate evaluat
 
 void Client::run() {
   for (;;) {
+    if (data_ == Data::structures && !stream_.has_more(kMoment)) evaluate();
     char header[kHeader];
     stream_.read(header, kHeader);
     const std::string name = name_of(header);
@@ -78,7 +82,8 @@ void Client::run() {
     } else if (name == "EXIT") {
       return;
     } else {
-      throw Error("unexpected header \"" + name + "\"; expected STATUS, INIT, POSDATA, GETFORCE or EXIT. Is the server i-PI, or "
+      throw Error("unexpected header \"" + name +
+                  "\"; expected STATUS, INIT, POSDATA, GETFORCE or EXIT. Is the server i-PI, or "
                   "a program that speaks its protocol?");
     }
   }
@@ -106,19 +111,23 @@ void Client::send_status() {
 void Client::read_init() {
   const auto bead = read_value<std::int32_t>(), n = read_value<std::int32_t>();
   if (n < 0 || n > kLongestInit) {
-    throw Error("INIT: expected a text of 0 to " + std::to_string(kLongestInit) + " bytes, got " + std::to_string(n));
+    throw Error("INIT: expected a text of 0 to " + std::to_string(kLongestInit) + " bytes, got " +
+                std::to_string(n));
   }
   std::string text(static_cast<std::size_t>(n), ' ');
   if (n > 0) stream_.read(&text[0], text.size());
   batch_ = batch_size(text);
   initialized_ = true;
-  if (trace_) trace_("bead " + std::to_string(bead) + ", " + std::to_string(batch_) + " structure(s) at once");
+  if (trace_)
+    trace_("bead " + std::to_string(bead) + ", " + std::to_string(batch_) + " structure(s) at once");
 }
 
 void Client::refuse_count(std::int32_t n) const {
-  std::string message = "POSDATA: got " + std::to_string(n) + " atoms, but " + source_ + " has " + std::to_string(n_atoms_);
+  std::string message =
+      "POSDATA: got " + std::to_string(n) + " atoms, but " + source_ + " has " + std::to_string(n_atoms_);
   if (n < 1 || n > 100000000) {
-    message += ". Is the server's socket of another kind, such as mode='shm' of i-PI? dp_ipi speaks unix and inet";
+    message +=
+        ". Is the server's socket of another kind, such as mode='shm' of i-PI? dp_ipi speaks unix and inet";
   } else {
     message += ". Both must describe the same atoms in the same order";
   }
@@ -171,7 +180,8 @@ void Client::send_results() {
   append(reply_, &n_atoms, 1);
   append(reply_, result_.force.data(), 3 * n_atoms_ * batch_);
   for (std::size_t f = 0; f < batch_; ++f) {
-    for (std::size_t d = 0; d < 9; ++d) virial[d] = result_.virial[9 * f + (d % 3) * 3 + d / 3] * kHartreePerEv;
+    for (std::size_t d = 0; d < 9; ++d)
+      virial[d] = result_.virial[9 * f + (d % 3) * 3 + d / 3] * kHartreePerEv;
     append(reply_, virial, 9);
   }
   for (std::size_t f = 0; f < batch_; ++f) {

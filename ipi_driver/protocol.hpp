@@ -5,8 +5,8 @@
 //
 //   from the server                                          answer
 //   STATUS                                                   NEEDINIT, READY or HAVEDATA
-//   INIT      int32 bead, int32 n, char[n]                   none; "batch_size:N" in the text announces N structures at once
-//   POSDATA   double h[9], hinv[9], int32 n_atoms,           none
+//   INIT      int32 bead, int32 n, char[n]                   none; "batch_size:N" in the text announces N
+//   structures at once POSDATA   double h[9], hinv[9], int32 n_atoms,           none
 //             double x[n_atoms, 3]
 //     if N>1  int32 n_atoms, N times h, hinv, then N times x
 //   GETFORCE                                                 FORCEREADY, double energy[N], int32 n_atoms,
@@ -14,12 +14,12 @@
 //                                                            N times int32 n, char[n]: a JSON text, here {}
 //   EXIT                                                     none; the end
 //
-// Columns of h are the cell vectors, and the virial is -dE/d(strain), transposed in the same way. i-PI always sends a cell, so
-// the system is always periodic.
+// Columns of h are the cell vectors, and the virial is -dE/d(strain), transposed in the same way. i-PI always
+// sends a cell, so the system is always periodic.
 //
-// Structures are evaluated when the message after POSDATA has been read, which i-PI sends without waiting. A client that is
-// killed in an evaluation then leaves nothing unread, and the server sees a closed connection; i-PI 3.3 hands its work to another
-// client after that, but stops for ever at a connection that is reset.
+// Where the message after POSDATA comes together with it, as from i-PI, it is read before the evaluation. A
+// client that is killed in an evaluation then leaves nothing unread, and the server sees a closed connection;
+// i-PI 3.3 hands its work to another client after that, but may stop for ever at a connection that is reset.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,8 @@ class Stream {
   virtual ~Stream() = default;
   virtual void read(void* data, std::size_t n_bytes) = 0;
   virtual void write(const void* data, std::size_t n_bytes) = 0;
+  /// Whether there is something to read within so many milliseconds.
+  virtual bool has_more(int milliseconds) = 0;
 };
 
 /// Structures of one message, ready for a model: A, rows are cell vectors.
@@ -61,8 +63,8 @@ class Client {
   /// n_atoms: of every structure; `source` names the file that says so. `trace` is told of every message.
   Client(Stream& stream, int n_atoms, std::string source, Evaluate evaluate, Log trace);
 
-  /// Answer until EXIT. Throws Closed where the connection ends without it, Error for what is not in the protocol, for another
-  /// number of atoms, and what `evaluate` throws.
+  /// Answer until EXIT. Throws Closed where the connection ends without it, Error for what is not in the
+  /// protocol, for another number of atoms, and what `evaluate` throws.
   void run();
 
   long n_structures() const { return n_structures_; }  ///< evaluated so far

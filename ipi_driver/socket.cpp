@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "socket.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -9,28 +17,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <fcntl.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cmath>
-#include <cstring>
-#include <thread>
-
 namespace dpcore::ipi {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kPause = 0.2;       // s between two tries
-constexpr double kLongestTry = 10;   // s for one try; packets to a wrong address may just vanish
-constexpr int kPatience = 100, kMostRests = 100000;  // ms to wait for more, pieces of 4 kB at the end of a connection
-constexpr int kProbeAfter = 60, kProbeEvery = 15, kProbes = 4;  // s, s: a server whose machine is gone is noticed
+constexpr double kPause = 0.2;      // s between two tries
+constexpr double kLongestTry = 10;  // s for one try; packets to a wrong address may just vanish
+constexpr int kPatience = 100,
+              kMostRests = 100000;  // ms to wait for more, pieces of 4 kB at the end of a connection
+constexpr int kProbeAfter = 60, kProbeEvery = 15,
+              kProbes = 4;  // s, s: a server whose machine is gone is noticed
 
 std::string reason(int code) { return std::strerror(code); }
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 class Socket final : public Stream {
  public:
@@ -39,8 +42,7 @@ class Socket final : public Stream {
   ~Socket() override {
     ::shutdown(descriptor_, SHUT_WR);
     char rest[4096];
-    pollfd wanted = {descriptor_, POLLIN, 0};
-    for (int n = 0; n < kMostRests && ::poll(&wanted, 1, kPatience) > 0; ++n) {
+    for (int n = 0; n < kMostRests && has_more(kPatience); ++n) {
       if (::recv(descriptor_, rest, sizeof(rest), 0) <= 0) break;
     }
     ::close(descriptor_);
@@ -48,13 +50,20 @@ class Socket final : public Stream {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
+  bool has_more(int milliseconds) override {
+    pollfd wanted = {descriptor_, POLLIN, 0};
+    return ::poll(&wanted, 1, milliseconds) > 0;
+  }
+
   void read(void* data, std::size_t n_bytes) override {
     auto* at = static_cast<char*>(data);
     while (n_bytes > 0) {
       const ssize_t n = ::recv(descriptor_, at, n_bytes, 0);
       if (n == 0) throw Closed("the server has closed the connection");
-      if (n < 0) fail();
-      else advance(at, n_bytes, n);
+      if (n < 0)
+        fail();
+      else
+        advance(at, n_bytes, n);
     }
   }
 
@@ -62,8 +71,10 @@ class Socket final : public Stream {
     const auto* at = static_cast<const char*>(data);
     while (n_bytes > 0) {
       const ssize_t n = ::send(descriptor_, at, n_bytes, MSG_NOSIGNAL);
-      if (n < 0) fail();
-      else advance(at, n_bytes, n);
+      if (n < 0)
+        fail();
+      else
+        advance(at, n_bytes, n);
     }
   }
 
@@ -103,7 +114,8 @@ int connect_within(int descriptor, const sockaddr* address, socklen_t length, do
 }
 
 /// A connected descriptor, or -1 and the error.
-int open_one(int family, int protocol, const sockaddr* address, socklen_t length, double timeout, int& error) {
+int open_one(int family, int protocol, const sockaddr* address, socklen_t length, double timeout,
+             int& error) {
   const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
   if (descriptor < 0) {
     error = errno;
@@ -136,14 +148,18 @@ int open_inet(const Address& address, double timeout, int& error) {
   const int code = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &wanted, &found);
   if (code != 0) {
     const std::string why = code == EAI_SYSTEM ? reason(errno) : ::gai_strerror(code);
-    throw Error("there is no host \"" + address.host + "\" (" + why + "); the address (-a, or \"host\" in the JSON file) is the "
-                "name or number of the machine on which i-PI runs. For a unix socket say -u or \"use_unix\": true");
+    throw Error(
+        "there is no host \"" + address.host + "\" (" + why +
+        "); the address (-a, or \"host\" in the JSON file) is the "
+        "name or number of the machine on which i-PI runs. For a unix socket say -u or \"use_unix\": true");
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
     const int descriptor = open_one(a->ai_family, a->ai_protocol, a->ai_addr, a->ai_addrlen, timeout, error);
     if (descriptor < 0) continue;
-    const auto set = [&](int level, int name, int value) { ::setsockopt(descriptor, level, name, &value, sizeof(value)); };
+    const auto set = [&](int level, int name, int value) {
+      ::setsockopt(descriptor, level, name, &value, sizeof(value));
+    };
     set(IPPROTO_TCP, TCP_NODELAY, 1);
     set(SOL_SOCKET, SO_KEEPALIVE, 1);
     set(IPPROTO_TCP, TCP_KEEPIDLE, kProbeAfter);
@@ -156,7 +172,8 @@ int open_inet(const Address& address, double timeout, int& error) {
 
 /// Errors that a server which is about to start makes go away.
 bool may_pass(int error) {
-  for (const int code : {ENOENT, ECONNREFUSED, EAGAIN, EINTR, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNRESET}) {
+  for (const int code :
+       {ENOENT, ECONNREFUSED, EAGAIN, EINTR, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNRESET}) {
     if (error == code) return true;
   }
   return false;
@@ -164,7 +181,8 @@ bool may_pass(int error) {
 
 std::string hint(const Address& address) {
   if (address.use_unix) {
-    return "start i-PI first; its ffsocket must have mode='unix' and <address> " + address.host + " </address>, and the prefix (-S "
+    return "start i-PI first; its ffsocket must have mode='unix' and <address> " + address.host +
+           " </address>, and the prefix (-S "
            "of i-pi and dp_ipi) must be the same";
   }
   return "start i-PI first; its ffsocket must have mode='inet', <port> " + std::to_string(address.port) +
@@ -185,18 +203,20 @@ std::unique_ptr<Stream> connect_to(const Address& address, double wait, const Lo
     const double left = wait - seconds_since(begin);
     const double timeout = std::min(kLongestTry, std::max(1.0, left));
     int error = 0;
-    const int descriptor = address.use_unix ? open_unix(address, timeout, error) : open_inet(address, timeout, error);
+    const int descriptor =
+        address.use_unix ? open_unix(address, timeout, error) : open_inet(address, timeout, error);
     if (descriptor >= 0) return std::make_unique<Socket>(descriptor);
     if (!may_pass(error)) throw Error("cannot connect to " + address.text() + ": " + reason(error));
     const double now = seconds_since(begin);
     if (now >= wait) {
       throw Error("no server at " + address.text() + " (" + reason(error) + ")" +
-                  (wait > 0 ? " within " + std::to_string(std::lround(wait)) + " s" : std::string()) + ": " + hint(address) +
-                  ". --wait SECONDS waits longer");
+                  (wait > 0 ? " within " + std::to_string(std::lround(wait)) + " s" : std::string()) + ": " +
+                  hint(address) + ". --wait SECONDS waits longer");
     }
     if (now >= next) {
       log("no server at " + address.text() + " yet (" + reason(error) + "); trying for " +
-          std::to_string(std::lround(std::ceil(wait - now))) + " s more" + (next > 0 ? "" : ". Hint: " + hint(address)));
+          std::to_string(std::lround(std::ceil(wait - now))) + " s more" +
+          (next > 0 ? "" : ". Hint: " + hint(address)));
       next = now + every;
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(std::min(kPause, std::max(0.0, wait - now))));

@@ -12,9 +12,9 @@ namespace dpcore::ipi {
 
 struct Address {
   bool use_unix = false;
-  std::string host = "localhost";      ///< host, or the name that follows `prefix`
-  int port = 0;                        ///< of an Internet socket
-  std::string prefix = "/tmp/ipi_";    ///< of a unix socket
+  std::string host = "localhost";    ///< host, or the name that follows `prefix`
+  int port = 0;                      ///< of an Internet socket
+  std::string prefix = "/tmp/ipi_";  ///< of a unix socket
 
   std::string path() const { return prefix + host; }  ///< of a unix socket
   std::string text() const;                           ///< for messages

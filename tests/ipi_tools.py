@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""For the tests of the i-PI interface: processes that end with the test, a server of our own, and inputs for i-PI."""
+"""For the tests of the i-PI interface: processes that end with the test, our own server, inputs of i-PI."""
 
 import contextlib
 import os
@@ -51,7 +51,8 @@ class Processes:
         with path.open("w") as file:
             process = subprocess.Popen(
                 [str(word) for word in command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=file,
-                stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1", **env}, preexec_fn=limit_files,
+                stderr=subprocess.STDOUT, preexec_fn=limit_files,
+                env={**os.environ, "OMP_NUM_THREADS": "1", **env},
             )  # fmt: skip
         process.path = path
         self.started.append(process)
@@ -171,7 +172,7 @@ TYPES = np.array([0, 1, 1] * 16)
 
 
 def write_xyz(path, cell, coord, names=NAMES):
-    """An xyz file as i-PI reads it. Returns cell and coordinates turned so that a is along x and b in the xy plane."""
+    """An xyz file as i-PI reads it: turned so that a is along x and b in the xy plane."""
     from ase.cell import Cell
 
     turned, turn = Cell(cell).standard_form()
@@ -180,7 +181,6 @@ def write_xyz(path, cell, coord, names=NAMES):
     lines = [f"{n} {x:.12f} {y:.12f} {z:.12f}" for n, (x, y, z) in zip(names, coord)]
     head = f"# CELL(abcABC): {head} positions{{angstrom}} cell{{angstrom}}"
     path.write_text("\n".join([str(len(names)), head, *lines]) + "\n")
-    return np.array(turned), coord
 
 
 NVE = "<dynamics mode='nve'><timestep units='femtosecond'> 0.2 </timestep></dynamics>"
@@ -192,7 +192,7 @@ NPT = """<dynamics mode='npt'><timestep units='femtosecond'> 0.2 </timestep>
 
 
 def write_input(path, forcefield, steps=3, beads=4, dynamics=NVE):
-    """An input of i-PI for conf.xyz that writes positions, forces and potentials of every bead and step in full."""
+    """An input of i-PI for conf.xyz that writes positions, forces and potentials of every bead."""
     potentials = ", ".join(f"potential(bead={bead})" for bead in range(beads))
     path.write_text(
         f"""<simulation verbosity='low'>
@@ -223,7 +223,7 @@ def write_input(path, forcefield, steps=3, beads=4, dynamics=NVE):
 
 
 def read_trajectory(path, n_records):
-    """Cells [n, 3, 3] (rows are vectors) and values [n, n_atoms, 3] of i-PI's binary trajectory, in atomic units."""
+    """Cells [n, 3, 3] (rows are vectors) and values [n, n_atoms, 3] of a binary trajectory, atomic units."""
     data = path.read_bytes()
     assert len(data) % n_records == 0, f"{path}: {len(data)} bytes are no {n_records} records"
     cells, values = [], []
@@ -243,6 +243,33 @@ def convert(graph, path):
 
 
 def evaluate(model, cell, coord, types=None):
-    """Energies [n] Ha, forces [n, n_atoms, 3] Ha/bohr, virials [n, 3, 3] Ha of structures in A by dpcore.infer."""
-    energy, force, virial = DeepPot(str(model)).eval(coord.reshape(len(coord), -1), cell.reshape(-1, 9), TYPES if types is None else types)
+    """Energies [n], forces [n, n_atoms, 3], virials [n, 3, 3], atomic units, of structures in A."""
+    energy, force, virial = DeepPot(str(model)).eval(
+        coord.reshape(len(coord), -1), cell.reshape(-1, 9), TYPES if types is None else types
+    )
     return energy[:, 0] / HARTREE, force / HARTREE * BOHR, virial.reshape(-1, 3, 3) / HARTREE
+
+
+def check_run(folder, steps, beads, types=None):
+    """Compare what i-PI wrote with dpcore.infer; returns the cells [n, 3, 3] in bohr."""
+    potentials = np.loadtxt(folder / "out.potential")[:, 1:]
+    virials = np.loadtxt(folder / "out.virial")[:, 1:]
+    assert potentials.shape == (steps + 1, beads)
+    total = np.zeros((steps + 1, 3, 3))
+    previous = None
+    for bead in range(beads):
+        cells, positions = read_trajectory(folder / f"out.x_{bead}.bin", steps + 1)
+        _, forces = read_trajectory(folder / f"out.f_{bead}.bin", steps + 1)
+        energy, force, virial = evaluate(folder / "water.dp", cells * BOHR, positions * BOHR, types)
+        scale = np.abs(force).max()
+        assert scale > 1e-4 and np.ptp(energy) > 1e-7, "nothing moves: the comparison says nothing"
+        assert not np.abs(forces - force).max() > 1e-11 * scale
+        assert (
+            not np.abs(potentials[:, bead] - energy).max() > 1e-8 * np.abs(energy).max()
+        )  # nine digits are written
+        assert previous is None or np.abs(positions - previous).max() > 1e-6, "beads differ"
+        total, previous = total + virial, positions
+    volume = np.linalg.det(cells)
+    voigt = (total / volume[:, None, None])[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    assert not np.abs(virials - voigt).max() > 1e-7 * np.abs(voigt).max()
+    return cells

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("dpcore._core")
 
-from ipi_tools import Processes, Server, water, write_xyz  # noqa: E402
-from make_model import write_model  # noqa: E402
+from ipi_tools import Processes, Server, water, write_xyz
+from make_model import write_model
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,10 @@ def test_an_internet_socket(processes):
 def test_a_server_that_comes_late(folder, processes):
     client = processes.client(*ATOMS, "-u", "-a", "own", "-S", f"{folder}/s_")
     output = processes.wait_for(client, "no server at")
-    assert f"{folder}/s_own yet (No such file or directory); trying for 60 s more. Hint: start i-PI first" in output
+    assert (
+        f"{folder}/s_own yet (No such file or directory); trying for 60 s more. Hint: start i-PI first"
+        in output
+    )
     server = Server(prefix=f"{folder}/s_")
     try:
         server.accept().send("EXIT")
@@ -37,7 +40,9 @@ def test_a_server_that_comes_late(folder, processes):
 
 
 def test_no_server_on_a_unix_socket(folder, processes):
-    code, output = processes.finish(processes.client(*ATOMS, "-u", "-a", "own", "-S", f"{folder}/s_", "-w", "1.3"))
+    code, output = processes.finish(
+        processes.client(*ATOMS, "-u", "-a", "own", "-S", f"{folder}/s_", "-w", "1.3")
+    )
     lines = output.splitlines()
     assert code == 1 and len(lines) == 3, output  # two of the countdown, and the end
     assert "trying for 2 s more. Hint" in lines[0] and lines[1].endswith("trying for 1 s more")
@@ -49,14 +54,20 @@ def test_no_server_on_a_port(processes):
     port = free_port()
     code, output = processes.finish(processes.client(*ATOMS, "-p", port, "-w", "0"))
     assert code == 1 and output.count("\n") == 1
-    for word in (f"no server at port {port} of localhost (Connection refused)", f"<port> {port} </port>", "mode='inet'"):
+    for word in (
+        f"no server at port {port} of localhost (Connection refused)",
+        f"<port> {port} </port>",
+        "mode='inet'",
+    ):
         assert word in output
 
 
 def test_a_file_that_a_dead_server_left(folder, processes):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(f"{folder}/s_own")
-    code, output = processes.finish(processes.client(*ATOMS, "-u", "-a", "own", "-S", f"{folder}/s_", "-w", "0"))
+    code, output = processes.finish(
+        processes.client(*ATOMS, "-u", "-a", "own", "-S", f"{folder}/s_", "-w", "0")
+    )
     assert code == 1 and "Connection refused" in output
 
 

@@ -8,7 +8,15 @@ import time
 import numpy as np
 import pytest
 from ipi_tools import (
-    BOHR, DATA_FOLDER, NPT, convert, evaluate, free_port, read_trajectory, script, water, write_input, write_xyz,
+    DATA_FOLDER,
+    NPT,
+    check_run,
+    convert,
+    free_port,
+    script,
+    water,
+    write_input,
+    write_xyz,
 )  # fmt: skip
 
 pytest.importorskip("ipi")
@@ -25,33 +33,14 @@ def i_pi(folder, processes):
 def socket(folder, mode, more=""):
     """(the ffsocket of i-PI, the arguments of dp_ipi)."""
     port = free_port()
-    address = "<address> dp </address>" if mode == "unix" else f"<address> localhost </address> <port> {port} </port>"
+    address = (
+        "<address> dp </address>"
+        if mode == "unix"
+        else f"<address> localhost </address> <port> {port} </port>"
+    )
     where = ("-u", "-a", "dp", "-S", f"{folder}/s_") if mode == "unix" else ("-p", port)
-    text = f"<ffsocket name='dp' mode='{mode}' pbc='false'> {address} <latency> 1e-3 </latency> {more} </ffsocket>"
-    return text, ("-m", "water.dp", "-c", "conf.xyz", *where)
-
-
-def check_run(folder, steps, beads=BEADS, n_atoms=48, names=None):
-    """Compare what i-PI wrote with dpcore.infer; returns the cells [n, 3, 3] in bohr."""
-    potentials = np.loadtxt(folder / "out.potential")[:, 1:]
-    virials = np.loadtxt(folder / "out.virial")[:, 1:]
-    assert potentials.shape == (steps + 1, beads)
-    total = np.zeros((steps + 1, 3, 3))
-    previous = None
-    for bead in range(beads):
-        cells, positions = read_trajectory(folder / f"out.x_{bead}.bin", steps + 1)
-        _, forces = read_trajectory(folder / f"out.f_{bead}.bin", steps + 1)
-        energy, force, virial = evaluate(folder / "water.dp", cells * BOHR, positions * BOHR, names)
-        scale = np.abs(force).max()
-        assert scale > 1e-4 and np.ptp(energy) > 1e-7, "nothing moves: the comparison says nothing"
-        assert not np.abs(forces - force).max() > 1e-11 * scale
-        assert not np.abs(potentials[:, bead] - energy).max() > 1e-8 * np.abs(energy).max()  # nine digits are written
-        assert previous is None or np.abs(positions - previous).max() > 1e-6, "beads differ"
-        total, previous = total + virial, positions
-    volume = np.linalg.det(cells)
-    voigt = (total / volume[:, None, None])[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-    assert not np.abs(virials - voigt).max() > 1e-7 * np.abs(voigt).max()
-    return cells
+    text = f"<ffsocket name='dp' mode='{mode}' pbc='false'> {address} <latency> 1e-3 </latency> {more}"
+    return text + " </ffsocket>", ("-m", "water.dp", "-c", "conf.xyz", *where)
 
 
 def structures(output):
@@ -72,7 +61,7 @@ def test_four_beads_and_two_clients(folder, processes, i_pi, mode):
     assert [code for code, _ in done] == [0, 0], done
     counts = [structures(output) for _, output in done]
     assert min(counts) > 0 and sum(counts) == BEADS * (steps + 1)
-    check_run(folder, steps)
+    check_run(folder, steps, BEADS)
 
 
 def test_batches_of_beads_in_a_triclinic_cell_that_changes(folder, processes, i_pi):
@@ -87,7 +76,7 @@ def test_batches_of_beads_in_a_triclinic_cell_that_changes(folder, processes, i_
     assert code == 0, output
     code, output = processes.finish(client)
     assert code == 0 and structures(output) == BEADS * (steps + 1)
-    cells = check_run(folder, steps)
+    cells = check_run(folder, steps, BEADS)
     assert all(abs(cells[0][i, j]) > 1 for i, j in ((1, 0), (2, 0), (2, 1))), "the cell is triclinic"
     moved = np.abs(cells[-1] - cells[0])
     assert all(moved[i, j] > 1e-6 for i, j in ((0, 0), (1, 1), (2, 2), (1, 0), (2, 0), (2, 1)))
@@ -116,7 +105,9 @@ def test_a_killed_client_and_then_a_killed_server(folder, processes, i_pi):
     server.kill()
     code, output = processes.finish(clients[1])
     assert code == 0, output
-    assert re.search(r"dp_ipi: the server has (gone|closed).*; \d+ structures evaluated\n\Z", output), output[-500:]
+    assert re.search(r"dp_ipi: the server has (gone|closed).*; \d+ structures evaluated\n\Z", output), output[
+        -500:
+    ]
 
 
 def test_a_soft_exit(folder, processes, i_pi):
@@ -161,4 +152,4 @@ def test_a_reference_model_with_the_box_of_the_manual(folder, processes, i_pi):
     code, output = processes.finish(i_pi())
     assert code == 0, output
     assert processes.finish(client)[0] == 0
-    check_run(folder, 2, 2, 192, names)
+    check_run(folder, 2, 2, names)

@@ -90,7 +90,10 @@ WRONG_KEYS = {
     "model": ({"graph_file": "absent.pb"}, ["absent.pb"]),
     "no model": ({"graph_file": "conf.xyz"}, ["conf.xyz", "text file"]),
     "structure": ({"coord_file": "absent.xyz"}, ["absent.xyz: cannot be read: No such file"]),
-    "conflict": ({"atom_type": {"O": 1, "H": 0}}, ["warning: atom_type gives O the type 1, which is H", REACHED]),
+    "conflict": (
+        {"atom_type": {"O": 1, "H": 0}},
+        ["warning: atom_type gives O the type 1, which is H", REACHED],
+    ),
 }
 
 
@@ -145,7 +148,10 @@ XYZ = {
     "zero": ("0\n\n", ["line 1"]),
     "short": ("3\n\nO 0 0 0\nH 0 0 1\n", ["line 5: expected 3 atoms as line 1 says, got 2"]),
     "gap": ("2\n\nO 0 0 0\n\nH 0 0 1\n", ["line 4: expected the name of an atom"]),
-    "name": ("2\n\nO 0 0 0\nHe 0 0 1\n", ['line 4: atom 1 (counted from 0) has the name "He"; known are H, O']),
+    "name": (
+        "2\n\nO 0 0 0\nHe 0 0 1\n",
+        ['line 4: atom 1 (counted from 0) has the name "He"; known are H, O'],
+    ),
     "known": ("1\n\n1 0 0 0\n", ['has the name "1"; known are H, O']),
 }
 

@@ -27,7 +27,9 @@ def close(found, expected, scale):
 def check_results(model, cells, coords, results):
     energy, force, virial, extras = results
     expected = evaluate(model, cells, coords)
-    assert np.abs(expected[1]).max() > 1e-4 and np.abs(expected[2]).max() > 1e-4, "the comparison says nothing"
+    assert np.abs(expected[1]).max() > 1e-4 and np.abs(expected[2]).max() > 1e-4, (
+        "the comparison says nothing"
+    )
     close(energy, expected[0], np.abs(expected[0]).max())
     close(force, expected[1], 1e2 * np.abs(expected[1]).max())
     close(virial.transpose(0, 2, 1), expected[2], 1e2 * np.abs(expected[2]).max())
@@ -60,7 +62,9 @@ def test_one_structure_step_by_step(folder, processes, connect):
         server.send("GETFORCE")
         check_results(folder / "water.dp", cells, coords, server.results(48))
     server.send("EXIT")
-    output = finish(processes, client, 0, "48 atoms, model water.dp", "the server says EXIT; 2 structures evaluated")
+    output = finish(
+        processes, client, 0, "48 atoms, model water.dp", "the server says EXIT; 2 structures evaluated"
+    )
     assert output.count("\n") == 2
 
 
@@ -100,7 +104,9 @@ def test_answer_larger_than_the_buffers_of_the_socket(folder, processes, connect
     server, client = connect()
     cells, coords = (np.tile(x, (n, 1, 1)) for x in sheared())
     server.init(f"batch_size:{n}")
-    server.send("POSDATA", np.int32(48).tobytes(), *map(cell_bytes, cells), (coords / BOHR).tobytes(), b"GETFORCE    ")
+    server.send(
+        "POSDATA", np.int32(48).tobytes(), *map(cell_bytes, cells), (coords / BOHR).tobytes(), b"GETFORCE    "
+    )
     time.sleep(0.2)
     client.send_signal(signal.SIGSTOP)
     client.send_signal(signal.SIGCONT)
@@ -126,7 +132,9 @@ def test_a_server_that_goes_during_the_answer_is_a_clean_end(processes, connect)
     server, client = connect()
     cells, coords = (np.tile(x, (400, 1, 1)) for x in sheared())
     server.init("batch_size:400")
-    server.send("POSDATA", np.int32(48).tobytes(), *map(cell_bytes, cells), (coords / BOHR).tobytes(), b"GETFORCE    ")
+    server.send(
+        "POSDATA", np.int32(48).tobytes(), *map(cell_bytes, cells), (coords / BOHR).tobytes(), b"GETFORCE    "
+    )
     server.receive(12)
     server.close()  # with unread data: the client's write fails
     finish(processes, client, 0, "the server has gone")
@@ -140,7 +148,10 @@ def with_(coords, atom, value):
 
 CELLS, COORDS = sheared()
 WRONG = {
-    "atoms": (("POSDATA", posdata(CELLS[0], COORDS[0][:47])), ["got 47 atoms, but conf.xyz has 48", "same order"]),
+    "atoms": (
+        ("POSDATA", posdata(CELLS[0], COORDS[0][:47])),
+        ["got 47 atoms, but conf.xyz has 48", "same order"],
+    ),
     "shared memory": (("POSDATA", bytes(144) + b"_pos", bytes(99)), ["mode='shm'", "unix and inet"]),
     "nan": (("POSDATA", posdata(CELLS[0], with_(COORDS[0], 5, np.nan))), ["atom 5", "finite"]),
     "inf": (("POSDATA", posdata(CELLS[0], with_(COORDS[0], 7, np.inf))), ["atom 7", "finite"]),
@@ -217,16 +228,17 @@ def test_verbose_tells_messages_and_energies(folder, processes, connect):
     server.send("POSDATA", posdata(CELLS[0], COORDS[0]), b"GETFORCE    ")
     energy = server.results(48)[0][0] * HARTREE
     server.send("EXIT")
-    finish(processes, client, 0, "received INIT", "received POSDATA", f"energy {energy:.9f} eV", "received EXIT")
+    finish(
+        processes, client, 0, "received INIT", "received POSDATA", f"energy {energy:.9f} eV", "received EXIT"
+    )
 
 
-@pytest.mark.parametrize("number, word", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "signal")])
+@pytest.mark.parametrize("number, word", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "a signal")])
 def test_signals_end_it_at_once(processes, connect, number, word):
     server, client = connect()
-    server.init()
     processes.wait_for(client, "connected")
     client.send_signal(number)
-    finish(processes, client, 128 + number, f"dp_ipi: stopped by {'Ctrl-C' if word == 'Ctrl-C' else 'a signal'}")
+    finish(processes, client, 128 + number, f"dp_ipi: stopped by {word}")
     assert server.connection.recv(1) == b""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""i-PI: the program ``dp_ipi``, a client of its socket, and ``pes.py``, a potential for its own Python processes.
+"""i-PI: the program ``dp_ipi``, a client of its socket, and ``pes.py``, a potential for its Python processes.
 
 ``python -m dpcore.ipi`` prints the path of pes.py, for ``i-pi-py_driver -m custom -P`` and ``<pes_path>``.
 """

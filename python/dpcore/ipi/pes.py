@@ -27,7 +27,7 @@ from dpcore.infer import DeepPot
 __DRIVER_NAME__ = "dpcore"
 __DRIVER_CLASS__ = "DPDriver"
 
-# the numbers of ipi.utils.units, so that A and eV in the files of i-PI are those of the model; see ipi_driver/units.hpp
+# the numbers of ipi.utils.units, as in ipi_driver/units.hpp: A and eV in files of i-PI are those of the model
 BOHR_PER_ANGSTROM = 1.8897261
 HARTREE_PER_EV = 0.036749326
 
@@ -70,7 +70,9 @@ class DPDriver:
             raise InputError(f'unknown parameter "{key}".{hint}', "dpcore.ipi")
         for key, value in (("template", template), ("model", model)):
             if value is None:
-                raise InputError(f"the parameter is missing, as in template=conf.xyz,model=water.dp ({key})", key)
+                raise InputError(
+                    f"the parameter is missing, as in template=conf.xyz,model=water.dp ({key})", key
+                )
         self.model = DeepPot(str(model))
         for kind, width in (("frame", self.model.get_dim_fparam()), ("atomic", self.model.get_dim_aparam())):
             if width:
@@ -119,8 +121,8 @@ class DPDriver:
         for pos in positions:
             if np.size(pos) != 3 * n_atoms:
                 raise InputError(
-                    f"i-PI gives {np.size(pos) / 3:g} atoms, the template has {n_atoms}; both must describe the "
-                    "same atoms in the same order",
+                    f"i-PI gives {np.size(pos) / 3:g} atoms, the template has {n_atoms}; both must describe "
+                    "the same atoms in the same order",
                     "dpcore.ipi",
                 )
         box = np.stack([np.reshape(cell, (3, 3)).T for cell in cells]) / BOHR_PER_ANGSTROM
