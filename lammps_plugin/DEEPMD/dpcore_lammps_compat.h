@@ -24,7 +24,8 @@ auto request_full_list(N* neighbor, P* pair, int, Newer) -> decltype(neighbor->a
 }
 template <class N, class P>
 void request_full_list(N* neighbor, P* pair, int instance, Older) {
-  auto* request = neighbor->requests[neighbor->request(pair, instance)];
+  const int index = neighbor->request(pair, instance);  // may move the array of requests
+  auto* request = neighbor->requests[index];
   request->half = 0;
   request->full = 1;
 }

@@ -103,13 +103,18 @@ int threads_of_rank(int lammps_threads, MPI_Comm world) {
   cpu_set_t mine;
   CPU_ZERO(&mine);
   const bool known = sched_getaffinity(0, sizeof mine, &mine) == 0;
+  std::vector<cpu_set_t> sets = {mine};  // of the ranks on this machine
+#ifdef MPI_STUBS
+  (void)world;  // LAMMPS without MPI
+#else
   MPI_Comm machine;
   MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
   int ranks = 1;
   MPI_Comm_size(machine, &ranks);
-  std::vector<cpu_set_t> sets(static_cast<std::size_t>(ranks));
+  sets.resize(static_cast<std::size_t>(ranks));
   MPI_Allgather(&mine, static_cast<int>(sizeof mine), MPI_BYTE, sets.data(), static_cast<int>(sizeof mine), MPI_BYTE, machine);
   MPI_Comm_free(&machine);
+#endif
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     const int n = std::atoi(text);  // of a list the first number: the outermost level
     if (n >= 1) return n;

@@ -62,7 +62,7 @@ struct Ttm : FixTTM {
     }
     double*** FixTTM::*temperature = &Ttm::T_electron;
     double*** grid = fix->*temperature;
-    return grid[node[0]][node[1]][node[2]];
+    return grid[node[2]][node[1]][node[0]];
   }
 };
 #endif
