@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from dpcore.infer import DeepPot
+from dpcore.ipi import program
 
 LIMIT = 20  # s; nothing here takes more than a few
 # i-PI's own numbers (ipi.utils.units), which test_units compares
@@ -59,8 +60,8 @@ class Processes:
         return process
 
     def client(self, *arguments, **env):
-        """Start dp_ipi."""
-        return self.start(script("dp_ipi"), *arguments, **env)
+        """Start dp_ipi itself, without the Python of its script."""
+        return self.start(program(), *arguments, **env)
 
     def finish(self, process):
         """(exit code, output) of a program that ends by itself."""

@@ -35,9 +35,13 @@ def test_help_and_version(processes):
     assert run(processes, "-V") == (0, f"dp_ipi of dpcore {__version__}\n")
 
 
-def test_dp_ipi_is_the_same_program(processes):
-    code, text = processes.finish(processes.start(script("dp"), "ipi", "--version"))
+@pytest.mark.parametrize("command", [("dp_ipi",), ("dp", "ipi")])
+def test_commands_start_the_program(processes, command):
+    code, text = processes.finish(processes.start(script(command[0]), *command[1:], "--version"))
     assert (code, text) == (0, f"dp_ipi of dpcore {__version__}\n")
+
+
+def test_dp_help_has_it(processes):
     assert "ipi" in processes.finish(processes.start(script("dp"), "--help"))[1]
 
 

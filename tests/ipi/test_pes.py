@@ -90,13 +90,12 @@ def test_models_with_parameters_are_refused(folder):
         DPDriver(f"{folder}/conf.xyz", str(write_model(folder / "f.dp", numb_fparam=2)))
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_ffdirect(folder, processes, batch_size):
+def test_ffdirect_with_batches(folder, processes):
     pytest.importorskip("ipi")
     text = f"""<ffdirect name='dp' pbc='false'>
       <pes> custom </pes> <pes_path> {pes_path()} </pes_path>
       <parameters> {{template: conf.xyz, model: water.dp}} </parameters>
-      <batch_size> {batch_size} </batch_size>
+      <batch_size> 4 </batch_size>
     </ffdirect>"""
     write_input(folder / "input.xml", text, 4, 4)
     code, output = processes.finish(processes.start(script("i-pi"), "input.xml"))
