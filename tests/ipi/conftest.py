@@ -7,21 +7,20 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dpcore._core")
-
-from ipi_tools import Processes, Server, water, write_xyz
-from make_model import write_model
-
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """A random model of O and H whose sel is large enough for the water of the examples."""
+    from make_model import write_model
+
     return write_model(tmp_path_factory.mktemp("ipi") / "water.dp", sel=(40, 80))
 
 
 @pytest.fixture
 def folder(model_file):
     """A folder with a short name, as the path of a unix socket needs it, with water.dp and conf.xyz."""
+    from ipi_tools import water, write_xyz
+
     path = Path(tempfile.mkdtemp(prefix="dpipi_"))
     shutil.copy(model_file, path / "water.dp")
     cells, coords = water(1)
@@ -34,6 +33,7 @@ def folder(model_file):
 def processes(folder):
     """Starts programs in the folder; all of them are stopped at the end."""
     from dpcore.ipi import program
+    from ipi_tools import Processes
 
     if program() is None:
         pytest.skip("dp_ipi was not built")
@@ -45,6 +45,8 @@ def processes(folder):
 @pytest.fixture
 def connect(processes):
     """Starts dp_ipi and a server of our own on a unix socket, and returns (server, process)."""
+    from ipi_tools import Server
+
     servers = []
 
     def start(*arguments, **env):
