@@ -43,7 +43,7 @@ void PairDeepMD::deviation()
 
   std::vector<const double *> forces;
   for (const auto &f : my.force) forces.push_back(f.data());
-  const std::vector<double> mine = force_deviation(forces, nlocal, o.relative_force, o.epsilon_force);
+  std::vector<double> mine = force_deviation(forces, nlocal, o.relative_force, o.epsilon_force);
   double largest = 0, smallest = HUGE_VAL, sum = 0;
   for (const double d : mine) {
     largest = std::max(largest, d);
@@ -59,7 +59,7 @@ void PairDeepMD::deviation()
 
   std::vector<double> atoms;
   if (o.atomic) {    // in the order of atom IDs
-    const int count = atom->nlocal;
+    int count = atom->nlocal;    // not const for the MPI of serial LAMMPS
     std::vector<int> counts(static_cast<std::size_t>(comm->nprocs)), first(counts.size());
     MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, world);
     int n = 0;
