@@ -10,11 +10,14 @@ from dpcore.modelfile import FROZEN, make_metadata
 from training_case import INPUT
 
 
-def write_model(path, numb_fparam=0, numb_aparam=0, sel=(20, 20), dstd=0.1, **descriptor):
-    """Write a model of O and H to `path` and return that; a small `dstd` makes large forces, keywords change
-    the descriptor of `INPUT`."""
+def write_model(
+    path, numb_fparam=0, numb_aparam=0, sel=(20, 20), dstd=0.1, type_map=("O", "H"), **descriptor
+):
+    """Write a model of two types to `path` and return that; a small `dstd` makes large forces, keywords
+    change the descriptor of `INPUT`."""
     config = normalize(INPUT)
     config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
+    config["model"]["type_map"] = list(type_map)
     config["model"]["descriptor"].update(descriptor)
     core = core_config(config["model"], list(sel))
     statistics = {

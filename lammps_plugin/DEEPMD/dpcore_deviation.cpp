@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "dpcore_deviation.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,10 +52,16 @@ void DeviationFile::open(const std::string& path, bool append, bool atomic) {
   close();
   path_ = path;
   last_step_ = -1;
-  file_ = std::fopen(path.c_str(), append ? "r+" : "w");
-  if (file_ == nullptr && append) file_ = std::fopen(path.c_str(), "w");
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  file_ = descriptor < 0 ? nullptr : fdopen(descriptor, "r+");
   if (file_ == nullptr) {
     throw dpcore::Error("out_file " + path + ": cannot be opened for writing: " + std::strerror(errno));
+  }
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {  // not every file system has locks
+    throw dpcore::Error("out_file " + path + ": another pair style, partition or run is writing it; give each its own file");
+  }
+  if (!append && ftruncate(descriptor, 0) != 0 && errno != EINVAL) {  // EINVAL: a device, a pipe
+    throw dpcore::Error("out_file " + path + ": cannot be emptied: " + std::strerror(errno));
   }
   std::fseek(file_, 0, SEEK_END);
   if (std::ftell(file_) > 0) return;

@@ -29,7 +29,8 @@ class DeviationFile {
   DeviationFile(const DeviationFile&) = delete;
   DeviationFile& operator=(const DeviationFile&) = delete;
 
-  /// `append`: go on after what is there, as after read_restart. Throws dpcore::Error where it cannot be written.
+  /// `append`: go on after what is there, as after read_restart. Throws dpcore::Error where it cannot be written, or is
+  /// open elsewhere.
   void open(const std::string& path, bool append, bool atomic);
   void close();
   /// `atoms`: deviations of single atoms, added to the row. Throws dpcore::Error where it cannot be written.

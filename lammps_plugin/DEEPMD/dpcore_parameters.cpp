@@ -32,6 +32,15 @@ Compute* find_compute(Modify* modify, const std::string& id) {
   throw error("there is no compute with ID '" + id + "'");
 }
 
+/// A compute for parameters; not one of the energy or virial, which the model is about to give.
+void check_compute(Modify* modify, const std::string& id) {
+  const Compute* c = find_compute(modify, id);
+  if (c->peflag || c->pressflag || c->peatomflag || c->pressatomflag) {
+    throw error("compute " + id + " (" + c->style + ") needs the energy or virial, which are not known before the model has "
+                "its parameters");
+  }
+}
+
 Fix* find_fix(Modify* modify, const std::string& id) {
   for (int i = 0; i < modify->nfix; ++i) {
     if (id == modify->fix[i]->id) return modify->fix[i];
@@ -87,9 +96,9 @@ void check_parameters(const Options& o, int dim_fparam, int dim_aparam) {
 }
 
 void check_sources(const Options& o, Modify* modify) {
-  if (!o.fparam_compute.empty()) find_compute(modify, o.fparam_compute);
+  if (!o.fparam_compute.empty()) check_compute(modify, o.fparam_compute);
   if (!o.fparam_fix.empty()) find_fix(modify, o.fparam_fix);
-  if (!o.aparam_compute.empty()) find_compute(modify, o.aparam_compute);
+  if (!o.aparam_compute.empty()) check_compute(modify, o.aparam_compute);
   if (o.ttm_fix.empty()) return;
 #ifdef DPCORE_HAS_TTM
   if (dynamic_cast<FixTTM*>(find_fix(modify, o.ttm_fix)) == nullptr) {
@@ -101,17 +110,22 @@ void check_sources(const Options& o, Modify* modify) {
 #endif
 }
 
-std::vector<double> frame_parameters(const Options& o, int dim, Modify* modify, bigint step) {
+void setup_sources(const Options& o, Modify* modify) {
+  if ((o.fparam_compute + o.fparam_fix + o.aparam_compute).empty()) return;
+  for (int i = 0; i < modify->ncompute; ++i) modify->compute[i]->setup();  // all: one may use others
+}
+
+std::vector<double> frame_parameters(const Options& o, int dim, Modify* modify) {
   const auto n = static_cast<std::size_t>(dim);
   std::vector<double> out = o.fparam;
   out.resize(n);
   if (!o.fparam_compute.empty()) {
     Compute* c = find_compute(modify, o.fparam_compute);
     if (n == 1 && c->scalar_flag) {
-      if (c->invoked_scalar != step) c->compute_scalar();
+      c->compute_scalar();
       out[0] = c->scalar;
     } else if (has_vector(c, n)) {
-      if (c->invoked_vector != step) c->compute_vector();
+      c->compute_vector();
       std::copy(c->vector, c->vector + n, out.begin());
     } else {
       throw gives_none("compute " + o.fparam_compute, n);
@@ -129,7 +143,7 @@ std::vector<double> frame_parameters(const Options& o, int dim, Modify* modify, 
   return out;
 }
 
-void atomic_parameters(const Options& o, int dim, Modify* modify, const Atom* atom, const Domain* domain, bigint step,
+void atomic_parameters(const Options& o, int dim, Modify* modify, const Atom* atom, const Domain* domain,
                        std::vector<double>& out) {
   const auto n = static_cast<std::size_t>(dim), nlocal = static_cast<std::size_t>(atom->nlocal);
   out.resize(n * nlocal);
@@ -143,7 +157,7 @@ void atomic_parameters(const Options& o, int dim, Modify* modify, const Atom* at
       throw error("compute " + o.aparam_compute + " does not give the " + std::to_string(n) +
                   " numbers for each atom that the model needs as aparam");
     }
-    if (c->invoked_peratom != step) c->compute_peratom();
+    c->compute_peratom();
     for (std::size_t i = 0; i < nlocal; ++i) {
       for (std::size_t k = 0; k < n; ++k) {
         out[i * n + k] = c->size_peratom_cols == 0 ? c->vector_atom[i] : c->array_atom[i][k];

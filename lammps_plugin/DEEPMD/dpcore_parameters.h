@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "dpcore_options.h"
-#include "lmptype.h"
 
 namespace LAMMPS_NS {
 class Atom;
@@ -22,11 +21,15 @@ void check_parameters(const Options&, int dim_fparam, int dim_aparam);
 /// Throws dpcore::Error where an ID names nothing, or nothing of use.
 void check_sources(const Options&, LAMMPS_NS::Modify*);
 
-/// [dim] for this step. Throws dpcore::Error where a source gives another number of values.
-std::vector<double> frame_parameters(const Options&, int dim, LAMMPS_NS::Modify*, LAMMPS_NS::bigint step);
+/// At the begin of a run LAMMPS sets up computes after the first forces: too late for those that forces need.
+void setup_sources(const Options&, LAMMPS_NS::Modify*);
 
-/// [nlocal, dim] for this step, in `out`.
+/// [dim] at this moment: computes are always computed, because trial moves and line searches evaluate several times in a
+/// step. Throws dpcore::Error where a source gives another number of values.
+std::vector<double> frame_parameters(const Options&, int dim, LAMMPS_NS::Modify*);
+
+/// [nlocal, dim] at this moment, in `out`.
 void atomic_parameters(const Options&, int dim, LAMMPS_NS::Modify*, const LAMMPS_NS::Atom*, const LAMMPS_NS::Domain*,
-                       LAMMPS_NS::bigint step, std::vector<double>& out);
+                       std::vector<double>& out);
 
 }  // namespace dpcore_lammps

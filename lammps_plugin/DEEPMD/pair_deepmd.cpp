@@ -53,7 +53,7 @@ double mass_unit(const std::string &units)
 PairDeepMD::PairDeepMD(LAMMPS *lammps) : Pair(lammps), impl(std::make_unique<Impl>()), scale(nullptr)
 {
   single_enable = 0;
-  restartinfo = 1;    // nothing is written, but read_restart tells that the run goes on
+  restartinfo = 1;    // nothing is written, but after read_restart init_style can say that pair_style is missing
   one_coeff = 1;
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
@@ -107,7 +107,7 @@ void PairDeepMD::settings(int narg, char **arg)
     std::string failed;
     try {
       if (my.models.size() > 1 && my.options.out_freq > 0 && comm->me == 0)
-        my.file.open(my.options.out_file, my.restarted, my.options.atomic);
+        my.file.open(my.options.out_file, update->ntimestep > 0, my.options.atomic);
     } catch (const dpcore::Error &e) {
       failed = e.what();
     }
@@ -143,13 +143,10 @@ void PairDeepMD::coeff(int narg, char **arg)
     error->all(FLERR, "pair_coeff: a deepmd model stands for all pairs; write pair_coeff * * and the names of its types, "
                "such as pair_coeff * * O H");
   my.names.assign(arg + std::min(narg, 2), arg + narg);
-  my.model_type.clear();
-  if (!my.names.empty()) {
-    try {
-      my.model_type = types_from_names(my.names, static_cast<std::size_t>(atom->ntypes), my.model().type_map());
-    } catch (const std::exception &e) {
-      error->all(FLERR, message_of(e));
-    }
+  try {
+    map_names();
+  } catch (const std::exception &e) {
+    error->all(FLERR, message_of(e));
   }
   allocate();
   // Under hybrid a type that the model does not see belongs to other styles; alone it just feels nothing.
@@ -161,8 +158,17 @@ void PairDeepMD::coeff(int narg, char **arg)
     }
 }
 
+void PairDeepMD::map_names()
+{
+  Impl &my = *impl;
+  my.model_type.clear();
+  if (!my.names.empty())
+    my.model_type = types_from_names(my.names, static_cast<std::size_t>(atom->ntypes), my.model().type_map());
+}
+
 /* ----------------------------------------------------------------------
-   labels and masses may be set after pair_coeff, so this is the first moment to trust a mapping
+   labels and masses may be set after pair_coeff, and pair_style may be given again with a model that has other types,
+   so this is the first moment to trust a mapping
 ------------------------------------------------------------------------- */
 
 void PairDeepMD::map_types()
@@ -182,6 +188,7 @@ void PairDeepMD::map_types()
       const int t = labelled_type(atom, input, name, Newer());
       if (t > 0) lammps.label[static_cast<std::size_t>(t - 1)] = name;
     }
+  map_names();
   if (my.names.empty()) my.model_type = types_from_order(lammps, type_map);
   if (comm->me == 0) {
     for (const auto &sentence : unlikely_masses(lammps, my.model_type, type_map)) error->warning(FLERR, sentence);
@@ -190,7 +197,8 @@ void PairDeepMD::map_types()
 }
 
 /* ----------------------------------------------------------------------
-   bonded neighbours are neighbours for the model: they must not be left out of its list
+   bonded neighbours are neighbours for the model: they must not be left out of its list, as they are where special_bonds
+   are 0; LAMMPS keeps them for k-space styles
 ------------------------------------------------------------------------- */
 
 void PairDeepMD::check_bonds()
@@ -201,7 +209,7 @@ void PairDeepMD::check_bonds()
     if (impl->model_type[static_cast<std::size_t>(atom->type[i] - 1)] == kUnseen) continue;
     for (int k = 0; k < 3; ++k) {
       const int bonded = atom->nspecial[i][k] - (k == 0 ? 0 : atom->nspecial[i][k - 1]);
-      if (bonded > 0 && force->special_lj[k + 1] == 0.0 && force->special_coul[k + 1] == 0.0) excluded = 1;
+      if (bonded > 0 && neighbor->special_flag[k + 1] == 0) excluded = 1;
     }
   }
   int any = 0;
@@ -227,7 +235,9 @@ void PairDeepMD::init_style()
   } catch (const std::exception &e) {
     error->all(FLERR, message_of(e));
   }
-  check_bonds();
+  if (neighbor->nex_type + neighbor->nex_group + neighbor->nex_mol > 0 && comm->me == 0)
+    error->warning(FLERR, "pair_style deepmd: neigh_modify exclude takes pairs out of the neighbour list: the model does not "
+                   "see them, which is no structure that it was trained for");
   my.built_at = -1;
   request_full_list(neighbor, static_cast<Pair *>(this), instance_me, Newer());
 }
@@ -253,7 +263,6 @@ void *PairDeepMD::extract(const char *name, int &dim)
   return nullptr;
 }
 
-void PairDeepMD::read_restart(FILE *) { impl->restarted = true; }
 
 /* ----------------------------------------------------------------------
    the atoms of this step, and the prediction of the first model
@@ -295,8 +304,8 @@ void PairDeepMD::predict(bool peratom)
   in.neighbors = my.first_neighbor.data();
   in.neighbor_mask = NEIGHMASK;
   const int nf = my.model().dim_fparam(), na = my.model().dim_aparam();
-  if (nf > 0) my.fparam = frame_parameters(my.options, nf, modify, update->ntimestep);
-  if (na > 0) atomic_parameters(my.options, na, modify, atom, domain, update->ntimestep, my.aparam);
+  if (nf > 0) my.fparam = frame_parameters(my.options, nf, modify);
+  if (na > 0) atomic_parameters(my.options, na, modify, atom, domain, my.aparam);
   in.fparam = my.fparam.data();
   in.aparam = my.aparam.data();
 
@@ -318,8 +327,15 @@ void PairDeepMD::compute(int eflag, int vflag)
   Impl &my = *impl;
   ev_init(eflag, vflag);
   const bool peratom = vflag_atom || cvflag_atom;
+  if (my.built_at < 0) check_bonds();    // first forces of a run; rerun does not call Pair::setup()
   try {
+    if (my.built_at < 0) setup_sources(my.options, modify);
     predict(peratom);
+  } catch (const dpcore::AtomError &e) {
+    std::vector<tagint> ids;
+    for (const int i : e.atoms()) ids.push_back(atom->tag[i]);
+    error->one(FLERR, "pair_style deepmd: step " + std::to_string(update->ntimestep) + ": " + dpcore::AtomError::list(ids) +
+               " (IDs) " + e.problem());
   } catch (const std::exception &e) {
     error->one(FLERR, message_of(e));
   }

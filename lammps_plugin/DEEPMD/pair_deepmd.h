@@ -36,7 +36,7 @@ class PairDeepMD : public Pair {
   void compute(int, int) override;
   void *extract(const char *, int &) override;
   void write_restart(FILE *) override {}
-  void read_restart(FILE *) override;
+  void read_restart(FILE *) override {}
   int pack_reverse_comm(int, int, double *) override;
   void unpack_reverse_comm(int, int *, double *) override;
   double memory_usage() override;
@@ -46,6 +46,7 @@ class PairDeepMD : public Pair {
   double **scale;    // of fix adapt: factor of energies, forces and virials; [1][1] is used
 
   void allocate();
+  void map_names();
   void map_types();
   void check_bonds();
   void predict(bool peratom);

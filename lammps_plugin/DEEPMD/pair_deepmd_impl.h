@@ -20,7 +20,7 @@ struct PairDeepMD::Impl {
   std::vector<int> model_type;       // of LAMMPS type t+1
   double cutoff = 0;                 // LAMMPS' units
   double length = 1, energy = 1;     // of 1 A and 1 eV in LAMMPS' units
-  bool restarted = false, warned = false;
+  bool warned = false;
   dpcore_lammps::DeviationFile file;
 
   // of one step
@@ -31,7 +31,7 @@ struct PairDeepMD::Impl {
   long list = 0;                     // counts neighbour lists
   std::vector<int> neighbors;              // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
   std::vector<const int *> first_neighbor;
-  bigint built_at = -1, builds = -1;
+  bigint built_at = -1, builds = -1;       // neighbor->lastcall, ncalls of the last step; -1: none since init_style
   std::vector<std::vector<double>> force;    // of each model [nall*3], for the deviation
 
   const dpcore::Model &model() const { return models.front().model; }

@@ -115,6 +115,24 @@ def test_restart_goes_on_in_the_file(tmp_path, model, others, box):
     assert read(tmp_path / "model_devi.out")[1][:, 0].tolist() == [0, 1]
 
 
+def test_rows_are_kept_under_hybrid_and_where_pair_style_comes_again(tmp_path, model, others, box):
+    hybrid = style(model, others, "out_freq 1").replace("deepmd", "hybrid deepmd", 1).replace("* *", "* * deepmd")
+    script = HEAD + hybrid + MD + "run 1\nwrite_restart r\nclear\nread_restart r\n" + hybrid + "fix 1 all nve\nrun 1\n"
+    lammps(tmp_path, script + style(model, others[:1], "out_freq 1") + "run 1\n")
+    assert read(tmp_path / "model_devi.out")[1][:, 0].tolist() == [0, 1, 1, 2, 2, 3]
+
+
+def test_two_styles_cannot_write_one_file(tmp_path, model, others, box):
+    two = f"pair_style hybrid/overlay deepmd {model} {others[0]} out_file a.out deepmd {model} {others[1]} out_file "
+    out = lammps(tmp_path, HEAD + two + "a.out\n", check=False)
+    assert out.code != 0
+    assert "out_file a.out: another pair style, partition or run is writing it" in out.errors
+    lammps(tmp_path, HEAD + two + "b.out\npair_coeff * * deepmd 1 O H\npair_coeff * * deepmd 2 O H\nrun 0\n")
+    for name, other in (("a.out", others[0]), ("b.out", others[1])):
+        numbers, _ = expected_row([model, other], box)
+        np.testing.assert_allclose(read(tmp_path / name)[1][0, 1:], numbers, rtol=1e-6)
+
+
 def test_restart_without_a_pair_style_says_so(tmp_path, model, box, head):
     lammps(tmp_path, head + "run 0\nwrite_restart r\n")
     out = lammps(tmp_path, "read_restart r\nrun 0\n", check=False)

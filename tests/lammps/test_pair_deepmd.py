@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,18 @@ def test_unlikely_masses_are_a_warning_where_names_are_given(tmp_path, model, bo
     assert "atom type 1 is O for the model" in out.errors
 
 
+def test_names_are_looked_up_again_in_another_model(tmp_path, model, box, head):
+    """LAMMPS keeps pair_coeff where pair_style is given again."""
+    script = head + "run 0\npair_style deepmd {}\n"
+    other = write_model(tmp_path / "other.dp", sel=(40, 40), type_map=["H", "O"])
+    measured = measure(tmp_path, script.format(other))
+    assert "1 -> O, 2 -> H" in measured.output.text
+    assert_same(measured, evaluate(other, box, 1 - box.types))
+    third = write_model(tmp_path / "third.dp", sel=(40, 40), type_map=["N", "O"])
+    out = lammps(tmp_path, script.format(third) + "run 0\n", check=False)
+    assert out.code != 0 and "no type 'H' for atom type 2; it has N O" in out.errors
+
+
 # --- units -------------------------------------------------------------------------------------------
 
 BOLTZMANN = {"metal": 8.617343e-5, "real": 0.0019872067, "electron": 3.16681534e-6, "si": 1.3806504e-23, "nano": 0.013806504}
@@ -219,12 +232,36 @@ run 0
     np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
 
 
+def test_temperature_as_parameter_from_the_first_step_on(tmp_path, box):
+    """LAMMPS sets computes up after the first forces; without that the temperature is 0."""
+    one = write_model(tmp_path / "one.dp", numb_fparam=1, sel=(40, 40))
+    script = HEAD + f"velocity all create 0.4 4711\npair_style deepmd {one} fparam_from_compute thermo_temp\n"
+    script += "pair_coeff * * O H\nthermo_style custom step pe temp\nthermo_modify format float %.17g\nrun 0\n"
+    row = lammps(tmp_path, script).thermo()
+    np.testing.assert_allclose(row["Temp"], [0.4], rtol=1e-6)
+    np.testing.assert_allclose(row["PotEng"], evaluate(one, box, fparam=row["Temp"])[0][0], rtol=1e-12)
+    assert abs(row["PotEng"] - evaluate(one, box, fparam=[0])[0].item()) > 1e-3
+
+
+def test_parameters_follow_the_line_search_of_a_minimiser(tmp_path, box):
+    """It evaluates several structures in one step."""
+    one = write_model(tmp_path / "one.dp", numb_fparam=1, sel=(40, 40))
+    script = HEAD + f"compute g all gyration\npair_style deepmd {one} fparam_from_compute g\npair_coeff * * O H\n"
+    script += "thermo_style custom step pe c_g\nthermo_modify format float %.17g\n"
+    script += "dump d all custom 1 m.dump id x y z\ndump_modify d sort id format float %.17g\nminimize 0 0 5 20\n"
+    row = {name: values[-1] for name, values in lammps(tmp_path, script).thermo().items()}
+    moved = box._replace(coord=read_dump(tmp_path / "m.dump")[:, 1:])
+    assert row["Step"] == 5
+    np.testing.assert_allclose(row["PotEng"], evaluate(one, moved, fparam=[row["c_g"]])[0].item(), rtol=1e-12)
+
+
 PARAMETER_ERRORS = {
     "missing": ("", "needs 2 frame parameters"),
     "too few": ("fparam 0.1 aparam 0.2", "needs 2 frame parameters (fparam, fparam_from_compute, fparam_from_fix), got 1"),
     "twice": ("fparam 0.1 0.2 fparam_from_compute x", "only one of fparam"),
     "no such compute": ("fparam_from_compute nope aparam 0.1", "no compute with ID 'nope'"),
     "wrong compute": ("fparam_from_compute thermo_temp aparam 0.1", "gives no vector of 2 numbers"),
+    "needs what the model gives": ("fparam_from_compute thermo_press aparam 0.1", "(pressure) needs the energy or virial"),
     "no number": ("fparam x 0.2", "expected a number after 'fparam', got 'x'"),
     "ttm": ("fparam 0.1 0.2 ttm f", "ttm"),
 }
@@ -284,6 +321,35 @@ def test_bonded_neighbours_must_stay_in_the_list(tmp_path, model):
     assert_same(measure(tmp_path, script + "special_bonds lj/coul 1.0 1.0 1.0\n"), evaluate(model, data))
     # a factor that is neither 0 nor 1 marks the entries of the list
     assert_same(measure(tmp_path, script + "special_bonds lj/coul 0.5 0.5 0.5\n"), evaluate(model, data))
+
+
+def test_k_space_styles_keep_bonded_neighbours(tmp_path, model):
+    data = make_box(8, tilt=False)
+    data.write(tmp_path / "box.data")
+    lines = (tmp_path / "box.data").read_text().splitlines()
+    at = lines.index("Atoms # atomic") + 2
+    head, rows = [*lines[:2], "8 atoms", "1 bonds", "1 bond types", *lines[3 : at - 2]], lines[at:]
+    rows = [" ".join([i, "1", t, ("-1.0", "0.5")[int(t) - 1], *x]) for i, t, *x in map(str.split, rows)]
+    (tmp_path / "box.data").write_text("\n".join([*head, "Atoms # full", "", *rows, "", "Bonds", "", "1 1 1 2"]) + "\n")
+    script = HEAD.replace("atom_style atomic", "atom_style full\nbond_style none")
+    script += f"pair_style hybrid/overlay deepmd {model} coul/long 4\nkspace_style ewald 1e-4\n"
+    script += "pair_coeff * * deepmd O H\npair_coeff * * coul/long\ncompute c all pair deepmd\n"
+    out = lammps(tmp_path, script + "thermo_style custom c_c step\nthermo_modify format float %.17g\nrun 0\n")
+    energy = float(re.search(r"c_c +Step.*\n *(\S+)", out.text)[1])
+    np.testing.assert_allclose(energy, evaluate(model, data)[0].item(), rtol=1e-12)
+
+
+def test_excluded_pairs_are_a_warning(tmp_path, model, box, head):
+    out = lammps(tmp_path, head + "neigh_modify exclude type 1 1\nrun 0\nclear\n" + head + "run 0\n")
+    assert out.text.count("neigh_modify exclude takes pairs out") == 1
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_atoms_at_one_place_are_named_by_their_ids(tmp_path, model, box, head, ranks):
+    script = head + "create_atoms 1 single 3 3 3 units box\ncreate_atoms 2 single 3 3 3 units box\nrun 0\n"
+    out = lammps(tmp_path, script, ranks, check=False)
+    assert out.code != 0
+    assert re.search("step 0: atoms (49 and 50|50 and 49) \\(IDs\\) are at the same position", out.errors)
 
 
 def test_more_neighbours_than_sel_is_said_once(tmp_path, box):

@@ -113,7 +113,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
     s.target[i] = static_cast<int>(i);
     for (std::size_t d = 0; d < 3; ++d) {
       if (!std::isfinite(s.coord[3 * i + d])) {
-        throw Error("coord: atom " + std::to_string(i) + " has a coordinate that is not finite");
+        throw AtomError({static_cast<int>(i)}, "has a coordinate that is not finite");
       }
     }
   }
@@ -122,7 +122,11 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
     assign(data.params.aparam, std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
   }
   Evaluation& e = data.evaluation;
-  name_overlaps(s, 0, [&] { evaluate(potential(), s, data.params, atomic, data.team, e); });
+  try {
+    evaluate(potential(), s, data.params, atomic, data.team, e);
+  } catch (const OverlappingAtoms& o) {
+    throw AtomError({o.centre, o.neighbor}, kSamePosition);
+  }
   require(std::isfinite(e.energy[0]), "the model gives an energy that is not finite");
   out.energy = e.energy;
   out.force.swap(e.force);
