@@ -92,6 +92,8 @@ void read_file(const std::string& path, Options& options) {
     input = Json::parse(file);
   } catch (const Json::parse_error& error) {
     throw Error(path + ": not JSON: " + error.what());
+  } catch (const std::ios_base::failure&) {
+    throw Error(path + ": cannot be read: " + std::strerror(errno));
   }
   if (!input.is_object())
     throw Error(path + ": expected an object {...} with keys, got " + input.dump().substr(0, 60));

@@ -101,6 +101,11 @@ WRONG_KEYS = {
 }
 
 
+def test_folder_instead_of_keys(folder, processes):
+    code, output = run(processes, str(folder))
+    assert (code, output) == (1, f"dp_ipi: {folder}: cannot be read: Is a directory\n")
+
+
 @pytest.mark.parametrize("case", WRONG_KEYS)
 def test_wrong_keys_end_with_a_message(folder, processes, case):
     changes, words = WRONG_KEYS[case]
