@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.json, json.dumps(content, indent=2) + "\n")
     bad = [row.client for row in rows if row.failed]
     if bad:
-        log.error("not the same numbers: %s", ", ".join(bad))
+        log.error("failed, or not the same numbers: %s", ", ".join(bad))
         return 1
     return 0
 

@@ -278,10 +278,43 @@ def test_a_lammps_that_fails_or_runs_in_separate_processes(monkeypatch):
         lammps._check("  1 by 1 by 1 MPI processor grid", 0, 2)
 
 
+@pytest.mark.skipif(not installed("LAMMPS 1 rank"), reason="no lmp")
+def test_output_of_another_run_is_not_taken(tmp_path, model, monkeypatch):
+    """A launcher that starts nothing and says that all is well."""
+    frame = random_frame(read_model(model))
+    lammps.evaluate(str(model), frame, tmp_path)
+    (tmp_path / "mpiexec").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "mpiexec").chmod(0o755)
+    known = lammps.program
+    monkeypatch.setattr(
+        lammps, "program", lambda *n: str(tmp_path / "mpiexec") if "mpiexec" in n else known(*n)
+    )
+    with pytest.raises(ClientError, match="cannot be read"):
+        lammps.evaluate(str(model), frame, tmp_path, ranks=2)
+
+
 def test_names_that_lammps_cannot_read(tmp_path):
     frame = Frame(["O", "NULL"], np.zeros((1, 3)), np.eye(3), np.array([0]))
     with pytest.raises(NotRun, match="cannot read the names O NULL"):
         lammps._write("m", frame, tmp_path)
+
+
+@pytest.mark.skipif(not installed("i-PI"), reason="no dp_ipi")
+def test_a_long_folder_of_temporary_files(tmp_path, model, monkeypatch):
+    """The path of a socket has at most 107 characters."""
+    (tmp_path / ("long" * 30)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    assert np.isfinite(ipi.evaluate(str(model), random_frame(read_model(model)), tmp_path).energy)
+
+
+@pytest.mark.skipif(not installed("i-PI"), reason="no dp_ipi")
+def test_a_dp_ipi_that_does_not_connect_is_ended(tmp_path, model, monkeypatch):
+    (tmp_path / "dp_ipi").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "dp_ipi").chmod(0o755)
+    monkeypatch.setattr(ipi, "find", lambda: str(tmp_path / "dp_ipi"))
+    monkeypatch.setattr(ipi, "TIMEOUT", 0.2)
+    with pytest.raises(ClientError, match="did not connect within 0.2 s"):
+        ipi.evaluate(str(model), random_frame(read_model(model)), tmp_path)
 
 
 @pytest.mark.skipif(not installed("i-PI"), reason="no dp_ipi")

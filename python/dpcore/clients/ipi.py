@@ -6,9 +6,11 @@ Units are those of i-PI (ipi.utils.units), so that nothing is lost between serve
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +42,10 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     names = [frame.type_map[t] for t in frame.types]
     conf = folder / "conf.xyz"
     conf.write_text("\n".join([str(len(names)), "", *(f"{name} 0 0 0" for name in names), ""]))
-    # Not in `folder`: the path of a socket has at most some 100 characters.
-    with tempfile.TemporaryDirectory(prefix="dp_") as short, socket.socket(socket.AF_UNIX) as server:
+    # Not in `folder`, nor in a long TMPDIR: the path of a socket has at most some 100 characters.
+    place = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else None
+    scratch = tempfile.TemporaryDirectory(prefix="dp_", dir=place)
+    with scratch as short, socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{short}/s_x")
         server.listen(1)
         server.settimeout(TIMEOUT)
@@ -55,7 +59,7 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
                 raise ClientError(f"dp_ipi: {log.read().strip() or error}") from None
             finally:
                 try:
-                    client.wait(timeout=5)
+                    client.wait(timeout=1)
                 except subprocess.TimeoutExpired:
                     client.kill()
                     client.wait()
@@ -106,9 +110,12 @@ def _exchange(server: socket.socket, client: subprocess.Popen[bytes], frame: Fra
 def _accept(server: socket.socket, client: subprocess.Popen[bytes]) -> socket.socket:
     """The connection of the client, or EOFError if it ends before it connects."""
     server.settimeout(0.05)
-    while client.poll() is None:
+    end = time.monotonic() + TIMEOUT
+    while client.poll() is None and time.monotonic() < end:
         try:
             return server.accept()[0]
         except socket.timeout:
             continue
+    if client.returncode is None:
+        raise EOFError(f"did not connect within {TIMEOUT:g} s")
     raise EOFError(f"ended with {client.returncode}")

