@@ -226,6 +226,9 @@ void PairDeepMD::init_style()
   if (force->newton_pair == 0)
     error->all(FLERR, "pair_style deepmd returns forces on ghost atoms and needs newton on for pairs; write newton on "
                "before the box is made");
+  if (my.options.atomic && atom->tag_enable == 0)
+    error->all(FLERR, "pair_style deepmd: atomic writes deviations in the order of atom IDs, and these atoms have none "
+               "(atom_modify id no)");
   my.energy = force->boltz / kBoltzmannMetal;
   my.length = force->angstrom;
   my.cutoff = my.model().rcut() * my.length;
