@@ -316,6 +316,8 @@ void PairDeepMD::predict(bool peratom)
   in.rebuilt = m.list != my.list;
   m.model.predict(in, peratom, m.session, m.prediction);
   m.list = my.list;
+  if (!m.prediction.notice.empty())
+    error->warning(FLERR, "rank " + std::to_string(comm->me) + ": " + m.prediction.notice);
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
     error->warning(FLERR, std::to_string(m.prediction.overflow_atoms) + " atoms of rank " + std::to_string(comm->me) +

@@ -2,11 +2,11 @@
 #include "descriptor/se_e2_a.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "base/json_config.hpp"
-#include "base/runtime.hpp"
 #include "descriptor/moment.hpp"
 
 namespace dpcore {
@@ -15,6 +15,16 @@ namespace {
 
 /// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
 constexpr int kPairChunk = kExecOnHost ? 128 : 1 << 18;
+
+/// Length in A of the shortest of the pairs [first, last).
+double shortest(const Exec& exec, const TilePairs& pairs, int first, int last) {
+  const Matrix<double> mine = rows(pairs.r, first, last);
+  const auto r = Kokkos::create_mirror_view(mine);
+  mirror_copy(exec, r, mine);
+  double least = std::numeric_limits<double>::max();
+  for (int p = 0; p < last - first; ++p) least = std::min(least, r(p, 0) * r(p, 0) + r(p, 1) * r(p, 1) + r(p, 2) * r(p, 2));
+  return std::sqrt(least);
+}
 
 }  // namespace
 
@@ -44,6 +54,11 @@ SeE2ASpec SeE2ASpec::from_json(const nlohmann::json& config, int ntypes) {
   s.embedding.trainable = in.get_or<bool>("trainable", true);
   s.embedding.online_table = in.get_or<bool>("online_table", true);
   s.type_one_side = in.get_or<bool>("type_one_side", false);
+  const auto compress = config.find("compress");
+  if (compress != config.end() && !compress->is_null()) {
+    s.compress = TableSpec::from_json(*compress, "model/descriptor/compress");
+    in.require(s.compress->min_nbor_dist < s.rcut, "compress", "expected min_nbor_dist below rcut");
+  }
   s.excluded.assign(static_cast<std::size_t>(ntypes * ntypes), false);
   for (const auto& pair : in.get_or<std::vector<std::vector<int>>>("exclude_types", {})) {
     in.require(pair.size() == 2 && pair[0] >= 0 && pair[0] < ntypes && pair[1] >= 0 && pair[1] < ntypes,
@@ -64,11 +79,8 @@ SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes)
   for (int a = 0; a < n_centre; ++a) {
     for (int b = 0; b < ntypes; ++b) {
       std::unique_ptr<RadialNet<S>> net;
-      if (spec_.type_one_side) {
-        net = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(b) + "/", spec_.embedding);
-      } else if (!spec_.is_excluded(a, b)) {
-        net = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(a) + "_" + std::to_string(b) + "/",
-                                             spec_.embedding);
+      if (spec_.type_one_side || !spec_.is_excluded(a, b)) {
+        net = std::make_unique<RadialNet<S>>(store_, net_name(a, b) + "/", spec_.embedding);
       }
       nets_.push_back(std::move(net));
     }
@@ -116,6 +128,24 @@ std::vector<bool> SeE2A<S>::wanted(int type) const {
   std::vector<bool> w(static_cast<std::size_t>(spec_.ntypes));
   for (int b = 0; b < spec_.ntypes; ++b) w[static_cast<std::size_t>(b)] = !spec_.is_excluded(type, b);
   return w;
+}
+
+template <class S>
+std::string SeE2A<S>::net_name(int a, int b) const {
+  return "net_" + (spec_.type_one_side ? "" : std::to_string(a) + "_") + std::to_string(b);
+}
+
+template <class S>
+void SeE2A<S>::evaluate_radial(const Exec& exec, int a, int b, int first, int last, State& state, Workspace& ws) const {
+  const Vector<S> s(state.env.radial.data() + first, last - first);
+  const Matrix<S> g = rows(state.g, first, last), g_prime = rows(state.g_prime, first, last);
+  const std::size_t k = net_index(a, b);
+  if (fixed_tables_.size() <= k || !fixed_tables_[k]) {
+    radial(a, b)->forward(exec, s, g, g_prime, ws);
+    return;
+  }
+  const int outside = fixed_tables_[k]->evaluate(exec, s, g, g_prime, ws);
+  if (outside > 0) state.outside.add(outside, shortest(exec, state.pairs, first, last));
 }
 
 template <class S>
@@ -194,9 +224,8 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   state.g_prime = ws.matrix<S>(n_pairs, m);
   state.moment = zero_moment<S>(exec, tile.size(), n_radial, ws);
   for_segments(state, [&](int b, int first, int last) {
-    const Matrix<S> g = rows(state.g, first, last), g_prime = rows(state.g_prime, first, last);
-    radial(a, b)->forward(exec, Vector<S>(state.env.radial.data() + first, last - first), g, g_prime, ws);
-    add_moment<S>(exec, state.pairs, b, state.env.value, g, scale(), state.moment);
+    evaluate_radial(exec, a, b, first, last, state, ws);
+    add_moment<S>(exec, state.pairs, b, state.env.value, rows(state.g, first, last), scale(), state.moment);
   });
 
   Kokkos::Array<S, 4> pad;
@@ -289,75 +318,6 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
     padding_backward<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, moment_bar, g_bar);
     radial(a, b)->backward_params(exec, single(exec, pad[0], ws), g_bar, g_prime_bar, slot, ws);
   }
-}
-
-// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at hand.
-template <class S>
-void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                          const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
-  const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
-  struct Use {
-    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
-    std::int64_t n_pairs = 0;
-  };
-  std::vector<Use> use(nets_.size());
-  for (int a = 0; a < spec_.ntypes; ++a) {
-    const EnvNorm n = norm(a);
-    for (int b = 0; b < spec_.ntypes; ++b) {
-      if (spec_.is_excluded(a, b)) continue;
-      // the far end, which is also the value of an empty slot, is needed even where this centre type has no pair
-      const auto& range = ranges.at(a, b);
-      const double lower = -n.avg[0] * n.inverse_std[0];
-      double slope, upper = lower;
-      if (range.n_pairs > 0) {
-        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg[0]) * n.inverse_std[0];
-      }
-      Use& u = use[net_index(a, b)];
-      u.lower = std::min(u.lower, lower);
-      u.upper = std::max(u.upper, upper);
-      u.n_pairs += range.n_pairs;
-    }
-  }
-  spare_tables_.resize(nets_.size());
-  tables_.resize(nets_.size());
-  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
-  const int workers = static_cast<int>(scratch.size());
-  std::vector<std::size_t> worth;
-  for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_pairs == 0) continue;
-    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper))) continue;
-    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k));
-    spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
-    worth.push_back(k);
-  }
-  run_workers(workers, [&](int worker) {
-    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size(); w += static_cast<std::size_t>(workers)) {
-      const std::size_t k = worth[w];
-      const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-      if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
-    }
-  });
-}
-
-template <class S>
-void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.trainable) return;
-  const int workers = static_cast<int>(scratch.size());
-  run_workers(workers, [&](int worker) {
-    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size(); k += static_cast<std::size_t>(workers)) {
-      if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
-    }
-  });
-  if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
-}
-
-template <class S>
-void SeE2A<S>::end_step() noexcept {
-  for (std::size_t k = 0; k < tables_.size(); ++k) {
-    if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
-  }
-  tables_.clear();
 }
 
 template class SeE2A<double>;

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "descriptor/descriptor.hpp"
 #include "env/env_matrix.hpp"
 #include "radial/double_nets.hpp"
+#include "radial/quintic_table.hpp"
 #include "radial/radial_table.hpp"
 
 namespace dpcore {
@@ -24,6 +26,7 @@ struct SeE2ASpec {
   int axis_neuron = 4;
   bool type_one_side = false;
   std::vector<bool> excluded;  // [ntypes * ntypes], symmetric
+  std::optional<TableSpec> compress;  // evaluation by fixed tables
   static SeE2ASpec from_json(const nlohmann::json& config, int ntypes);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
 };
@@ -50,6 +53,9 @@ class SeE2A final : public Descriptor {
   void finish_step(const std::vector<Workspace*>& scratch) override;
   void end_step() noexcept override;
 
+  void finish_loading() override;
+  std::vector<TableInfo> tables() const override;
+
   void initialize() override;
   void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
   const std::vector<double>& davg() const override { return davg_; }
@@ -75,11 +81,15 @@ class SeE2A final : public Descriptor {
   std::size_t net_index(int a, int b) const {
     return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
   }
-  /// The net, or its table where begin_step made one.
+  /// The net, or its table where begin_step or finish_loading made one.
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
+    if (fixed_tables_.size() > k && fixed_tables_[k]) return fixed_tables_[k].get();
     return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get()) : nets_[k].get();
   }
+  std::string net_name(int a, int b) const;
+  /// G and G' of the pairs [first, last) of neighbour type b.
+  void evaluate_radial(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
   S scale() const { return static_cast<S>(inverse_nnei_); }
   EnvNorm norm(int type) const;
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
@@ -97,6 +107,7 @@ class SeE2A final : public Descriptor {
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step
+  std::vector<std::unique_ptr<QuinticTable<S>>> fixed_tables_;          // by net_index, of a compressed model
   DoubleNets double_nets_;  // for the tables of float32 nets
   std::vector<double> davg_, dstd_;
 };

@@ -31,6 +31,7 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     if (!w->descriptor) w->descriptor = potential.descriptor().make_state();
     if (!w->fitting) w->fitting = potential.fitting().make_state();
     w->descriptor->overflow = SelOverflow();
+    w->descriptor->outside = OutsideTable();
     w->scratch.reset();
     w->kept.reset();
     w->sums.reset(host, atomic);
@@ -47,11 +48,13 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
   out.virial.assign(9 * n_frames, 0.0);
   out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
   out.overflow = SelOverflow();
+  out.outside = OutsideTable();
   for (const auto& w : workers) {
     add(w->sums.force, out.force);
     add(w->sums.virial, out.virial);
     add(w->sums.atom_virial, out.atom_virial);
     out.overflow.merge(w->descriptor->overflow);
+    out.outside.add(w->descriptor->outside.pairs, w->descriptor->outside.nearest);
   }
   out.atom_energy.assign(static_cast<std::size_t>(host.n_local), 0.0);
   const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);

@@ -73,6 +73,7 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
   if (networks) {
     load_block(tensors, "descriptor/", descriptor_->parameters());
     load_block(tensors, "fitting/", fitting_->parameters());
+    descriptor_->finish_loading();
   }
   for (const auto& p : descriptor_->parameters().parameters()) known.insert("descriptor/" + p.name);
   for (const auto& p : fitting_->parameters().parameters()) known.insert("fitting/" + p.name);
@@ -99,6 +100,7 @@ std::map<std::string, Tensor> Potential::tensors() const {
 
 void Potential::initialize() {
   descriptor_->initialize();
+  descriptor_->finish_loading();
   fitting_->initialize();
 }
 

@@ -35,6 +35,9 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
   if (potential_.in_training) {
     throw Error("trainer: another trainer holds this model, and the optimiser's state is the model's; use that one or end it");
   }
+  if (!potential_.descriptor().tables().empty()) {
+    throw Error("trainer: the model is compressed, its tables would not follow the weights; start from it with --init-frz-model");
+  }
   potential_.descriptor().parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
