@@ -54,7 +54,7 @@ checkpoint first.""",
     ),
     "compress": Verb(
         "dpcore.compress",
-        "make a faster model that looks its embedding nets up in tables",
+        "tabulate the embedding nets of a model, for speed",
         """\
   dp compress -i water.dp -o water-c.dp         tables in steps of 0.01
   dp compress -i water.dp -o water-c.dp --tol 1e-8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dpcore.verify import random_parameters
+from dpcore.random_atoms import random_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

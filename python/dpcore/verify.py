@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from dpcore.clients import CLIENTS, Frame, choose
 from dpcore.errors import InputError
+from dpcore.random_atoms import random_parameters
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dpcore.clients.compare import Row
     from dpcore.modelfile import ModelFile
 
-__all__ = ["add_arguments", "random_frame", "random_parameters", "run", "verify"]
+__all__ = ["add_arguments", "random_frame", "run", "verify"]
 
 log = logging.getLogger(__name__)
 
@@ -175,21 +174,6 @@ def random_frame(file: ModelFile) -> Frame:
             break
         spacing *= 1.1
     return frame
-
-
-def random_parameters(
-    file: ModelFile, rng: np.random.RandomState, n_atoms: int
-) -> list[np.ndarray | None]:
-    """Frame [d] and atomic [n_atoms, d] parameters about the averages of the training; None for none."""
-    tensors = file.model_tensors()
-    out: list[np.ndarray | None] = []
-    for name, shape in (("fparam", ()), ("aparam", (n_atoms,))):
-        mean, inverse = (tensors.get(f"fitting/{name}_{what}") for what in ("avg", "istd"))
-        if mean is None or len(mean) == 0:
-            out.append(None)
-        else:
-            out.append(mean + rng.uniform(-0.5, 0.5, (*shape, len(mean))) / inverse)
-    return out
 
 
 def _frames(

@@ -211,13 +211,13 @@ def test_training_starts_from_it_as_from_the_original(here, tmp_path, monkeypatc
 
 def test_test_and_potential_say_what_it_is(here, capfd):
     results = {}
-    for name, word in (("model.dp", "original"), ("c.dp", "compressed")):
+    for name, compressed in (("model.dp", False), ("c.dp", True)):
         assert dp("test", "-m", name, "-s", "valid") == 0
         text = capfd.readouterr().err
-        assert f"model: {name}, {word}" in text
+        assert (f"# compressed model: {name}" in text) == compressed
         results[name] = re.findall(r"RMSE.*: (\S+) eV", text)
         potential = DeepPot(name)
-        assert potential.compressed == (word == "compressed") == ("compressed" in repr(potential))
+        assert potential.compressed == compressed == ("compressed" in repr(potential))
     assert results["model.dp"] and results["model.dp"] == results["c.dp"]
 
 
