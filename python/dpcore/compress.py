@@ -173,6 +173,8 @@ def compress(
 
     log.info("shortest distance of the training data: %.6g A", distance)
     original = _in_double(file)
+    if not _in_double(file, {**recipe, "step": max(steps)}).tables():
+        raise InputError("has no embedding net that can be tabulated: all pairs are excluded", file.path)
     probes = make_probes(file, original, distance)
     for recipe["step"] in steps:
         found, tables = _compare(file, original, recipe, probes)
@@ -224,6 +226,7 @@ def _open(model: str | Path, output: str | Path) -> tuple[ModelFile, Path]:
     file, output = read_model(model), Path(output)
     if file.is_checkpoint:
         raise InputError("is a checkpoint; make a model of it with dp freeze first", file.path)
+    file.model()  # refuses what could not be used
     if output.exists() and output.samefile(file.path):
         raise InputError(
             "the output would overwrite the input; give another name with -o, and keep the original", output
@@ -289,8 +292,6 @@ def _compare(
     from dpcore.compression_error import deviations
 
     compressed = _in_double(file, recipe)
-    if not compressed.tables():
-        raise InputError("has no embedding net that can be tabulated: all pairs are excluded", file.path)
     return deviations(original, compressed, probes), compressed.tables()
 
 

@@ -311,6 +311,7 @@ def test_it_has_the_tensors_of_the_original():
     [
         ({"step": 0}, "compress/step: expected a number above 0"),
         ({"step": 1e-9}, "more than .* intervals; choose a larger step"),
+        ({"step": 4e-6}, "would take .* MiB; choose a larger step"),
         ({"step": "0.01"}, "compress/step: value of the wrong kind"),
         ({"extrapolate": 0.5}, "compress/extrapolate: expected a number from 1 on"),
         ({"min_nbor_dist": -1}, "compress/min_nbor_dist: expected a distance above 0"),

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kCoarse = 10;             // coarse step / fine step
 constexpr double kMostIntervals = 1 << 22; // of one table; more is a mistake in step or statistics
+constexpr double kMostBytes = 2147483648.0;
 constexpr int kNodeChunk = 1024;           // intervals made at a time
 
 int divisions(double length, double step) { return static_cast<int>(std::ceil(length / step * (1 - 1e-12))); }
@@ -69,10 +70,16 @@ QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>
   constexpr int align = 64 / sizeof(S);
   const int m = n_out(), stride = (m + align - 1) / align * align;
   const auto row = static_cast<std::size_t>(6 * stride);
+  const double bytes = static_cast<double>(grid.n()) * static_cast<double>(row * sizeof(S));
+  if (!(bytes <= kMostBytes)) {
+    throw Error("a table from " + std::to_string(grid.lower) + " to " + std::to_string(grid.last) + " in steps of " +
+                std::to_string(grid.fine) + " would take " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
+                " MiB; choose a larger step, or check min_nbor_dist");
+  }
   try {
     coefficient_ = DeviceArray<S>("dpcore::QuinticTable", static_cast<std::size_t>(grid.n()) * row);
   } catch (const std::exception&) {
-    throw Error("a table of " + std::to_string((static_cast<std::size_t>(grid.n()) * row * sizeof(S)) >> 20) +
+    throw Error("a table of " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB does not fit in memory; compress with a larger step");
   }
   const Exec exec;
