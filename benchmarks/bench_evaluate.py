@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Energy, forces and virial of water boxes of growing size with the standard model, as it is and compressed."""
+"""Energy, forces and virial of water boxes of growing size with the standard model, also compressed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
         kind = f"{precision}, compressed" if keys else precision
         for side, repeats in ((4, 20), (8, 5), (12, 2)):
             c, b, t = water(side)
-            seconds = median_time(lambda c=c, b=b, t=t: potential.evaluate(c, b, t), repeats, warmup=1)
+            seconds = median_time(lambda p=potential, c=c, b=b, t=t: p.evaluate(c, b, t), repeats, warmup=1)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f"{kind}, {len(t)} atoms: {1e6 * seconds / len(t):.1f} us/atom, peak memory {peak:.0f} MB")
 

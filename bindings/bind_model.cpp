@@ -10,6 +10,7 @@ namespace {
 
 /// A Model and the overflow of its last prediction.
 struct PyModel {
+  explicit PyModel(dpcore::Model m) : model(std::move(m)) {}
   dpcore::Model model;
   long overflow_atoms = 0;
   int overflow_worst = 0;

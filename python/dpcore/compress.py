@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frequency",
         type=int,
         default=-1,
-        help="tell of atoms nearer than the tables reach every so many frames; -1: once (default: %(default)s)",
+        help="tell of atoms nearer than the tables reach every so many frames; -1: once "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--outside",
@@ -185,7 +186,8 @@ def compress(
     if not worst <= limit:
         kinks = file.config["descriptor"].get("activation_function") in ("relu", "relu6")
         raise InputError(
-            f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} (--tol); "
+            f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
+            "(--tol); "
             + ("the kinks of relu cannot be tabulated closely: " if kinks else "take a smaller --step, ")
             + "or allow more with --tol",
             file.path,
@@ -245,8 +247,8 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
         return float(distance)
     if training_script is None:
         raise InputError(
-            "does not tell the shortest distance between atoms of its training data (min_nbor_dist), from which "
-            "the tables get their range; give the training's input file with -t, its data are read",
+            "does not tell the shortest distance between atoms of its training data (min_nbor_dist), from "
+            "which the tables get their range; give the training's input file with -t, its data are read",
             file.path,
         )
     from dpcore.config import load_input

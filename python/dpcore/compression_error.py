@@ -135,7 +135,9 @@ def _cell(rng: np.random.RandomState, spacing: float) -> np.ndarray:
     return _SIDE * spacing * (np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3)))
 
 
-def _like_training(rng: np.random.RandomState, spacing: float, closest: float) -> tuple[np.ndarray, np.ndarray]:
+def _like_training(
+    rng: np.random.RandomState, spacing: float, closest: float
+) -> tuple[np.ndarray, np.ndarray]:
     """A disturbed grid in which every third atom has moved near to another one."""
     cell = _cell(rng, spacing)
     grid = np.stack(np.meshgrid(*[np.arange(_SIDE)] * 3, indexing="ij"), -1).reshape(-1, 3) / _SIDE

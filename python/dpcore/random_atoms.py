@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["random_parameters"]
 
 
-def random_parameters(
-    file: ModelFile, rng: np.random.RandomState, n_atoms: int
-) -> list[np.ndarray | None]:
+def random_parameters(file: ModelFile, rng: np.random.RandomState, n_atoms: int) -> list[np.ndarray | None]:
     """Frame [d] and atomic [n_atoms, d] parameters about the averages of the training; None for none."""
     tensors = file.model_tensors()
     out: list[np.ndarray | None] = []

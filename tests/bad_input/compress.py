@@ -38,13 +38,19 @@ def _recipe(**changes):
 
 OPTIONS = {
     "no step": _compress(nothing, "--step: expected a number above 0, got 0.0", words=["-s", "0"]),
-    "step that is no number": _compress(nothing, "--step: expected a number above 0, got nan", words=["-s", "nan"]),
+    "step that is no number": _compress(
+        nothing, "--step: expected a number above 0, got nan", words=["-s", "nan"]
+    ),
     "step in words": _compress(nothing, "invalid float value: 'fine'", words=["-s", "fine"], code=2),
-    "negative tolerance": _compress(nothing, "--tol: expected a number above 0, got -1.0", words=["--tol", "-1"]),
+    "negative tolerance": _compress(
+        nothing, "--tol: expected a number above 0, got -1.0", words=["--tol", "-1"]
+    ),
     "table that ends before its range": _compress(
         nothing, "--extrapolate: expected a number from 1 on, got 0.5", words=["-e", "0.5"]
     ),
-    "infinite table": _compress(nothing, "--extrapolate: expected a number from 1 on, got inf", words=["-e", "inf"]),
+    "infinite table": _compress(
+        nothing, "--extrapolate: expected a number from 1 on, got inf", words=["-e", "inf"]
+    ),
     "endless table": _compress(nothing, "model.dp", "intervals; choose a larger step", words=["-s", "1e-9"]),
     "frequency in parts": _compress(nothing, "invalid int value: '0.5'", words=["-f", "0.5"], code=2),
     "unknown end": _compress(nothing, "invalid choice: 'zero'", words=["--outside", "zero"], code=2),
@@ -54,7 +60,9 @@ OPTIONS = {
     "error above the tolerance": _compress(
         nothing, "model.dp: the force error", "above the tolerance 1e-30 (--tol)", words=["--tol", "1e-30"]
     ),
-    "error of a large step": _compress(nothing, "model.dp: the force error", "smaller --step", words=["-s", "1", "--tol", "1e-12"]),
+    "error of a large step": _compress(
+        nothing, "model.dp: the force error", "smaller --step", words=["-s", "1", "--tol", "1e-12"]
+    ),
 }
 
 FILES = {
@@ -64,7 +72,9 @@ FILES = {
     "a model without config": _compress(rewrite({"config": ...}), '"config"', "not written by dpcore"),
     "text": _compress(nothing, "input.json", "JSON text", model="input.json"),
     "over its input": _compress(nothing, "model.dp: the output would overwrite the input", output="model.dp"),
-    "in no folder": _compress(nothing, "no/new.dp: the folder of the output", "create it first", output="no/new.dp"),
+    "in no folder": _compress(
+        nothing, "no/new.dp: the folder of the output", "create it first", output="no/new.dp"
+    ),
     "over a folder": _compress(replaced_by_folder("new.dp"), "new.dp: cannot write: this is a folder"),
     "twice": _compress(_recipe(), "model.dp: is compressed already", "--undo"),
     "undo of an original": _compress(nothing, "model.dp: is not compressed", words=["--undo"]),
@@ -72,7 +82,9 @@ FILES = {
         _distance(None), "model.dp: does not tell the shortest distance", "input file with -t"
     ),
     "no word of a distance": _compress(_distance(...), "model.dp: does not tell the shortest distance"),
-    "negative distance": _compress(_distance(-1.0), "model.dp: its min_nbor_dist is -1.0; expected a distance"),
+    "negative distance": _compress(
+        _distance(-1.0), "model.dp: its min_nbor_dist is -1.0; expected a distance"
+    ),
     "distance in words": _compress(_distance("short"), "model.dp: its min_nbor_dist is 'short'"),
     "distance beyond the cut-off": _compress(_distance(7.0), "model.dp", "min_nbor_dist below rcut"),
     "tiny distance": _compress(_distance(1e-9), "model.dp", "intervals", "check min_nbor_dist"),
@@ -82,7 +94,10 @@ FILES = {
             rewrite(
                 tensors={
                     f"descriptor/net_{a}_{b}/layer_{k}/{part}": ...
-                    for a in (0, 1) for b in (0, 1) for k in (0, 1) for part in ("matrix", "bias")
+                    for a in (0, 1)
+                    for b in (0, 1)
+                    for k in (0, 1)
+                    for part in ("matrix", "bias")
                 }
             ),
         ),
@@ -95,7 +110,9 @@ FILES = {
     "script with lost data": _compress(
         both(
             _distance(None),
-            lambda folder: (folder / "s.json").write_text((folder / "input.json").read_text().replace('"data"', '"lost"')),
+            lambda folder: (folder / "s.json").write_text(
+                (folder / "input.json").read_text().replace('"data"', '"lost"')
+            ),
         ),
         "lost: no such folder",
         words=["-t", "s.json"],
@@ -112,7 +129,11 @@ RECIPES = {
     name: Case(["test", "-m", "model.dp", "-s", "data"], ["model.dp", *expect], prepare)
     for name, prepare, expect in (
         ("recipe without a step", _recipe(step=...), ["compress/step: this key is missing"]),
-        ("recipe in words", set_config("descriptor/compress", "yes"), ["compress: expected a section with keys"]),
+        (
+            "recipe in words",
+            set_config("descriptor/compress", "yes"),
+            ["compress: expected a section with keys"],
+        ),
         ("recipe with a list", _recipe(extrapolate=[5]), ["compress/extrapolate: value of the wrong kind"]),
         ("recipe with an unknown end", _recipe(outside="zero"), ["expected net or linear, got 'zero'"]),
         ("recipe for too long a table", _recipe(step=1e-300), ["intervals; choose a larger step"]),

@@ -44,7 +44,7 @@ def both(config, tensors, **recipe):
 
 
 def small_model(**descriptor):
-    """Config and tensors of a model with large weights and statistics of real data's kind (angular parts equal)."""
+    """Config and tensors of a model with large weights."""
     config = make_config(descriptor)
     return config, make_tensors(config, seed=3)
 
@@ -94,7 +94,7 @@ def distance_of(config, tensors, x, centre):
     ids=lambda keys: " ".join(keys) or "two sides",
 )
 def test_equals_the_model(activation, keys):
-    """Weights are ten times those of trained nets: the error of the forces at a step of 0.01 is 1e-9, and 32 times less here."""
+    """Weights are ten times those of trained nets: with steps of 0.01 errors would be 1e-9, 32 times these."""
     config, tensors = small_model(activation_function=activation, **keys)
     exact, table = both(config, tensors, step=0.005)
     for system in (grid_system(), odd_systems()["more than sel"], odd_systems()["tiny box"]):
@@ -116,20 +116,26 @@ def test_kinks_cost_accuracy_only_near_them(activation):
     assert_agree(evaluate(table, system, True), evaluate(exact, system, True), "force")
 
 
-@pytest.mark.parametrize("keys", [{}, {"type_one_side": True, "resnet_dt": True, "exclude_types": [[1, 1]]}], ids=str)
+@pytest.mark.parametrize(
+    "keys", [{}, {"type_one_side": True, "resnet_dt": True, "exclude_types": [[1, 1]]}], ids=str
+)
 def test_float32_equals_the_float32_model(keys):
     config, tensors = small_model(precision="float32", **keys)
     config["fitting_net"]["precision"] = "float32"
     tensors = make_tensors(config, seed=3)
     exact, table = both(config, tensors)
-    assert table.tables()[0]["bytes"] == table.tables()[0]["intervals"] * 6 * 16 * 4  # 6 channels, rows of 64 bytes
+    assert (
+        table.tables()[0]["bytes"] == table.tables()[0]["intervals"] * 6 * 16 * 4
+    )  # 6 channels, rows of 64 bytes
     for system in (grid_system(), odd_systems()["triclinic"]):
         assert_agree(evaluate(table, system, True), evaluate(exact, system, True), "float32")
 
 
 def test_error_falls_with_the_sixth_power_of_the_step():
     """Of the energy; forces hold a derivative, and the fifth."""
-    config, tensors = small_model(set_davg_zero=True)  # without empty slots, whose error depends on where nodes fall
+    config, tensors = small_model(
+        set_davg_zero=True
+    )  # without empty slots, whose error depends on where nodes fall
     arguments = dimers(np.linspace(0.95, 2.9, 400))
     exact = model(config, tensors).evaluate(*arguments)
     errors = []
@@ -152,7 +158,10 @@ def test_ranges_and_sizes():
         assert (t["net"], t["lower"], t["upper"], t["last"]) == (net, -1.0, 9.0, 45.0)
         assert t["intervals"] == 1360 and t["bytes"] == 1360 * 6 * 8 * 8
         assert t["fine"] == pytest.approx(0.01, rel=1e-14) and t["coarse"] == pytest.approx(0.1, rel=1e-14)
-    assert [t["net"] for t in both(*small_model(exclude_types=[[0, 1]]))[1].tables()] == ["net_0_0", "net_1_1"]
+    assert [t["net"] for t in both(*small_model(exclude_types=[[0, 1]]))[1].tables()] == [
+        "net_0_0",
+        "net_1_1",
+    ]
     assert both(config, tensors)[0].tables() == []
 
 
@@ -164,7 +173,9 @@ def test_ranges_and_sizes():
 def test_forces_are_the_derivative_of_the_tabulated_energy(outside, extrapolate):
     """With a table so coarse that it is no good as an approximation; from beyond its end to the cut-off."""
     config, tensors = small_model()
-    exact, table = both(config, tensors, step=0.5, outside=outside, extrapolate=extrapolate, min_nbor_dist=1.1)
+    exact, table = both(
+        config, tensors, step=0.5, outside=outside, extrapolate=extrapolate, min_nbor_dist=1.1
+    )
     h = 1e-4
     r = np.linspace(0.55, 3.05, 501)
     # not where the difference would span an end of the table at which the second derivative jumps
@@ -176,7 +187,9 @@ def test_forces_are_the_derivative_of_the_tabulated_energy(outside, extrapolate)
     found, original = (force_along(m.evaluate(*dimers(r))) for m in (table, exact))
     scale = np.abs(original).max()
     assert np.abs(found + slope).max() <= 1e-8 * scale
-    assert np.abs(found - original).max() > 1e-5 * scale, "the table is as good as the net: nothing was tested"
+    assert np.abs(found - original).max() > 1e-5 * scale, (
+        "the table is as good as the net: nothing was tested"
+    )
 
 
 def test_forces_of_many_atoms_by_differences():
@@ -196,14 +209,18 @@ def test_forces_of_many_atoms_by_differences():
 
 
 def test_twice_continuously_differentiable_at_nodes():
-    """Energy, force, and the force's slope from both sides, at nodes between fine and between coarse steps, and
-    where the two meet."""
+    """Energy, force, and its slope from both sides, at nodes of fine and coarse steps and where they meet."""
     config, tensors = small_model(type_one_side=True)
     recipe = {"step": 0.5, "min_nbor_dist": 1.1}
     table = both(config, tensors, **recipe)[1]
     info = table.tables()[1]
     h = 1e-5
-    for x in (info["upper"], info["upper"] - info["fine"], info["lower"] + 3 * info["fine"], info["upper"] + info["coarse"]):
+    for x in (
+        info["upper"],
+        info["upper"] - info["fine"],
+        info["lower"] + 3 * info["fine"],
+        info["upper"] + info["coarse"],
+    ):
         r = distance_of(config, tensors, x, 0)
         result = table.evaluate(*dimers(r + h * np.array([-2, -1, -1e-4, 1e-4, 1, 2])))
         energy, force = result["energy"], force_along(result)
@@ -220,7 +237,10 @@ def test_twice_continuously_differentiable_at_nodes():
 def test_outside_the_net_is_used_and_counted():
     config, tensors = small_model()
     exact, table = both(config, tensors, extrapolate=1, min_nbor_dist=1.1)
-    ends = [distance_of(config, tensors, t["last"], a) for a, t in zip((0, 1), (table.tables()[1], table.tables()[2]))]
+    ends = [
+        distance_of(config, tensors, t["last"], a)
+        for a, t in zip((0, 1), (table.tables()[1], table.tables()[2]))
+    ]
     r = np.linspace(0.5 * min(ends), 0.999 * min(ends), 7)  # of both atoms
     found, expected = (m.evaluate(*dimers(r)) for m in (table, exact))
     for key in ("energy", "force", "virial"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""pair_style deepmd with a compressed model: the numbers of DeepPot, and word of atoms outside of the tables."""
+"""pair_style deepmd with a compressed model: the numbers of DeepPot, and word of atoms outside the tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def models(model, tmp_path_factory):
 def test_everything_equals_deeppot(tmp_path, models, box, ranks):
     original, compressed = models
     head = HEAD + f"pair_style deepmd {compressed}\npair_coeff * * O H\n"
-    expected, exact = (DeepPot(m).eval(box.coord[None], box.cell[None], box.types, atomic=True) for m in (compressed, original))
+    expected, exact = (
+        DeepPot(m).eval(box.coord[None], box.cell[None], box.types, atomic=True)
+        for m in (compressed, original)
+    )
     assert np.abs(expected[1] - exact[1]).max() > 1e-9, "the tables were not used"
     assert_same(measure(tmp_path, head, ranks), expected)
 

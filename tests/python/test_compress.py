@@ -8,7 +8,13 @@ import re
 
 import numpy as np
 import pytest
-from reference.agreement import QUANTITIES, SINGLE_PRECISION, reference_folder, reference_values, relative_error
+from reference.agreement import (
+    QUANTITIES,
+    SINGLE_PRECISION,
+    reference_folder,
+    reference_values,
+    relative_error,
+)
 from training_case import dp, make_case, read_curve
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
@@ -67,7 +73,7 @@ def table_of_errors(text):
 
 @pytest.mark.parametrize("name", COMPRESSED)
 def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path):
-    """Same step, same range: its compressed outputs, and ours without compression; graphs are taken as they are."""
+    """Same step, same range: its compressed outputs, and our original; graphs are taken as they are."""
     pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
     graph, values = reference_folder(name) / "graph.pb", reference_values(name)
     path = tmp_path / "c.dp"
@@ -75,7 +81,8 @@ def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path):
     parameters = {key: values.get(key) for key in ("fparam", "aparam")}
     arguments = (values["coord"], values.get("box"), values["type"])
     found, original = (
-        dict(zip(QUANTITIES, _in_order(DeepPot(p).eval(*arguments, atomic=True, **parameters)))) for p in (path, graph)
+        dict(zip(QUANTITIES, _in_order(DeepPot(p).eval(*arguments, atomic=True, **parameters))))
+        for p in (path, graph)
     )
     single = name in SINGLE_PRECISION
     for key in QUANTITIES:
@@ -157,7 +164,9 @@ def test_tolerance_chooses_the_step(here, tmp_path, capfd):
     steps = {}
     for tolerance in (1e-4, 1e-8, 1e-10):
         assert dp("compress", "-i", "model.dp", "-o", tmp_path / "o.dp", "--tol", tolerance) == 0
-        steps[tolerance] = json.loads(metadata_of(tmp_path / "o.dp")["config"])["descriptor"]["compress"]["step"]
+        steps[tolerance] = json.loads(metadata_of(tmp_path / "o.dp")["config"])["descriptor"]["compress"][
+            "step"
+        ]
         worst = max(numbers[1] for numbers in table_of_errors(capfd.readouterr().err).values())
         assert worst <= tolerance
     assert steps[1e-4] > steps[1e-8] >= steps[1e-10]
@@ -185,7 +194,9 @@ def test_training_script_gives_the_distance(here, tmp_path, words):
     metadata = metadata_of("model.dp")
     training = json.loads(metadata["training"])
     stored = training.pop("min_nbor_dist")
-    _core.write_model_file(str(tmp_path / "m.dp"), {**metadata, "training": json.dumps(training)}, tensors_of("model.dp"))
+    _core.write_model_file(
+        str(tmp_path / "m.dp"), {**metadata, "training": json.dumps(training)}, tensors_of("model.dp")
+    )
     assert dp("compress", *words, "-i", tmp_path / "m.dp", "-o", tmp_path / "o.dp") == 0
     recipe = json.loads(metadata_of(tmp_path / "o.dp")["config"])["descriptor"]["compress"]
     assert recipe["min_nbor_dist"] == stored

@@ -20,7 +20,8 @@ nlohmann::json compress_section(const Potential& potential) {
 
 TableWatch::TableWatch(const Potential& potential)
     : linear_(compress_section(potential).value("outside", "net") == "linear"),
-      frequency_(ConfigReader(compress_section(potential), "model/descriptor/compress").get_or<int>("check_frequency", -1)) {}
+      frequency_(ConfigReader(compress_section(potential), "model/descriptor/compress")
+                     .get_or<int>("check_frequency", -1)) {}
 
 void TableWatch::add(const OutsideTable& outside, int n_frames, Prediction& out) {
   out.outside_pairs = static_cast<long>(outside.pairs);
@@ -32,7 +33,8 @@ void TableWatch::add(const OutsideTable& outside, int n_frames, Prediction& out)
   if (since_.pairs == 0 || (told_ && (frequency_ <= 0 || frames_ - told_at_ < frequency_))) return;
   char text[400];
   std::snprintf(text, sizeof text,
-                "%ld pair(s) of atoms were nearer than the tables of the compressed model reach, the nearest %.3g A, in the last "
+                "%ld pair(s) of atoms were nearer than the tables of the compressed model reach, the nearest "
+                "%.3g A, in the last "
                 "%ld frame(s): %s%s",
                 static_cast<long>(since_.pairs), since_.nearest, frames_ - told_at_,
                 linear_ ? "the tables were extrapolated, and energies and forces are not to be trusted"

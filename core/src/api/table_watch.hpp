@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Counts the pairs that lie outside of the tables of a compressed model, and says when the user should hear of it.
+// Counts the pairs that lie outside of the tables of a compressed model, and says when the user should hear
+// of it.
 #pragma once
 
 #include <mutex>
@@ -10,8 +11,8 @@
 
 namespace dpcore {
 
-/// Thread-safe. The first event is told at once; later ones, added up, with the first event at least `frequency` frames
-/// later (check_frequency of the model; not above 0: never again).
+/// Thread-safe. The first event is told at once; later ones, added up, with the first event at least
+/// `frequency` frames later (check_frequency of the model; not above 0: never again).
 class TableWatch {
  public:
   explicit TableWatch(const Potential&);

@@ -9,16 +9,16 @@ namespace dpcore {
 
 namespace {
 
-constexpr double kCoarse = 10;             // coarse step / fine step
-constexpr double kMostIntervals = 1 << 22; // of one table; more is a mistake in step or statistics
+constexpr double kCoarse = 10;              // coarse step / fine step
+constexpr double kMostIntervals = 1 << 22;  // of one table; more is a mistake in step or statistics
 constexpr double kMostBytes = 2147483648.0;
-constexpr int kNodeChunk = 1024;           // intervals made at a time
+constexpr int kNodeChunk = 1024;  // intervals made at a time
 
 int divisions(double length, double step) { return static_cast<int>(std::ceil(length / step * (1 - 1e-12))); }
 
 /// Six coefficients of the polynomial in t with values, slopes and curvatures (v, d, c) at t = 0 and t = h.
-KOKKOS_INLINE_FUNCTION void hermite(const double h, const double v0, const double d0, const double c0, const double v1,
-                                    const double d1, const double c1, double a[6]) {
+KOKKOS_INLINE_FUNCTION void hermite(const double h, const double v0, const double d0, const double c0,
+                                    const double v1, const double d1, const double c1, double a[6]) {
   const double rise = v1 - v0, h2 = h * h, h3 = h2 * h;
   a[0] = v0;
   a[1] = d0;
@@ -26,6 +26,40 @@ KOKKOS_INLINE_FUNCTION void hermite(const double h, const double v0, const doubl
   a[3] = (20 * rise - (8 * d1 + 12 * d0) * h - (3 * c0 - c1) * h2) / (2 * h3);
   a[4] = (-30 * rise + (14 * d1 + 16 * d0) * h + (3 * c0 - 2 * c1) * h2) / (2 * h3 * h);
   a[5] = (12 * rise - 6 * (d1 + d0) * h + (c1 - c0) * h2) / (2 * h3 * h2);
+}
+
+/// The rows of a table, from the net at its nodes. (A function of its own: nvcc takes no lambdas in
+/// constructors.)
+template <class S>
+void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, int stride, S* coefficient,
+               Workspace& ws) {
+  const Exec exec;
+  const TableGrid at = grid;
+  const int m = nodes.n_out();
+  for (int begin = 0; begin < grid.n(); begin += kNodeChunk) {
+    const Workspace::Scope scope(ws);
+    const int count = std::min(kNodeChunk, grid.n() - begin);
+    const auto n_nodes = static_cast<std::size_t>(count) + 1, width = static_cast<std::size_t>(m);
+    const Vector<double> x = ws.vector<double>(n_nodes);
+    const Matrix<double> value = ws.matrix<double>(n_nodes, width), slope = ws.matrix<double>(n_nodes, width),
+                         curvature = ws.matrix<double>(n_nodes, width);
+    for_each(
+        exec, "dpcore::table_nodes", count + 1, KOKKOS_LAMBDA(const int k) {
+          const int j = begin + k;
+          x(k) = j < at.n_fine ? at.lower + j * at.fine : at.upper + (j - at.n_fine) * at.coarse;
+        });
+    nodes.second_order(exec, x, value, slope, curvature, ws);
+    S* to = coefficient + static_cast<std::ptrdiff_t>(begin) * 6 * stride;
+    for_each_element(
+        exec, "dpcore::table_coefficients", count, m, KOKKOS_LAMBDA(const int k, const int c) {
+          double a[6];
+          hermite(begin + k < at.n_fine ? at.fine : at.coarse, value(k, c), slope(k, c), curvature(k, c),
+                  value(k + 1, c), slope(k + 1, c), curvature(k + 1, c), a);
+          for (int p = 0; p < 6; ++p)
+            to[(static_cast<std::ptrdiff_t>(k) * 6 + p) * stride + c] = static_cast<S>(a[p]);
+        });
+    if constexpr (!kExecOnHost) exec.fence("dpcore::QuinticTable");
+  }
 }
 
 }  // namespace
@@ -38,9 +72,11 @@ TableSpec TableSpec::from_json(const nlohmann::json& section, const std::string&
   s.extrapolate = in.get<double>("extrapolate");
   in.require(s.min_nbor_dist > 0, "min_nbor_dist", "expected a distance above 0");
   in.require(s.step > 0 && std::isfinite(s.step), "step", "expected a number above 0");
-  in.require(s.extrapolate >= 1 && std::isfinite(s.extrapolate), "extrapolate", "expected a number from 1 on");
+  in.require(s.extrapolate >= 1 && std::isfinite(s.extrapolate), "extrapolate",
+             "expected a number from 1 on");
   const auto outside = in.get_or<std::string>("outside", "net");
-  in.require(outside == "net" || outside == "linear", "outside", "expected net or linear, got '" + outside + "'");
+  in.require(outside == "net" || outside == "linear", "outside",
+             "expected net or linear, got '" + outside + "'");
   s.outside = outside == "net" ? Outside::Net : Outside::Linear;
   return s;
 }
@@ -52,8 +88,9 @@ TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest
   g.last = std::max(g.upper, spec.extrapolate * g.upper);
   const double intervals = (g.upper - g.lower) / spec.step + (g.last - g.upper) / (kCoarse * spec.step);
   if (!(intervals <= kMostIntervals)) {
-    throw Error("a table from " + std::to_string(g.lower) + " to " + std::to_string(g.last) + " in steps of " +
-                std::to_string(spec.step) + " would have more than " + std::to_string(static_cast<int>(kMostIntervals)) +
+    throw Error("a table from " + std::to_string(g.lower) + " to " + std::to_string(g.last) +
+                " in steps of " + std::to_string(spec.step) + " would have more than " +
+                std::to_string(static_cast<int>(kMostIntervals)) +
                 " intervals; choose a larger step, or check min_nbor_dist");
   }
   g.n_fine = std::max(1, divisions(g.upper - g.lower, spec.step));
@@ -72,8 +109,9 @@ QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>
   const auto row = static_cast<std::size_t>(6 * stride);
   const double bytes = static_cast<double>(grid.n()) * static_cast<double>(row * sizeof(S));
   if (!(bytes <= kMostBytes)) {
-    throw Error("a table from " + std::to_string(grid.lower) + " to " + std::to_string(grid.last) + " in steps of " +
-                std::to_string(grid.fine) + " would take " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
+    throw Error("a table from " + std::to_string(grid.lower) + " to " + std::to_string(grid.last) +
+                " in steps of " + std::to_string(grid.fine) + " would take " +
+                std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB; choose a larger step, or check min_nbor_dist");
   }
   try {
@@ -82,31 +120,7 @@ QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>
     throw Error("a table of " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB does not fit in memory; compress with a larger step");
   }
-  const Exec exec;
-  const TableGrid at = grid;
-  for (int begin = 0; begin < grid.n(); begin += kNodeChunk) {
-    const Workspace::Scope scope(ws);
-    const int count = std::min(kNodeChunk, grid.n() - begin);
-    const auto n_nodes = static_cast<std::size_t>(count) + 1, width = static_cast<std::size_t>(m);
-    const Vector<double> x = ws.vector<double>(n_nodes);
-    const Matrix<double> value = ws.matrix<double>(n_nodes, width), slope = ws.matrix<double>(n_nodes, width),
-                         curvature = ws.matrix<double>(n_nodes, width);
-    for_each(
-        exec, "dpcore::table_nodes", count + 1, KOKKOS_LAMBDA(const int k) {
-          const int j = begin + k;
-          x(k) = j < at.n_fine ? at.lower + j * at.fine : at.upper + (j - at.n_fine) * at.coarse;
-        });
-    nodes.second_order(exec, x, value, slope, curvature, ws);
-    S* to = coefficient_.data() + static_cast<std::ptrdiff_t>(begin) * 6 * stride;
-    for_each_element(
-        exec, "dpcore::table_coefficients", count, m, KOKKOS_LAMBDA(const int k, const int c) {
-          double a[6];
-          hermite(begin + k < at.n_fine ? at.fine : at.coarse, value(k, c), slope(k, c), curvature(k, c), value(k + 1, c),
-                  slope(k + 1, c), curvature(k + 1, c), a);
-          for (int p = 0; p < 6; ++p) to[(static_cast<std::ptrdiff_t>(k) * 6 + p) * stride + c] = static_cast<S>(a[p]);
-        });
-    if constexpr (!kExecOnHost) exec.fence("dpcore::QuinticTable");
-  }
+  make_rows(nodes, grid, stride, coefficient_.data(), ws);
   view_.coefficient = coefficient_.data();
   view_.stride = stride;
   view_.lower = grid.lower;
@@ -121,8 +135,8 @@ QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>
 }
 
 template <class S>
-int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
-                              Workspace& ws) const {
+int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
+                              const Matrix<S>& g_prime, Workspace& ws) const {
   const Workspace::Scope scope(ws);
   const int m = n_out(), n = static_cast<int>(s.extent(0)), stride = view_.stride;
   const TableView<S> table = view_;
@@ -136,11 +150,7 @@ int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix
         double inside = at;
         if (!table.holds(at)) {
           inside = at < table.lower ? table.lower : table.last;  // NaN: any
-          if constexpr (kExecOnHost) {
-            where(count(0)++) = p;
-          } else {
-            where(Kokkos::atomic_fetch_add(&count(0), 1)) = p;
-          }
+          where(fetch_add(&count(0), 1)) = p;
         }
         S t;
         const S* a = table.row(inside, t);

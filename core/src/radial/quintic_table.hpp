@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // Radial functions as a fixed table of quintic polynomials: the embedding net of a compressed model.
 //
-// On the interval [x_j, x_j + h] G_m(s) = sum_p c_jpm t^p, t = s - x_j, p = 0..5, has value, first and second derivative
-// of the net at both ends (quintic Hermite): the table is twice continuously differentiable, its error is at most
-// h^6 max|G^(6)| / 46080, and G' is exactly its derivative, so that forces belong to the tabulated energy. Two levels of
-// steps: `step` on [lower, upper], ten times as much on [upper, last] (docs/compress.md).
+// On the interval [x_j, x_j + h] G_m(s) = sum_p c_jpm t^p, t = s - x_j, p = 0..5, has value, first and second
+// derivative of the net at both ends (quintic Hermite): the table is twice continuously differentiable, its
+// error is at most h^6 max|G^(6)| / 46080, and G' is exactly its derivative, so that forces belong to the
+// tabulated energy. Two levels of steps: `step` on [lower, upper], ten times as much on [upper, last]
+// (docs/compress.md).
 //
-// The coefficients are made in double and kept in S, a row [6, stride] for each interval with stride = n_out rounded up
-// to 64 bytes: 6 * stride * sizeof(S) bytes, read once for G and G' of a pair; the loop over m runs over neighbours in
-// memory. t is formed in double.
+// The coefficients are made in double and kept in S, a row [6, stride] for each interval with stride = n_out
+// rounded up to 64 bytes: 6 * stride * sizeof(S) bytes, read once for G and G' of a pair; the loop over m
+// runs over neighbours in memory. t is formed in double.
 //
-// Outside of [lower, last] the net itself is evaluated, or the table goes on as a straight line (Outside::Linear, what
-// DeePMD-kit 3 does). The ends being nodes, the first is twice and the second once continuously differentiable.
+// Outside of [lower, last] the net itself is evaluated, or the table goes on as a straight line
+// (Outside::Linear, what DeePMD-kit 3 does). The ends being nodes, the first is twice and the second once
+// continuously differentiable.
 #pragma once
 
 #include <string>
@@ -50,7 +52,9 @@ struct TableView {
   int n_fine = 0, n = 0;
 
   /// Whether the table holds s: false for NaN. Below `lower` is room for the rounding of s at the cut-off.
-  KOKKOS_FORCEINLINE_FUNCTION bool holds(const double s) const { return s >= lower - 1e-6 * fine && s <= last; }
+  KOKKOS_FORCEINLINE_FUNCTION bool holds(const double s) const {
+    return s >= lower - 1e-6 * fine && s <= last;
+  }
 
   /// The row of coefficients for an s that the table holds, and s minus its node.
   KOKKOS_FORCEINLINE_FUNCTION const S* row(const double s, S& t) const {
@@ -63,7 +67,8 @@ struct TableView {
     } else {
       j = static_cast<int>((s - upper) * inverse_coarse);
       j = j < n - n_fine ? j : n - n_fine - 1;
-      node = j < 0 ? lower + (n_fine - 1) * fine : upper + j * coarse;  // without coarse steps: the end of the last fine one
+      node = j < 0 ? lower + (n_fine - 1) * fine
+                   : upper + j * coarse;  // without coarse steps: the end of the last fine one
       j += n_fine;
     }
     t = static_cast<S>(s - node);
@@ -75,7 +80,8 @@ template <class S>
 class QuinticTable final : public Radial<S> {
  public:
   /// `nodes` is evaluated at the nodes, `net`, the same net in S, outside; `net` has to outlive the table.
-  QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid&, Outside, Workspace&);
+  QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid&, Outside,
+               Workspace&);
 
   int n_out() const override { return net_->n_out(); }
   void forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
@@ -83,9 +89,11 @@ class QuinticTable final : public Radial<S> {
     evaluate(exec, s, g, g_prime, ws);
   }
   /// forward; returns how many s were outside.
-  int evaluate(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime, Workspace&) const;
+  int evaluate(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+               Workspace&) const;
   /// Throws Error: a fixed table has no parameters.
-  void backward_params(const Exec&, const Vector<S>&, const Matrix<S>&, const Matrix<S>&, int, Workspace&) const override;
+  void backward_params(const Exec&, const Vector<S>&, const Matrix<S>&, const Matrix<S>&, int,
+                       Workspace&) const override;
 
   const TableGrid& grid() const { return grid_; }
   const TableView<S>& view() const { return view_; }
