@@ -94,7 +94,7 @@ def distance_of(config, tensors, x, centre):
     ids=lambda keys: " ".join(keys) or "two sides",
 )
 def test_equals_the_model(activation, keys):
-    """Weights are ten times those of trained nets: with steps of 0.01 errors would be 1e-9, 32 times these."""
+    """Weights are ten times those of trained nets: with a step of 0.01 errors are 1e-9, 32 times these."""
     config, tensors = small_model(activation_function=activation, **keys)
     exact, table = both(config, tensors, step=0.005)
     for system in (grid_system(), odd_systems()["more than sel"], odd_systems()["tiny box"]):
