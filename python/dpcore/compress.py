@@ -188,8 +188,8 @@ def compress(
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
             "(--tol); "
-            + ("the kinks of relu cannot be tabulated closely: " if kinks else "take a smaller --step, ")
-            + "or allow more with --tol",
+            + ("relu has kinks, which no table follows; allow" if kinks else "take a smaller --step, or allow")
+            + " more with --tol",
             file.path,
         )
     if file.config["descriptor"].get("precision") == "float32":

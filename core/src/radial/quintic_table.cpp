@@ -83,7 +83,7 @@ TableSpec TableSpec::from_json(const nlohmann::json& section, const std::string&
 
 TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest) {
   TableGrid g;
-  g.lower = std::floor(smallest);
+  g.lower = std::floor(smallest) + 0.0;  // not -0
   g.upper = std::max(std::ceil(largest), g.lower + 1);
   g.last = std::max(g.upper, spec.extrapolate * g.upper);
   const double intervals = (g.upper - g.lower) / spec.step + (g.last - g.upper) / (kCoarse * spec.step);
