@@ -188,7 +188,7 @@ def compress(
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
             "(--tol); "
-            + ("relu has kinks, which no table follows; allow" if kinks else "take a smaller --step, or allow")
+            + ("no table follows the kinks of relu; allow" if kinks else "take a smaller --step, or allow")
             + " more with --tol",
             file.path,
         )
