@@ -30,6 +30,8 @@ from gradcheck import (
 
 core = pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
+pytestmark = pytest.mark.usefixtures("exact_nets")
+
 RECIPE = {"min_nbor_dist": 0.9, "step": 0.01, "extrapolate": 5}
 
 

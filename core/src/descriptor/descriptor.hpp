@@ -38,6 +38,7 @@ class Descriptor {
   struct State {
     virtual ~State() = default;
     TilePairs pairs;
+    bool for_training = false;  // tangent and backward_params will follow: keep what they need
     SelOverflow overflow;  // accumulates over tiles
     OutsideTable outside;  // accumulates over tiles
   };
@@ -68,6 +69,11 @@ class Descriptor {
   /// Called when statistics and networks are set: make what follows from them, the tables of a compressed model. Not
   /// from inside run_workers.
   virtual void finish_loading() {}
+  /// Before evaluations that no training step interrupts: make what serves them alone, once. Safe for concurrent calls;
+  /// not from inside run_workers.
+  virtual void prepare_inference() const {}
+  /// The networks will change: drop what prepare_inference made.
+  virtual void forget_inference() {}
   /// The tables of a compressed model; empty for others.
   virtual std::vector<TableInfo> tables() const { return {}; }
 

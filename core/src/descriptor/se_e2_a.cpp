@@ -139,13 +139,12 @@ template <class S>
 void SeE2A<S>::evaluate_radial(const Exec& exec, int a, int b, int first, int last, State& state, Workspace& ws) const {
   const Vector<S> s(state.env.radial.data() + first, last - first);
   const Matrix<S> g = rows(state.g, first, last), g_prime = rows(state.g_prime, first, last);
-  const std::size_t k = net_index(a, b);
-  if (fixed_tables_.size() <= k || !fixed_tables_[k]) {
+  if (fixed_table(a, b) == nullptr) {
     radial(a, b)->forward(exec, s, g, g_prime, ws);
     return;
   }
-  const int outside = fixed_tables_[k]->evaluate(exec, s, g, g_prime, ws);
-  if (outside > 0) state.outside.add(outside, shortest(exec, state.pairs, first, last));
+  const int outside = fixed_table(a, b)->evaluate(exec, s, g, g_prime, ws);
+  if (outside > 0 && spec_.compress) state.outside.add(outside, shortest(exec, state.pairs, first, last));
 }
 
 template <class S>
@@ -220,10 +219,22 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   env_forward(exec, state.pairs, cutoff_, norm(a), state.env, ws);
 
   const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs), m = static_cast<std::size_t>(n_radial);
-  state.g = ws.matrix<S>(n_pairs, m);
-  state.g_prime = ws.matrix<S>(n_pairs, m);
+  state.g = state.g_prime = Matrix<S>();
+  state.stored.assign(static_cast<std::size_t>(spec_.ntypes), 0);
+  if (!fixed_tables_.empty()) state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
   state.moment = zero_moment<S>(exec, tile.size(), n_radial, ws);
   for_segments(state, [&](int b, int first, int last) {
+    const QuinticTable<S>* table = fixed_table(a, b);
+    if (table != nullptr && !state.for_training &&
+        find_places(exec, table->view(), state.env.radial, first, last, state.places, ws)) {
+      add_table_moment<S>(exec, state.pairs, b, table->view(), state.places, state.env.value, scale(), state.moment);
+      return;
+    }
+    state.stored[static_cast<std::size_t>(b)] = 1;
+    if (state.g.data() == nullptr) {
+      state.g = ws.matrix<S>(n_pairs, m);
+      state.g_prime = ws.matrix<S>(n_pairs, m);
+    }
     evaluate_radial(exec, a, b, first, last, state, ws);
     add_moment<S>(exec, state.pairs, b, state.env.value, rows(state.g, first, last), scale(), state.moment);
   });
@@ -252,6 +263,11 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   contract_axes_backward<S>(exec, as<S>(exec, d_descriptor, ws), state.moment, spec_.axis_neuron, false, moment_bar);
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   for_segments(state, [&](int b, int first, int last) {
+    if (!state.stored[static_cast<std::size_t>(b)]) {
+      table_moment_backward_inputs<S>(exec, state.pairs, b, fixed_table(tile.type, b)->view(), state.places, moment_bar,
+                                      state.env.value, scale(), d_value, ws);
+      return;
+    }
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),
                               rows(state.g_prime, first, last), scale(), d_value);
   });

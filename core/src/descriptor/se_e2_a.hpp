@@ -8,9 +8,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "descriptor/descriptor.hpp"
+#include "descriptor/table_moment.hpp"
 #include "env/env_matrix.hpp"
 #include "radial/double_nets.hpp"
 #include "radial/quintic_table.hpp"
@@ -54,6 +57,8 @@ class SeE2A final : public Descriptor {
   void end_step() noexcept override;
 
   void finish_loading() override;
+  void prepare_inference() const override;
+  void forget_inference() override;
   std::vector<TableInfo> tables() const override;
 
   void initialize() override;
@@ -64,17 +69,21 @@ class SeE2A final : public Descriptor {
  private:
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;      // [n_pairs, n_radial]
+    Matrix<S> g, g_prime;      // [n_pairs, n_radial], of types with stored[b]
+    TablePlaces<S> places;     // of the other types
+    std::vector<char> stored;  // [ntypes]
     Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
   };
 
-  const RadialNet<double>& double_net(std::size_t k) const {
+  /// The k-th net in double; `copies` holds those of float nets.
+  const RadialNet<double>& double_net(std::size_t k, const DoubleNets& copies) const {
     if constexpr (sizeof(S) == 8) {
+      (void)copies;
       return *nets_[k];
     } else {
       const auto begin = nets_.begin();  // excluded pairs have no net
       const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k), [](const auto& n) { return n != nullptr; });
-      return double_nets_.net(static_cast<std::size_t>(before));
+      return copies.net(static_cast<std::size_t>(before));
     }
   }
 
@@ -84,10 +93,20 @@ class SeE2A final : public Descriptor {
   /// The net, or its table where begin_step or finish_loading made one.
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
-    if (fixed_tables_.size() > k && fixed_tables_[k]) return fixed_tables_[k].get();
+    if (fixed_table(a, b) != nullptr) return fixed_table(a, b);
     return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get()) : nets_[k].get();
   }
   std::string net_name(int a, int b) const;
+  /// The quintic table of a pair of types; null where there is none.
+  const QuinticTable<S>* fixed_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return fixed_tables_.size() > k ? fixed_tables_[k].get() : nullptr;
+  }
+  using QuinticTables = std::vector<std::unique_ptr<QuinticTable<S>>>;
+  /// By net_index; none for nets whose pairs are all excluded.
+  std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
+  QuinticTables exact_tables() const;
+  QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
   /// G and G' of the pairs [first, last) of neighbour type b.
   void evaluate_radial(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
   S scale() const { return static_cast<S>(inverse_nnei_); }
@@ -107,7 +126,9 @@ class SeE2A final : public Descriptor {
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step
-  std::vector<std::unique_ptr<QuinticTable<S>>> fixed_tables_;          // by net_index, of a compressed model
+  mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
+  mutable std::mutex preparing_;
+  mutable std::atomic<bool> prepared_{false};
   DoubleNets double_nets_;  // for the tables of float32 nets
   std::vector<double> davg_, dstd_;
 };

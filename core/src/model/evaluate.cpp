@@ -79,6 +79,7 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
               WorkerTeam& team, Evaluation& out) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
+  if (!potential.in_training) descriptor.prepare_inference();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, atomic);
   run_tiles(team, plan, [&](int index, const Tile& tile) {

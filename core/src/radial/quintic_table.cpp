@@ -104,8 +104,7 @@ template <class S>
 QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid& grid,
                               Outside outside, Workspace& ws)
     : net_(&net), grid_(grid), outside_(outside) {
-  constexpr int align = 64 / sizeof(S);
-  const int m = n_out(), stride = (m + align - 1) / align * align;
+  const int m = n_out(), stride = stride_of(m);
   const auto row = static_cast<std::size_t>(6 * stride);
   const double bytes = static_cast<double>(grid.n()) * static_cast<double>(row * sizeof(S));
   if (!(bytes <= kMostBytes)) {
@@ -184,6 +183,40 @@ int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix
         g_prime(where(k), c) = exact_slope(k, c);
       });
   return n_out_of_range;
+}
+
+template <class S>
+double QuinticTable<S>::error(Workspace& ws) const {
+  constexpr int n = 251;  // a prime: no harmony with the step
+  const Workspace::Scope scope(ws);
+  const Exec exec;
+  const auto rows = static_cast<std::size_t>(n), width = static_cast<std::size_t>(n_out());
+  const Vector<S> s = ws.vector<S>(rows);
+  const Matrix<S> table = ws.matrix<S>(rows, width), slope = ws.matrix<S>(rows, width);
+  const Matrix<S> exact = ws.matrix<S>(rows, width), exact_slope = ws.matrix<S>(rows, width);
+  const TableGrid g = grid_;
+  for_each(
+      exec, "dpcore::table_probes", n, KOKKOS_LAMBDA(const int k) {
+        s(k) = static_cast<S>(g.lower + (k * (g.n_fine - 1) / (n - 1) + 0.5) * g.fine);
+      });
+  evaluate(exec, s, table, slope, ws);
+  net_->forward(exec, s, exact, exact_slope, ws);
+  const auto difference = [&](const Matrix<S>& a, const Matrix<S>& b) {
+    const auto x = Kokkos::create_mirror_view(a), y = Kokkos::create_mirror_view(b);
+    mirror_copy(exec, x, a);
+    mirror_copy(exec, y, b);
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t c = 0; c < width; ++c) {
+        largest = std::max(largest, static_cast<double>(std::abs(x(i, c))));
+        const double d = static_cast<double>(std::abs(x(i, c) - y(i, c)));
+        worst = d <= worst ? worst : d;  // NaN stays
+      }
+    }
+    return worst / std::max(largest, 1e-30);
+  };
+  const double of_value = difference(exact, table), of_slope = difference(exact_slope, slope);
+  return of_value >= of_slope ? of_value : of_slope;
 }
 
 template <class S>

@@ -74,6 +74,18 @@ struct TableView {
     t = static_cast<S>(s - node);
     return coefficient + static_cast<std::ptrdiff_t>(j) * 6 * stride;
   }
+
+  /// G_m on interval j at t, and its derivative.
+  KOKKOS_FORCEINLINE_FUNCTION S value(const int j, const S t, const int m, S& slope) const {
+    const S* a = coefficient + static_cast<std::ptrdiff_t>(j) * 6 * stride + m;
+    S g = a[5 * stride], h = S(0);
+    for (int p = 4; p >= 0; --p) {
+      h = g + t * h;
+      g = a[p * stride] + t * g;
+    }
+    slope = h;
+    return g;
+  }
 };
 
 template <class S>
@@ -95,11 +107,23 @@ class QuinticTable final : public Radial<S> {
   void backward_params(const Exec&, const Vector<S>&, const Matrix<S>&, const Matrix<S>&, int,
                        Workspace&) const override;
 
+  /// Largest errors of G and G' at some places between nodes, relative to the largest value there.
+  double error(Workspace&) const;
+
   const TableGrid& grid() const { return grid_; }
   const TableView<S>& view() const { return view_; }
   std::size_t bytes() const { return coefficient_.extent(0) * sizeof(S); }
+  static std::size_t bytes_of(const TableGrid& grid, int n_out) {
+    return static_cast<std::size_t>(grid.n()) * 6 * static_cast<std::size_t>(stride_of(n_out)) * sizeof(S);
+  }
 
  private:
+  /// Columns of a row: whole cache lines.
+  static int stride_of(int n_out) {
+    constexpr int line = 64 / static_cast<int>(sizeof(S));
+    return (n_out + line - 1) / line * line;
+  }
+
   const RadialNet<S>* net_;
   TableGrid grid_;
   Outside outside_;

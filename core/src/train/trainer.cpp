@@ -41,6 +41,7 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
   potential_.descriptor().parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
+  potential_.descriptor().forget_inference();
   potential_.in_training = true;
 }
 
@@ -60,6 +61,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
   const int ntypes = potential_.ntypes();
   const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
   team_.prepare(potential_, structure, plan, false);
+  for (auto& w : team_.workers) w->descriptor->for_training = true;
   std::vector<Workspace*> scratch;
   for (const auto& w : team_.workers) scratch.push_back(&w->scratch);
   const StepGuard guard{descriptor};
