@@ -20,7 +20,7 @@ constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a 
 template <class S>
 constexpr double kRounding = sizeof(S) == 8 ? 1e-13 : 2e-6;  // of G', relative to its largest value: as good as the net
 template <class S>
-constexpr double kTolerance = sizeof(S) == 8 ? 1e-11 : 1e-5;  // will do
+constexpr double kTolerance = sizeof(S) == 8 ? 2e-12 : 1e-5;  // will do
 
 bool exact_nets_wanted() {
   const char* text = std::getenv("DP_EXACT_NETS");
