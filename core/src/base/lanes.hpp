@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// A vector register of the host's CPU, for the few loops that a compiler does not vectorise well by itself. Arithmetic
-// between vectors, and between a scalar and a vector, is that of the elements (GCC's and Clang's vector types).
+// A vector register of the host's CPU, for the few loops that a compiler does not vectorise well by itself.
+// Arithmetic between vectors, and between a scalar and a vector, is that of the elements (GCC's and Clang's
+// vector types).
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// The tables that stand for the embedding nets of se_e2_a: fixed ones in a compressed model, and those of a training step.
+// The tables that stand for the embedding nets of se_e2_a: fixed ones in a compressed model, and those of a
+// training step.
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
@@ -12,13 +13,15 @@ namespace dpcore {
 
 namespace {
 
-// Tables for the evaluation of models that are not compressed. They stand for the nets to rounding, or are not used.
-constexpr double kNearest = 0.6;          // A: pairs closer than that use the nets
+// Tables for the evaluation of models that are not compressed. They stand for the nets to rounding, or are
+// not used.
+constexpr double kNearest = 0.6;  // A: pairs closer than that use the nets
 constexpr double kSteps[] = {0.01, 0.005};
-constexpr double kGain = 0.3;             // a finer step has to divide the error by about three to be worth its memory
+constexpr double kGain = 0.3;  // a finer step has to divide the error by about three to be worth its memory
 constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a model
 template <class S>
-constexpr double kRounding = sizeof(S) == 8 ? 1e-13 : 2e-6;  // of G', relative to its largest value: as good as the net
+constexpr double kRounding =
+    sizeof(S) == 8 ? 1e-13 : 2e-6;  // of G', relative to its largest value: as good as the net
 template <class S>
 constexpr double kTolerance = sizeof(S) == 8 ? 2e-12 : 1e-5;  // will do
 
@@ -29,8 +32,8 @@ bool exact_nets_wanted() {
 
 }  // namespace
 
-// The range of one net: empty slots and pairs at the cut-off at its lower end, pairs at the shortest distance at the upper
-// one, over the centre types that use it.
+// The range of one net: empty slots and pairs at the cut-off at its lower end, pairs at the shortest distance
+// at the upper one, over the centre types that use it.
 template <class S>
 auto SeE2A<S>::table_grids(const TableSpec& spec) const -> std::vector<std::optional<TableGrid>> {
   std::vector<std::optional<TableGrid>> grids(nets_.size());
@@ -46,19 +49,22 @@ auto SeE2A<S>::table_grids(const TableSpec& spec) const -> std::vector<std::opti
         largest = std::max(largest, (s_near - n.avg[0]) * n.inverse_std[0]);
       }
     }
-    if (smallest <= largest) grids[k] = TableGrid::make(spec, smallest, largest);  // else all its pairs are excluded
+    if (smallest <= largest)
+      grids[k] = TableGrid::make(spec, smallest, largest);  // else all its pairs are excluded
   }
   return grids;
 }
 
 template <class S>
-auto SeE2A<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids, Outside outside) const -> QuinticTables {
+auto SeE2A<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
+                           Outside outside) const -> QuinticTables {
   QuinticTables tables(nets_.size());
   DoubleNets copies;
   if constexpr (sizeof(S) == 4) copies.refresh(store_, spec_.embedding);
   Workspace ws;
   for (std::size_t k = 0; k < grids.size(); ++k) {
-    if (grids[k]) tables[k] = std::make_unique<QuinticTable<S>>(double_net(k, copies), *nets_[k], *grids[k], outside, ws);
+    if (grids[k])
+      tables[k] = std::make_unique<QuinticTable<S>>(double_net(k, copies), *nets_[k], *grids[k], outside, ws);
   }
   return tables;
 }
@@ -127,18 +133,20 @@ std::vector<TableInfo> SeE2A<S>::tables() const {
     if (!fixed_tables_[k]) continue;
     const auto n = static_cast<std::size_t>(spec_.ntypes);
     const TableGrid& g = fixed_tables_[k]->grid();
-    out.push_back({net_name(static_cast<int>(k / n), static_cast<int>(k % n)), g.lower, g.upper, g.last, g.fine, g.coarse,
-                   g.n(), fixed_tables_[k]->bytes()});
+    out.push_back({net_name(static_cast<int>(k / n), static_cast<int>(k % n)), g.lower, g.upper, g.last,
+                   g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
   }
   return out;
 }
 
-// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at hand.
+// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
+// hand.
 template <class S>
 void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
                           const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
-  const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
+  const PairRanges ranges =
+      pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
   struct Use {
     double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
     std::int64_t n_pairs = 0;
@@ -148,7 +156,8 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
     const EnvNorm n = norm(a);
     for (int b = 0; b < spec_.ntypes; ++b) {
       if (spec_.is_excluded(a, b)) continue;
-      // the far end, which is also the value of an empty slot, is needed even where this centre type has no pair
+      // the far end, which is also the value of an empty slot, is needed even where this centre type has no
+      // pair
       const auto& range = ranges.at(a, b);
       const double lower = -n.avg[0] * n.inverse_std[0];
       double slope, upper = lower;
@@ -168,13 +177,15 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
   std::vector<std::size_t> worth;
   for (std::size_t k = 0; k < nets_.size(); ++k) {
     if (use[k].n_pairs == 0) continue;
-    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper))) continue;
+    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper)))
+      continue;
     if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
     spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
     worth.push_back(k);
   }
   run_workers(workers, [&](int worker) {
-    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size(); w += static_cast<std::size_t>(workers)) {
+    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
+         w += static_cast<std::size_t>(workers)) {
       const std::size_t k = worth[w];
       const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
       if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
@@ -187,7 +198,8 @@ void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.trainable) return;
   const int workers = static_cast<int>(scratch.size());
   run_workers(workers, [&](int worker) {
-    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size(); k += static_cast<std::size_t>(workers)) {
+    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size();
+         k += static_cast<std::size_t>(workers)) {
       if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
     }
   });
@@ -202,13 +214,14 @@ void SeE2A<S>::end_step() noexcept {
   tables_.clear();
 }
 
-#define DPCORE_INSTANTIATE(S)                                                                                      \
-  template void SeE2A<S>::prepare_inference() const;                                                               \
-  template void SeE2A<S>::forget_inference();                                                                      \
-  template void SeE2A<S>::finish_loading();                                                                        \
-  template std::vector<TableInfo> SeE2A<S>::tables() const;                                                        \
-  template void SeE2A<S>::begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>&);     \
-  template void SeE2A<S>::finish_step(const std::vector<Workspace*>&);                                             \
+#define DPCORE_INSTANTIATE(S)                                                 \
+  template void SeE2A<S>::prepare_inference() const;                          \
+  template void SeE2A<S>::forget_inference();                                 \
+  template void SeE2A<S>::finish_loading();                                   \
+  template std::vector<TableInfo> SeE2A<S>::tables() const;                   \
+  template void SeE2A<S>::begin_step(const DeviceStructure&, const TilePlan&, \
+                                     const std::vector<Workspace*>&);         \
+  template void SeE2A<S>::finish_step(const std::vector<Workspace*>&);        \
   template void SeE2A<S>::end_step() noexcept;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)

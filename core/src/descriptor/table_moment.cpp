@@ -10,12 +10,15 @@ namespace dpcore {
 
 namespace {
 
-constexpr int kBlock = kVectorBytes == 64 ? 4 : 2;  // vectors of columns at a time: 4 sums of each in registers
+constexpr int kBlock =
+    kVectorBytes == 64 ? 4 : 2;  // vectors of columns at a time: 4 sums of each in registers
 
-/// T[c][m0 ..] += scale sum_p r[p][c] G(p) for NV vectors of columns, the last n_valid of them valid; sums in registers.
+/// T[c][m0 ..] += scale sum_p r[p][c] G(p) for NV vectors of columns, the last n_valid of them valid; sums in
+/// registers.
 template <int NV, class S>
-void moment_block(const TableView<S>& table, const int* row, const S* t, const S* r, const int begin, const int end,
-                  const S scale, const int m0, const int n_valid, const int n_radial, S* moment) {
+void moment_block(const TableView<S>& table, const int* row, const S* t, const S* r, const int begin,
+                  const int end, const S scale, const int m0, const int n_valid, const int n_radial,
+                  S* moment) {
   constexpr int L = kLanes<S>;
   const int stride = table.stride;
   Vec<S> sum[4][NV] = {};
@@ -51,7 +54,8 @@ void pair_backward(const S* a, const int stride, const S x, const S* r, const S*
   Vec<S> d0 = {}, d1 = {}, d2 = {}, d3 = {}, radial = {};
   for (int m = 0; m < stride; m += L) {
     const S* am = a + m;
-    Vec<S> h = load(am + 5 * stride), g = load(am + 4 * stride) + x * h;  // Horner's scheme of G', one step behind G
+    Vec<S> h = load(am + 5 * stride),
+           g = load(am + 4 * stride) + x * h;  // Horner's scheme of G', one step behind G
     h = g + x * h;
     g = load(am + 3 * stride) + x * g;
     h = g + x * h;
@@ -60,7 +64,8 @@ void pair_backward(const S* a, const int stride, const S x, const S* r, const S*
     g = load(am + stride) + x * g;
     h = g + x * h;
     g = load(am) + x * g;
-    const Vec<S> t0 = load(bar + m), t1 = load(bar + stride + m), t2 = load(bar + 2 * stride + m), t3 = load(bar + 3 * stride + m);
+    const Vec<S> t0 = load(bar + m), t1 = load(bar + stride + m), t2 = load(bar + 2 * stride + m),
+                 t3 = load(bar + 3 * stride + m);
     d0 += t0 * g;
     d1 += t1 * g;
     d2 += t2 * g;
@@ -118,10 +123,12 @@ void add_table_moment(const Exec& exec, const TilePairs& pairs, int neighbor_typ
       S* out = &moment(i, 0, 0);
       int m = 0;
       for (; m + wide <= n_radial; m += wide) {
-        moment_block<kBlock>(table, row.data(), t.data(), r.data(), begin, end, scale, m, wide, n_radial, out);
+        moment_block<kBlock>(table, row.data(), t.data(), r.data(), begin, end, scale, m, wide, n_radial,
+                             out);
       }
       for (; m < n_radial; m += narrow) {
-        moment_block<1>(table, row.data(), t.data(), r.data(), begin, end, scale, m, std::min(narrow, n_radial - m), n_radial, out);
+        moment_block<1>(table, row.data(), t.data(), r.data(), begin, end, scale, m,
+                        std::min(narrow, n_radial - m), n_radial, out);
       }
     }
   } else {
@@ -139,8 +146,9 @@ void add_table_moment(const Exec& exec, const TilePairs& pairs, int neighbor_typ
 }
 
 template <class S>
-void table_moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighbor_type, const TableView<S>& table,
-                                  const TablePlaces<S>& places, const Tensor3<S>& moment_bar, const Matrix<S>& r, S scale,
+void table_moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighbor_type,
+                                  const TableView<S>& table, const TablePlaces<S>& places,
+                                  const Tensor3<S>& moment_bar, const Matrix<S>& r, S scale,
                                   const Matrix<S>& d_r, Workspace& ws) {
   const int n_radial = static_cast<int>(moment_bar.extent(2)), n = pairs.n_rows;
   const int cell0 = neighbor_type * n;
@@ -186,14 +194,14 @@ void table_moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int 
   }
 }
 
-#define DPCORE_INSTANTIATE(S)                                                                                           \
-  template bool find_places<S>(const Exec&, const TableView<S>&, const Vector<S>&, int, int, const TablePlaces<S>&,    \
-                               Workspace&);                                                                            \
-  template void add_table_moment<S>(const Exec&, const TilePairs&, int, const TableView<S>&, const TablePlaces<S>&,    \
-                                    const Matrix<S>&, S, const Tensor3<S>&);                                           \
-  template void table_moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const TableView<S>&,               \
-                                                const TablePlaces<S>&, const Tensor3<S>&, const Matrix<S>&, S,         \
-                                                const Matrix<S>&, Workspace&);
+#define DPCORE_INSTANTIATE(S)                                                                               \
+  template bool find_places<S>(const Exec&, const TableView<S>&, const Vector<S>&, int, int,                \
+                               const TablePlaces<S>&, Workspace&);                                          \
+  template void add_table_moment<S>(const Exec&, const TilePairs&, int, const TableView<S>&,                \
+                                    const TablePlaces<S>&, const Matrix<S>&, S, const Tensor3<S>&);         \
+  template void table_moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const TableView<S>&,    \
+                                                const TablePlaces<S>&, const Tensor3<S>&, const Matrix<S>&, \
+                                                S, const Matrix<S>&, Workspace&);
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)
 #undef DPCORE_INSTANTIATE
