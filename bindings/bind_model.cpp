@@ -24,7 +24,7 @@ struct PyModel {
 dpcore::Model& model_of(const py::object& o) { return py::cast<PyModel&>(o).model; }
 
 void bind_model(py::module_& m) {
-  py::class_<PyModel>(m, "Model", "A potential: energies, forces and virials of frames. Units A and eV.")
+  py::class_<PyModel>(m, "Model", "A model: energies or tensors, and their derivatives, of frames. Units A and eV.")
       .def(py::init([](const std::string& config, const py::dict& tensors) {
              return PyModel{dpcore::Model(config, to_tensors(tensors))};
            }),
@@ -41,38 +41,47 @@ void bind_model(py::module_& m) {
       .def_property_readonly("config", [](const PyModel& p) { return p.model.config(); })
       .def_property_readonly("rcut", [](const PyModel& p) { return p.model.rcut(); })
       .def_property_readonly("ntypes", [](const PyModel& p) { return p.model.ntypes(); })
+      .def_property_readonly("n_out", [](const PyModel& p) { return p.model.n_out(); })
+      .def_property_readonly("kind", [](const PyModel& p) { return p.model.kind(); })
+      .def_property_readonly("sel_type", [](const PyModel& p) { return p.model.sel_type(); })
       .def_property_readonly("dim_fparam", [](const PyModel& p) { return p.model.dim_fparam(); })
       .def_property_readonly("dim_aparam", [](const PyModel& p) { return p.model.dim_aparam(); })
       .def_property_readonly("type_map", [](const PyModel& p) { return p.model.type_map(); })
       .def(
           "evaluate",
           [](PyModel& p, const py::object& coord, const py::object& box, const py::object& types,
-             const py::object& fparam, const py::object& aparam, bool atomic, const py::object& pbc) {
+             const py::object& fparam, const py::object& aparam, bool atomic, const py::object& pbc, bool derivatives) {
             const FrameArrays in(coord, box, types, fparam, aparam, p.model.dim_fparam(), p.model.dim_aparam(), pbc);
             dpcore::Prediction r;
             {
               const py::gil_scoped_release other_threads_may_run;
-              r = p.model.predict(in.frames, atomic);
+              r = p.model.predict(in.frames, atomic, derivatives);
             }
             p.overflow_atoms = r.overflow_atoms;
             p.overflow_worst = r.overflow_worst;
             p.outside_pairs = r.outside_pairs;
             p.outside_nearest = r.outside_nearest;
             p.notice = r.notice;
-            const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms;
+            const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms, k = p.model.n_out();
+            const bool tensor = p.model.kind() != "ener";
+            const auto shape = [&](std::vector<py::ssize_t> energy, std::vector<py::ssize_t> with_components) {
+              return tensor ? with_components : energy;
+            };
             py::dict out;
-            out["energy"] = to_array(std::move(r.energy), {nf});
-            out["force"] = to_array(std::move(r.force), {nf, n, 3});
-            out["virial"] = to_array(std::move(r.virial), {nf, 9});
-            if (atomic) {
-              out["atom_energy"] = to_array(std::move(r.atom_energy), {nf, n});
-              out["atom_virial"] = to_array(std::move(r.atom_virial), {nf, n, 9});
-            }
+            out["energy"] = to_array(std::move(r.energy), shape({nf}, {nf, k}));
+            if (atomic) out["atom_energy"] = to_array(std::move(r.atom_energy), shape({nf, n}, {nf, n, k}));
+            if (!derivatives) return out;
+            out["force"] = to_array(std::move(r.force), shape({nf, n, 3}, {nf, k, n, 3}));
+            out["virial"] = to_array(std::move(r.virial), shape({nf, 9}, {nf, k, 9}));
+            if (atomic) out["atom_virial"] = to_array(std::move(r.atom_virial), shape({nf, n, 9}, {nf, k, n, 9}));
             return out;
           },
           py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("fparam") = py::none(),
           py::arg("aparam") = py::none(), py::arg("atomic") = false, py::arg("pbc") = py::none(),
-          "energy [nf], force [nf, n, 3], virial [nf, 9] and, if atomic, atom_energy [nf, n], atom_virial [nf, n, 9]")
+          py::arg("derivatives") = true,
+          "energy [nf], force [nf, n, 3], virial [nf, 9] and, if atomic, atom_energy [nf, n], atom_virial [nf, n, 9]; of "
+          "tensors energy [nf, k], force [nf, k, n, 3], virial [nf, k, 9], atom_energy [nf, n, k], atom_virial "
+          "[nf, k, n, 9]; force, virial, atom_virial only with derivatives")
       .def(
           "sel_overflow",
           [](const PyModel& p) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <dpcore/trainer.h>
 
+#include <algorithm>
+
 #include "bind.hpp"
 #include "convert.hpp"
 
@@ -23,6 +25,14 @@ struct Batch {
     labels.virial = label(d, "virial", nf * 9);
     labels.atom_ener = label(d, "atom_ener", nf * n);
     labels.atom_pref = label(d, "atom_pref", nf * n);
+    const auto k = static_cast<std::size_t>(model.n_out());
+    labels.tensor = label(d, "tensor", nf * k);
+    const std::vector<int> sel = model.sel_type();
+    std::size_t selected = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      selected += static_cast<std::size_t>(std::count(sel.begin(), sel.end(), frames.frames.type[i]));
+    }
+    labels.atom_tensor = label(d, "atom_tensor", nf * selected * k);
   }
 
   static py::object get(const py::dict& d, const char* key) {

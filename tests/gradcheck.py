@@ -224,13 +224,12 @@ def make_statistics(config, seed=0, angular=True):
     )
     if not angular:
         dstd[:, 1:] = dstd[:, 1:2]
-    tensors = {
-        "descriptor/davg": davg,
-        "descriptor/dstd": dstd,
-        "fitting/bias_atom_e": rng.uniform(-1.0, 1.0, n),
-    }
+    tensors = {"descriptor/davg": davg, "descriptor/dstd": dstd}
+    constant = {"ener": "bias_atom_e", "polar": "constant_matrix"}.get(fitting["type"])
+    if constant:
+        tensors[f"fitting/{constant}"] = rng.uniform(-1.0, 1.0, n)
     for name in ("fparam", "aparam"):
-        if fitting[f"numb_{name}"]:
+        if fitting.get(f"numb_{name}"):
             tensors[f"fitting/{name}_avg"] = rng.normal(size=fitting[f"numb_{name}"])
             tensors[f"fitting/{name}_istd"] = rng.uniform(0.5, 1.5, fitting[f"numb_{name}"])
     return tensors
@@ -304,6 +303,21 @@ def evaluate(potential, system, atomic=False, **more):
     return potential.evaluate(
         system.coord, system.box, system.types, system.fparam, system.aparam, atomic, **more
     )
+
+
+TENSOR_FITTINGS = {
+    "dipole": {"type": "dipole"},
+    "polar": {"type": "polar", "fit_diag": True, "scale": [1.5, 0.7], "shift_diag": True},
+    "polar, full matrix": {"type": "polar", "fit_diag": False, "scale": [0.8, 1.2], "shift_diag": True},
+}
+
+
+def make_tensor_config(name, sel_type=None, descriptor=None, **fitting):
+    """The `model` section of a small model of tensors, one of TENSOR_FITTINGS."""
+    config = make_config(descriptor)
+    shared = {k: config["fitting_net"][k] for k in ("neuron", "activation_function", "precision", "resnet_dt", "seed")}
+    config["fitting_net"] = {**shared, "sel_type": sel_type, **TENSOR_FITTINGS[name], **fitting}
+    return config
 
 
 # ---- differences and comparisons ------------------------------------------------

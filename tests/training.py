@@ -6,6 +6,11 @@ from __future__ import annotations
 import numpy as np
 
 LABELS = ("energy", "force", "virial", "atom_ener", "atom_pref")
+TENSOR_LOSSES = {
+    "local": {"type": "tensor", "pref": 0.0, "pref_atomic": 1.5},
+    "global": {"type": "tensor", "pref": 2.5, "pref_atomic": 0.0},
+    "both": {"type": "tensor", "pref": 0.5, "pref_atomic": 2.0},
+}
 # Not the first step: prefactors lie between start and limit. Both are float32 numbers.
 START_LR, LR = 2.0**-9, 2.0**-10
 
@@ -55,4 +60,17 @@ def make_batch(system, potential=None, seed=0, without=(), noise=1.0):
             batch[key] = getattr(system, key)
     batch.update(labels)
     batch.update({f"find_{key}": float(key not in without) for key in LABELS})
+    return batch
+
+
+def make_tensor_batch(system, potential, seed=0, without=()):
+    """Labels of tensors: predictions of the potential and noise of order one."""
+    rng = np.random.default_rng([29, seed])
+    found = potential.evaluate(system.coord, system.box, system.types, None, None, True, None, False)
+    selected = np.isin(system.types, potential.sel_type)
+    atomic = found["atom_energy"][:, selected]
+    batch = {"coord": system.coord, "box": system.box, "type": system.types}
+    batch["tensor"] = found["energy"] + rng.normal(size=found["energy"].shape)
+    batch["atom_tensor"] = atomic + rng.normal(size=atomic.shape)
+    batch.update({f"find_{key}": float(key not in without) for key in ("tensor", "atom_tensor")})
     return batch

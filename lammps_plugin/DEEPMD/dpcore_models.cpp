@@ -90,6 +90,10 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
     broadcast(bytes, world);
     try {
       models.emplace_back(path, dpcore::Model::parse(bytes, path));
+      if (models.back().model.kind() != "ener") {
+        throw dpcore::Error(path + ": this is a model of kind " + models.back().model.kind() +
+                            "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this)");
+      }
       check_same(models.front(), models.back());
     } catch (const dpcore::Error& e) {
       error = e.what();

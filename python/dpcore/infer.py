@@ -8,32 +8,20 @@ energy, force, virial = model.eval(coords, cells, atom_types)
 
 from __future__ import annotations
 
-import logging
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dpcore.errors import InputError, show, suggest
-from dpcore.modelfile import ModelFile, read_model
+from dpcore.deep_eval import DeepEval, numbers
+from dpcore.deep_tensor import DeepDipole, DeepPolar
+from dpcore.errors import InputError
+from dpcore.modelfile import read_model
 
-__all__ = ["DeepPot", "DeepPotential"]
-
-log = logging.getLogger(__name__)
-
-# keywords of the reference's constructor that choose between backends or memory sizes: nothing to choose here
-_WITHOUT_EFFECT = (
-    "auto_batch_size",
-    "default_tf_graph",
-    "input_map",
-    "load_prefix",
-    "neighbor_list",
-    "no_jit",
-)
+__all__ = ["DeepDipole", "DeepPolar", "DeepPot", "DeepPotential"]
 
 
-class DeepPot:
+class DeepPot(DeepEval):
     """A potential energy model.
 
     Parameters
@@ -64,71 +52,6 @@ class DeepPot:
     """
 
     model_type = "ener"
-    has_efield = False
-    modifier_type = None
-
-    def __init__(
-        self,
-        model_file: str | os.PathLike[str],
-        load_prefix: str = "load",
-        default_tf_graph: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        for key, value in kwargs.items():
-            if key == "head" and value is None:
-                continue
-            if key not in _WITHOUT_EFFECT:
-                hint = suggest(key, _WITHOUT_EFFECT)
-                raise TypeError(f'DeepPot got an unexpected keyword "{key}".{hint}')
-        file = read_model(model_file)
-        self._load(file._replace(tensors=file.model_tensors()))
-
-    def _load(self, file: ModelFile) -> None:
-        self._file = file
-        self._model = file.model()
-        self._warned = False
-        self.model_version = file.metadata.get("format_version", "1")
-        self.compressed = bool(self._model.tables())
-        self.has_fparam = self._model.dim_fparam > 0
-        self.has_aparam = self._model.dim_aparam > 0
-
-    def __getstate__(self) -> ModelFile:
-        return self._file
-
-    def __setstate__(self, state: ModelFile) -> None:
-        self._load(state)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> DeepPot:
-        return self  # nothing of it changes, so that copies of what holds it can share it
-
-    def __repr__(self) -> str:
-        kind = ", compressed" if self.compressed else ""
-        return f"DeepPot({str(self._file.path)!r}{kind}, types {' '.join(self.get_type_map())})"
-
-    @property
-    def path(self) -> Path:
-        """The file that the model was read from."""
-        return self._file.path
-
-    def get_ntypes(self) -> int:
-        """Number of atom types."""
-        return self._model.ntypes
-
-    def get_rcut(self) -> float:
-        """Cut-off radius in A."""
-        return self._model.rcut
-
-    def get_type_map(self) -> list[str]:
-        """Names of the types; type t is the name at position t."""
-        return list(self._model.type_map)
-
-    def get_dim_fparam(self) -> int:
-        """Number of frame parameters."""
-        return self._model.dim_fparam
-
-    def get_dim_aparam(self) -> int:
-        """Number of atomic parameters."""
-        return self._model.dim_aparam
 
     def get_sel_type(self) -> list[int]:
         """Not for energies: they are sums over all atoms."""
@@ -200,52 +123,22 @@ class DeepPot:
                 "eval once for each composition",
                 "mixed_type",
             )
-        types = _types(atom_types)
-        n_atoms = len(types)
-        coords = _numbers(coords, "coords")
-        n_frames = _count_frames(coords, n_atoms)
-        coords = coords.reshape(n_frames, 3 * n_atoms)
-        if cells is not None:
-            cells = _numbers(cells, "cells")
-            if cells.size != 9 * n_frames or not _has_rows_of(cells, 3, 9):
-                raise InputError(
-                    f"expected shape [{n_frames}, 9] for the {n_frames} frames of coords, got "
-                    f"{list(cells.shape)}; None means not periodic",
-                    "cells",
-                )
-            cells = cells.reshape(n_frames, 9)
-        pbc = _flags(pbc, cells is not None)
+        frames = self._frames(coords, cells, atom_types, pbc)
+        n_frames, n_atoms = len(frames.coords), len(frames.types)
         result = self._model.evaluate(
-            coords,
-            cells,
-            types,
+            frames.coords,
+            frames.cells,
+            frames.types,
             _parameters(fparam, n_frames, 1, self.get_dim_fparam(), "fparam"),
             _parameters(aparam, n_frames, n_atoms, self.get_dim_aparam(), "aparam"),
             bool(atomic),
-            pbc,
+            frames.pbc,
         )
         self._warn_of_overflow()
-        notice = self._model.outside_tables()["notice"]
-        if notice:
-            log.warning("%s: %s", self._file.path, notice)
         out = (result["energy"].reshape(n_frames, 1), result["force"], result["virial"])
         if atomic:
             out += (result["atom_energy"].reshape(n_frames, n_atoms, 1), result["atom_virial"])
         return out
-
-    def _warn_of_overflow(self) -> None:
-        overflow = self._model.sel_overflow()
-        if overflow["atoms"] and not self._warned:
-            self._warned = True
-            log.warning(
-                "%d atom(s) have more neighbours of a type than the model's sel %s, by up to %d: the "
-                "farthest are left out, as in training with this sel, and energies are not smooth there. "
-                "A model with a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for "
-                "each model.)",
-                overflow["atoms"],
-                self._file.config["descriptor"].get("sel"),
-                overflow["worst_excess"],
-            )
 
 
 def DeepPotential(
@@ -253,69 +146,14 @@ def DeepPotential(
     load_prefix: str = "load",
     default_tf_graph: bool = False,
     **kwargs: Any,
-) -> DeepPot:
-    """Open a model as the class that fits its kind; this version has energy models, `DeepPot`."""
-    return DeepPot(model_file, load_prefix, default_tf_graph, **kwargs)
-
-
-def _numbers(values: Any, name: str) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiuO":
-            raise TypeError(f"got {array.dtype}")
-        return np.ascontiguousarray(array, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"expected an array of numbers: {error}", name) from None
-
-
-def _types(values: Any) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"expected natoms integers: {error}", "atom_types") from None
-    if array.ndim == 2 and len(array) == 1:
-        array = array[0]
-    if array.ndim != 1:
-        raise InputError(
-            f"expected natoms integers, the same for all frames, got shape {list(array.shape)}", "atom_types"
-        )
-    try:
-        with np.errstate(invalid="ignore"):  # of NaN
-            types = array.astype(np.int32) if array.size == 0 or array.dtype.kind in "iuf" else None
-        whole = types is not None and bool((types == array).all())
-    except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole:
-        raise InputError(f"expected integers, got {show(array.tolist())}", "atom_types")
-    return types
-
-
-def _flags(values: Any, has_cells: bool) -> list[bool] | None:
-    if values is None:
-        return None
-    flags = np.asarray(values)
-    if flags.shape != (3,) or not np.isin(flags, (0, 1)).all():
-        raise InputError(f"expected three booleans, got {show(flags.tolist())}", "pbc")
-    if flags.any() and not has_cells:
-        raise InputError(f"got {flags.tolist()} without cells", "pbc")
-    return [bool(flag) for flag in flags]
-
-
-def _has_rows_of(array: np.ndarray, *widths: int) -> bool:
-    """Whether an array is flat or its last axis has one of the lengths; else its axes are in wrong order."""
-    return array.size == max(array.shape, default=0) or array.shape[-1] in widths
-
-
-def _count_frames(coords: np.ndarray, n_atoms: int) -> int:
-    if n_atoms == 0 and coords.size == 0:
-        return coords.shape[0] if coords.ndim > 1 else 1
-    if n_atoms == 0 or coords.size % (3 * n_atoms) or not _has_rows_of(coords, 3, 3 * n_atoms):
-        raise InputError(
-            f"expected shape [nframes, {n_atoms}*3], got {list(coords.shape)}; the number of atoms comes "
-            "from atom_types, and the x, y, z of an atom follow each other",
-            "coords",
-        )
-    return coords.size // (3 * n_atoms)
+) -> DeepEval:
+    """Open a model as the class that fits its kind: `DeepPot`, `DeepDipole` or `DeepPolar`."""
+    file = read_model(model_file)
+    kind = {"dipole": DeepDipole, "polar": DeepPolar}.get(file.kind, DeepPot)
+    kind._check_keywords(kwargs)
+    model = kind.__new__(kind)
+    model._open(file)
+    return model
 
 
 def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str) -> np.ndarray | None:
@@ -325,7 +163,7 @@ def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str)
         if width > 0:
             raise InputError(f"the model needs {width} {kind} parameter(s), none were given", name)
         return None
-    array = _numbers(values, name)
+    array = numbers(values, name)
     if width == 0:
         if array.size == 0:
             return None

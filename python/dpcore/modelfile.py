@@ -18,13 +18,14 @@ import numpy as np
 from dpcore import __version__, _core
 from dpcore.errors import InputError
 
-__all__ = ["CHECKPOINT", "FROZEN", "ModelFile", "make_metadata", "read_model", "without_nan"]
+__all__ = ["CHECKPOINT", "FROZEN", "KINDS", "ModelFile", "make_metadata", "read_model", "without_nan"]
 
 log = logging.getLogger(__name__)
 
 FROZEN = "dpcore-model"
 CHECKPOINT = "dpcore-checkpoint"
 STATE_PREFIX = "trainer/"
+KINDS = ("ener", "dipole", "polar")
 
 
 class ModelFile(NamedTuple):
@@ -48,6 +49,11 @@ class ModelFile(NamedTuple):
     def is_checkpoint(self) -> bool:
         """Whether training can go on from it."""
         return self.metadata["format"] == CHECKPOINT
+
+    @property
+    def kind(self) -> str:
+        """What the model predicts, one of `KINDS`."""
+        return self.metadata.get("kind", "ener")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -74,9 +80,8 @@ class ModelFile(NamedTuple):
 
     def model(self) -> _core.Model:
         """The model, ready to evaluate."""
-        kind = self.metadata.get("kind", "ener")
-        if kind != "ener":
-            raise InputError(f'holds a model of kind "{kind}", which this version does not know', self.path)
+        if self.kind not in KINDS:
+            raise InputError(f'holds a model of kind "{self.kind}", which this version does not know', self.path)
         try:
             return _core.Model(self._text("config"), self.model_tensors())
         except _core.Error as error:

@@ -215,7 +215,7 @@ def embedding_net(layers, phi, s):
 
 
 def fitting_net(layers, phi, x):
-    """Output of the fitting net and its gradient by the input x [n_in]."""
+    """Output of the fitting net of one output and its gradient by the input x [n_in]."""
     tape = []
     for k, layer in enumerate(layers[:-1]):
         h, slope = activation(phi, x @ layer["matrix"] + layer["bias"])
@@ -234,14 +234,13 @@ def fitting_net(layers, phi, x):
 # ---- descriptor and fitting --------------------------------------------------
 
 
-def se_e2_a(settings, tensors, centre, rows):
-    """Descriptor D [M1*M2] and a function dE/dD -> dE/drows [n_slots, 4].
-
-    T = 1/n_slots sum_j row_j (x) G_j,  D = T^t T_<  (first axis_neuron columns).
+def moment(settings, tensors, centre, rows):
+    """T = 1/n_slots sum_j row_j (x) G_j [4, M1], and what it is made of: G, dG/ds [n_slots, M1], the rows
+    [n_slots, 4] and whether they count [n_slots].
     """
     dtype = np.dtype(settings["precision"])
     rows = rows.astype(dtype)
-    n_slots, width, m2 = len(rows), settings["neuron"][-1], settings["axis_neuron"]
+    n_slots, width = len(rows), settings["neuron"][-1]
     starts = np.concatenate([[0], np.cumsum(settings["sel"])])
     excluded = {tuple(pair) for pair in settings["exclude_types"]}
     excluded |= {(b, a) for a, b in excluded}
@@ -258,6 +257,17 @@ def se_e2_a(settings, tensors, centre, rows):
         counted[part] = True
     used = np.where(counted[:, None], rows, dtype.type(0.0))
     t = used.T @ g / dtype.type(n_slots)  # [4, M1]
+    return t, g, dg, used, counted
+
+
+def se_e2_a(settings, tensors, centre, rows):
+    """Descriptor D [M1*M2] and a function dE/dD -> dE/drows [n_slots, 4].
+
+    D = T^t T_<  (first axis_neuron columns).
+    """
+    dtype = np.dtype(settings["precision"])
+    n_slots, width, m2 = len(rows), settings["neuron"][-1], settings["axis_neuron"]
+    t, g, dg, used, counted = moment(settings, tensors, centre, rows)
     descriptor = (t.T @ t[:, :m2]).reshape(-1)
 
     def d_rows_of(d_descriptor):

@@ -54,7 +54,9 @@ class DeepPot {
   void init(const std::string& model, const int& gpu_rank = 0, const std::string& file_content = "") {
     (void)gpu_rank;
     if (loaded_) throw Error("DeepPot: init was called twice; make a new object for another model");
-    loaded_ = std::make_shared<detail::LoadedModel>(model, file_content);
+    auto loaded = std::make_shared<detail::LoadedModel>(model, file_content);
+    loaded->require_kind(true);
+    loaded_ = std::move(loaded);
   }
 
   void print_summary(const std::string& pre) const {

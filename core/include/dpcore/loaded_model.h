@@ -57,6 +57,14 @@ class LoadedModel {
   LoadedModel(const std::string& path, const std::string& content)
       : path_(path), model_(content.empty() ? Model::read(path) : Model::parse(content, path)) {}
 
+  /// Throws Error where the model predicts tensors, or with `energies` = false where it does not.
+  void require_kind(bool energies) const {
+    const std::string kind = model_.kind();
+    if ((kind == "ener") == energies) return;
+    throw Error(path_ + ": this is a model of kind " + kind + "; " +
+                (energies ? "DeepTensor evaluates it, not DeepPot" : "DeepPot evaluates it, not DeepTensor"));
+  }
+
   const std::string& path() const { return path_; }
   const Model& model() const { return model_; }
   /// Element names, separated by spaces.

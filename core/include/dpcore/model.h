@@ -46,6 +46,9 @@ struct Neighborhood {
 
 /// Predictions in the caller's order of atoms. Forces are -dE/dx; the virial is -dE/d(strain), row-major
 /// [xx xy xz yx ...], so that a compressed system has a positive trace.
+/// A model of dipoles or polarizabilities has the n_out = 3 or 9 components of the tensor in place of the energy: shapes
+/// are then [n_frames, n_out] for energy, [n_frames, n_out, ...] for force, virial and atom_virial, and
+/// [n_frames, n_atoms, n_out] for atom_energy, 0 for atoms of types that are not selected.
 struct Prediction {
   std::vector<double> energy;       ///< [n_frames] eV
   std::vector<double> force;        ///< [n_frames, n_atoms, 3] eV/A
@@ -78,6 +81,9 @@ class DPCORE_API Model {
   std::map<std::string, Tensor> tensors() const;
   double rcut() const;  ///< A
   int ntypes() const;
+  int n_out() const;               ///< numbers predicted: 1 energy, 3 of a dipole, 9 of a polarizability
+  std::string kind() const;        ///< ener, dipole or polar
+  std::vector<int> sel_type() const;  ///< types that have an output, ascending
   int dim_fparam() const;
   int dim_aparam() const;
   const std::vector<std::string>& type_map() const;
@@ -86,7 +92,8 @@ class DPCORE_API Model {
 
   /// Evaluates in groups of frames, so that memory does not grow with their number. Throws Error on bad input.
   /// Environment DP_STRICT_SEL=1: more neighbours than `sel` are an Error.
-  Prediction predict(const Frames&, bool atomic = false) const;
+  /// Without `derivatives` force, virial and atom_virial are empty.
+  Prediction predict(const Frames&, bool atomic = false, bool derivatives = true) const;
 
   /// Memory of a sequence of predict() calls on a Neighborhood; one for each concurrent user.
   class DPCORE_API Session {
@@ -104,7 +111,7 @@ class DPCORE_API Model {
 
   /// One frame: energy [1], force [n_all, 3], virial [9], atom_energy [n_local] (0 for atoms that are no centres),
   /// atom_virial [n_all, 9]. Forces and atomic virials on ghosts are theirs: the caller adds them to their owners.
-  void predict(const Neighborhood&, bool atomic, Session&, Prediction&) const;
+  void predict(const Neighborhood&, bool atomic, Session&, Prediction&, bool derivatives = true) const;
 
   Potential& potential() const;  ///< for the trainer
 

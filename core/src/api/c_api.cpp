@@ -52,6 +52,7 @@ H* make(const F& load) noexcept {
 
 void add_model(ModelHandle& to, const std::string& path, const std::string& bytes) {
   to.models.push_back(std::make_unique<dpcore::detail::LoadedModel>(path, bytes));
+  to.models.back()->require_kind(true);
   require_alike(*to.models.front(), *to.models.back());
 }
 

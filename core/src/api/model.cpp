@@ -19,6 +19,17 @@ std::vector<double>::iterator at(std::vector<double>& v, std::size_t i) {
   return v.begin() + static_cast<std::ptrdiff_t>(i);
 }
 
+/// [n_out, n, width] of frames from `first` on into [n_frames, n_out, width]
+void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_out, std::size_t width, std::size_t first,
+                std::vector<double>& to) {
+  for (std::size_t c = 0; c < n_out; ++c) {
+    for (std::size_t f = 0; f < n; ++f) {
+      const auto begin = from.begin() + static_cast<std::ptrdiff_t>((c * n + f) * width);
+      std::copy(begin, begin + static_cast<std::ptrdiff_t>(width), at(to, ((first + f) * n_out + c) * width));
+    }
+  }
+}
+
 }  // namespace
 
 struct Model::Impl {
@@ -86,6 +97,15 @@ const std::string& Model::config() const { return impl_->config; }
 std::map<std::string, Tensor> Model::tensors() const { return impl_->potential.tensors(); }
 double Model::rcut() const { return impl_->potential.rcut(); }
 int Model::ntypes() const { return impl_->potential.ntypes(); }
+int Model::n_out() const { return impl_->potential.fitting().n_out(); }
+std::string Model::kind() const { return impl_->potential.kind(); }
+std::vector<int> Model::sel_type() const {
+  std::vector<int> selected;
+  for (int t = 0; t < ntypes(); ++t) {
+    if (impl_->potential.fitting().selects(t)) selected.push_back(t);
+  }
+  return selected;
+}
 int Model::dim_fparam() const { return impl_->potential.fitting().dim_fparam(); }
 int Model::dim_aparam() const { return impl_->potential.fitting().dim_aparam(); }
 const std::vector<std::string>& Model::type_map() const { return impl_->potential.type_map(); }
@@ -96,16 +116,19 @@ void Model::watch_tables(const OutsideTable& outside, int n_frames, Prediction& 
   impl_->watch.add(outside, n_frames, out);
 }
 
-Prediction Model::predict(const Frames& frames, bool atomic) const {
+Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) const {
   check_frames(frames, ntypes());
   check_params(frames, dim_fparam(), dim_aparam());
   const auto n_frames = static_cast<std::size_t>(frames.n_frames), n_atoms = static_cast<std::size_t>(frames.n_atoms);
+  const auto k = static_cast<std::size_t>(n_out());
   Prediction out;
-  out.energy.resize(n_frames);
-  out.force.resize(3 * n_frames * n_atoms);
-  out.virial.resize(9 * n_frames);
-  out.atom_energy.resize(n_frames * n_atoms);
-  if (atomic) out.atom_virial.resize(9 * n_frames * n_atoms);
+  out.energy.resize(n_frames * k);
+  out.atom_energy.resize(n_frames * n_atoms * k);
+  if (derivatives) {
+    out.force.resize(3 * n_frames * n_atoms * k);
+    out.virial.resize(9 * n_frames * k);
+    if (atomic) out.atom_virial.resize(9 * n_frames * n_atoms * k);
+  }
 
   OutsideTable outside;
   auto session = impl_->take();
@@ -116,17 +139,21 @@ Prediction Model::predict(const Frames& frames, bool atomic) const {
     assign_params(frames, begin, end, dim_fparam(), dim_aparam(), session->params);
     const Evaluation& e = session->evaluation;
     name_overlaps(session->structure, begin, [&] {
-      evaluate(impl_->potential, session->structure, session->params, atomic, session->team, session->evaluation);
+      evaluate(impl_->potential, session->structure, session->params, derivatives && atomic, session->team,
+               session->evaluation, derivatives);
     });
-    const auto b = static_cast<std::size_t>(begin);
-    std::copy(e.energy.begin(), e.energy.end(), at(out.energy, b));
-    std::copy(e.force.begin(), e.force.end(), at(out.force, 3 * b * n_atoms));
-    std::copy(e.virial.begin(), e.virial.end(), at(out.virial, 9 * b));
-    std::copy(e.atom_energy.begin(), e.atom_energy.end(), at(out.atom_energy, b * n_atoms));
-    if (atomic) std::copy(e.atom_virial.begin(), e.atom_virial.end(), at(out.atom_virial, 9 * b * n_atoms));
+    const auto b = static_cast<std::size_t>(begin), n = static_cast<std::size_t>(end - begin);
+    std::copy(e.energy.begin(), e.energy.end(), at(out.energy, b * k));
+    std::copy(e.atom_energy.begin(), e.atom_energy.end(), at(out.atom_energy, b * n_atoms * k));
+    if (derivatives) {
+      put_frames(e.force, n, k, 3 * n_atoms, b, out.force);
+      put_frames(e.virial, n, k, 9, b, out.virial);
+      if (atomic) put_frames(e.atom_virial, n, k, 9 * n_atoms, b, out.atom_virial);
+    }
     for (std::size_t f = 0; f < e.energy.size(); ++f) {
       if (!std::isfinite(e.energy[f])) {
-        throw Error("frame " + std::to_string(b + f) + ": the model gives an energy that is not finite");
+        throw Error("frame " + std::to_string(b + f / k) + ": the model gives " + (k == 1 ? "an energy" : "a tensor") +
+                    " that is not finite");
       }
     }
     count_overflow(e.overflow, type_map(), "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);

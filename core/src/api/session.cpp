@@ -82,7 +82,7 @@ void count_overflow(const SelOverflow& overflow, const std::vector<std::string>&
               " (DP_STRICT_SEL=1 makes this an error; train with a larger sel)");
 }
 
-void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out) const {
+void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out, bool derivatives) const {
   require(n.n_local >= 0 && n.n_all >= n.n_local, "neighbour list: more local atoms than atoms");
   require(n.n_all == 0 || (n.coord != nullptr && n.type != nullptr), "neighbour list: coordinates and types are needed");
   require(dim_fparam() == 0 || n.fparam != nullptr, "fparam: the model needs frame parameters, none were given");
@@ -123,11 +123,14 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   }
   Evaluation& e = data.evaluation;
   try {
-    evaluate(potential(), s, data.params, atomic, data.team, e);
+    evaluate(potential(), s, data.params, atomic && derivatives, data.team, e, derivatives);
   } catch (const OverlappingAtoms& o) {
     throw AtomError({o.centre, o.neighbor}, kSamePosition);
   }
-  require(std::isfinite(e.energy[0]), "the model gives an energy that is not finite");
+  for (const double x : e.energy) {
+    require(std::isfinite(x), e.energy.size() == 1 ? "the model gives an energy that is not finite"
+                                                   : "the model gives a tensor that is not finite");
+  }
   out.energy = e.energy;
   out.force.swap(e.force);
   out.virial = e.virial;

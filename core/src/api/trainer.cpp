@@ -48,6 +48,13 @@ struct Trainer::Impl {
     copy_label(l.virial, 9 * frames, labels.virial, labels.find_virial);
     copy_label(l.atom_ener, atoms, labels.atom_ener, labels.find_atom_ener);
     copy_label(l.atom_pref, atoms, labels.atom_pref, labels.find_atom_pref);
+    labels.selected.clear();
+    for (int i = 0; i < f.n_atoms; ++i) {
+      if (f.type[i] >= 0 && model.potential().fitting().selects(f.type[i])) labels.selected.push_back(i);
+    }
+    const auto n_out = static_cast<std::size_t>(model.n_out());
+    copy_label(l.tensor, frames * n_out, labels.tensor, labels.find_tensor);
+    copy_label(l.atom_tensor, frames * labels.selected.size() * n_out, labels.atom_tensor, labels.find_atom_tensor);
   }
 
   std::vector<std::pair<std::string, ParameterBlock*>> blocks() const {

@@ -6,7 +6,7 @@
 
 namespace dpcore {
 
-/// A matrix of float or double; exactly one member is set.
+/// A matrix of float or double: one member is set, or none (empty).
 struct AnyMatrix {
   Matrix<double> f64;
   Matrix<float> f32;
@@ -14,6 +14,7 @@ struct AnyMatrix {
   AnyMatrix(const Matrix<double>& m) : f64(m) {}  // NOLINT: the conversion is the purpose
   AnyMatrix(const Matrix<float>& m) : f32(m) {}   // NOLINT
   bool is_float() const { return f32.data() != nullptr; }
+  bool empty() const { return f32.data() == nullptr && f64.data() == nullptr; }
 };
 
 template <class From, class To>

@@ -6,7 +6,8 @@
 //     forward           state.pairs, D
 //     backward_inputs   pairs.d_r = dE/dr from d_D = dE/dD
 //     tangent           D_dot from pairs.r_dot
-//     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same State
+//     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same State. With
+//                       an empty D_dot_bar those of <D_bar, D>, after forward alone
 // Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the seam.
 #pragma once
 
@@ -48,6 +49,10 @@ class Descriptor {
   virtual double rcut() const = 0;
   virtual bool is_float() const = 0;
   virtual ParameterBlock& parameters() = 0;
+
+  /// Make the rotation matrix Q [n_radial, 3], row-major, the last columns of D in all passes; dim_out() counts them
+  /// from then on. Returns n_radial, or 0 where the descriptor has no such matrix. Call once, before anything else.
+  virtual int append_rotation() { return 0; }
 
   virtual std::unique_ptr<State> make_state() const = 0;
 

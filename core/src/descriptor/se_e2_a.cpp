@@ -211,6 +211,28 @@ Tensor3<S> zero_moment(const Exec& exec, int n, int m, Workspace& ws) {
 }  // namespace
 
 template <class S>
+void SeE2A<S>::contract(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent,
+                        const Matrix<S>& out) const {
+  contract_axes<S>(exec, a, b, tangent, spec_.axis_neuron, out);
+  if (!rotation_) return;
+  const int first = dim_axes(), m = n_radial();
+  for_each_element(
+      exec, "dpcore::rotation", static_cast<int>(b.extent(0)), 3 * m,
+      KOKKOS_LAMBDA(const int i, const int k) { out(i, first + k) = b(i, 1 + k % 3, k / 3); });
+}
+
+template <class S>
+void SeE2A<S>::contract_backward(const Exec& exec, const Matrix<S>& d_bar, const Tensor3<S>& moment,
+                                 const Tensor3<S>& moment_bar) const {
+  contract_axes_backward<S>(exec, d_bar, moment, spec_.axis_neuron, false, moment_bar);
+  if (!rotation_) return;
+  const int first = dim_axes(), m = n_radial();
+  for_each_element(
+      exec, "dpcore::rotation_backward", static_cast<int>(moment.extent(0)), 3 * m,
+      KOKKOS_LAMBDA(const int i, const int k) { moment_bar(i, 1 + k % 3, k / 3) += d_bar(i, first + k); });
+}
+
+template <class S>
 AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                             Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
@@ -250,7 +272,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
     }
   }
   const Matrix<S> d = ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
-  contract_axes<S>(exec, state.moment, state.moment, false, spec_.axis_neuron, d);
+  contract(exec, state.moment, state.moment, false, d);
   return d;
 }
 
@@ -260,7 +282,7 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const Tensor3<S> moment_bar = ws.tensor<S>(state.moment.extent(0), 4, state.moment.extent(2));
-  contract_axes_backward<S>(exec, as<S>(exec, d_descriptor, ws), state.moment, spec_.axis_neuron, false, moment_bar);
+  contract_backward(exec, as<S>(exec, d_descriptor, ws), state.moment, moment_bar);
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   for_segments(state, [&](int b, int first, int last) {
     if (!state.stored[static_cast<std::size_t>(b)]) {
@@ -293,7 +315,7 @@ AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
     add_moment<S>(exec, state.pairs, b, value_dot, rows(state.g, first, last), scale(), state.moment_dot);
     add_moment<S>(exec, state.pairs, b, scaled, rows(state.g_prime, first, last), scale(), state.moment_dot);
   });
-  contract_axes<S>(exec, state.moment, state.moment_dot, true, spec_.axis_neuron, d_dot);
+  contract(exec, state.moment, state.moment_dot, true, d_dot);
   return d_dot;
 }
 
@@ -303,14 +325,25 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   if (!spec_.embedding.trainable) return;
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
-  const int a = tile.type, n_axis = spec_.axis_neuron;
+  const int a = tile.type;
   const auto n_rows = state.moment.extent(0), m = state.moment.extent(2);
-  const Matrix<S> bar = as<S>(exec, d_bar, ws), dot_bar = as<S>(exec, d_dot_bar, ws);
   // D = T^T T_<, D_dot = T_dot^T T_< + T^T T_dot_<
-  const Tensor3<S> moment_bar = ws.tensor<S>(n_rows, 4, m), moment_dot_bar = ws.tensor<S>(n_rows, 4, m);
-  contract_axes_backward<S>(exec, bar, state.moment, n_axis, false, moment_bar);
-  contract_axes_backward<S>(exec, dot_bar, state.moment_dot, n_axis, true, moment_bar);
-  contract_axes_backward<S>(exec, dot_bar, state.moment, n_axis, false, moment_dot_bar);
+  const Tensor3<S> moment_bar = ws.tensor<S>(n_rows, 4, m);
+  contract_backward(exec, as<S>(exec, d_bar, ws), state.moment, moment_bar);
+  Tensor3<S> moment_dot_bar;
+  if (d_dot_bar.empty()) {
+    moment_dot_bar = zero_moment<S>(exec, static_cast<int>(n_rows), static_cast<int>(m), ws);
+    state.env.value_dot = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
+    const Matrix<S> value_dot = state.env.value_dot;
+    for_each_element(
+        exec, "dpcore::no_tangent", state.pairs.n_pairs, 4,
+        KOKKOS_LAMBDA(const int p, const int c) { value_dot(p, c) = S(0); });
+  } else {
+    const Matrix<S> dot_bar = as<S>(exec, d_dot_bar, ws);
+    moment_dot_bar = ws.tensor<S>(n_rows, 4, m);
+    contract_axes_backward<S>(exec, dot_bar, state.moment_dot, spec_.axis_neuron, true, moment_bar);
+    contract_backward(exec, dot_bar, state.moment, moment_dot_bar);
+  }
 
   const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
   for_segments(state, [&](int b, int begin, int end) {

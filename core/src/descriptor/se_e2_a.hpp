@@ -2,6 +2,7 @@
 // se_e2_a (DeepPot-SE, two-body embedding with angles; Zhang et al., NeurIPS 2018).
 //
 //     G_j = N_ab(Rn_j0),  T = (1/nnei) sum_j Rn_j (x) G_j,  D = T^T T_<        nnei = sum(sel)
+// and, where asked for, the rotation matrix Q[m][a] = T[1 + a][m] as further columns of D.
 // The reference fills all sum(sel) slots, empty ones with Rn = (-davg/dstd): these `sel_b - n_b` equal rows are added as
 // one product, so that numbers agree while only real neighbours are stored. Excluded pairs of types contribute nothing.
 // Derivations: docs/theory/se_e2_a.md.
@@ -39,10 +40,14 @@ class SeE2A final : public Descriptor {
  public:
   SeE2A(const nlohmann::json& config, int ntypes);
 
-  int dim_out() const override { return spec_.embedding.neuron.back() * spec_.axis_neuron; }
+  int dim_out() const override { return dim_axes() + (rotation_ ? 3 * n_radial() : 0); }
   double rcut() const override { return cutoff_.rcut; }
   bool is_float() const override { return sizeof(S) == 4; }
   ParameterBlock& parameters() override { return store_; }
+  int append_rotation() override {
+    rotation_ = true;
+    return n_radial();
+  }
   std::unique_ptr<Descriptor::State> make_state() const override { return std::make_unique<State>(); }
 
   AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&, Workspace&) const override;
@@ -109,6 +114,13 @@ class SeE2A final : public Descriptor {
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
   /// G and G' of the pairs [first, last) of neighbour type b.
   void evaluate_radial(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
+  int n_radial() const { return spec_.embedding.neuron.back(); }
+  int dim_axes() const { return n_radial() * spec_.axis_neuron; }
+  /// D and, if asked for, Q of the moment, or their tangents
+  void contract(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent, const Matrix<S>& out) const;
+  /// moment_bar (=) the adjoint of the moment in <D_bar, D>
+  void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
+                         const Tensor3<S>& moment_bar) const;
   S scale() const { return static_cast<S>(inverse_nnei_); }
   EnvNorm norm(int type) const;
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
@@ -123,6 +135,7 @@ class SeE2A final : public Descriptor {
   nlohmann::json config_;
   Cutoff cutoff_;
   double inverse_nnei_;
+  bool rotation_ = false;
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step

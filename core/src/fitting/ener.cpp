@@ -1,60 +1,10 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "fitting/ener.hpp"
 
-#include <algorithm>
-
 #include "base/json_config.hpp"
+#include "fitting/net.hpp"
 
 namespace dpcore {
-
-namespace {
-
-/// Rows of a weight matrix per gradient job.
-constexpr int kJobRows = kExecOnHost ? 200 : 1 << 20;
-
-std::vector<LayerSpec> fitting_layers(int n_in, const std::vector<int>& neuron, Activation activation, bool resnet_dt) {
-  std::vector<LayerSpec> layers;
-  for (std::size_t k = 0; k < neuron.size(); ++k) {
-    LayerSpec layer;
-    layer.n_in = n_in;
-    layer.n_out = neuron[k];
-    layer.activation = activation;
-    layer.skip = k > 0 && neuron[k] == n_in ? Skip::Add : Skip::None;
-    layer.time_step = resnet_dt && layer.skip == Skip::Add;
-    layers.push_back(layer);
-    n_in = neuron[k];
-  }
-  LayerSpec last;
-  last.n_in = n_in;
-  last.n_out = 1;
-  layers.push_back(last);
-  return layers;
-}
-
-template <class S>
-StackState<S> slice(const StackState<S>& all, int begin, int end) {
-  StackState<S> part;
-  part.n = end - begin;
-  const auto cut = [&](const Matrix<S>& m) { return m.data() == nullptr ? m : rows(m, begin, end); };
-  part.input = cut(all.input);
-  part.input_dot = cut(all.input_dot);
-  for (const auto& l : all.layers) {
-    LayerState<S> s;
-    s.x = cut(l.x);
-    s.phi = cut(l.phi);
-    s.d1 = cut(l.d1);
-    s.d2 = cut(l.d2);
-    s.x_dot = cut(l.x_dot);
-    s.z_dot = cut(l.z_dot);
-    s.x_dot_bar = cut(l.x_dot_bar);
-    s.z_dot_bar = cut(l.z_dot_bar);
-    s.z_bar = cut(l.z_bar);
-    part.layers.push_back(s);
-  }
-  return part;
-}
-
-}  // namespace
 
 template <class S>
 EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_descriptor)
@@ -64,11 +14,7 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_de
   dim_aparam_ = in.get_or<int>("numb_aparam", 0);
   in.require(dim_fparam_ >= 0, "numb_fparam", "expected a number >= 0");
   in.require(dim_aparam_ >= 0, "numb_aparam", "expected a number >= 0");
-  const auto neuron = in.get<std::vector<int>>("neuron");
-  in.require(!neuron.empty(), "neuron", "expected at least one layer");
-  for (const int n : neuron) in.require(n > 0, "neuron", "expected positive layer sizes");
-  const auto layers = fitting_layers(n_in(), neuron, activation_from_name(in.get<std::string>("activation_function")),
-                                     in.get_or<bool>("resnet_dt", true));
+  const auto layers = fitting_layers(in, n_in(), 1);
   std::vector<bool> trainable(layers.size(), true);
   const auto t = config.find("trainable");
   if (t != config.end() && t->is_array()) {
@@ -165,7 +111,7 @@ void EnerFitting<S>::begin(const Exec& exec, const DeviceStructure& structure, c
 template <class S>
 void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                              const AnyMatrix& descriptor, const FittingParams& params, int row0, Fitting::State& base,
-                             const Vector<double>& energy, Workspace& ws) const {
+                             const Matrix<double>& value, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = tile.size();
   StackState<S> part = slice(state.rows, row0, row0 + n);
@@ -186,12 +132,12 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
       exec, "dpcore::fitting_energy", n, KOKKOS_LAMBDA(const int i) {
         double e = static_cast<double>(x(i, 0)) + bias;
         if (n_vacuum > 0) e -= static_cast<double>(vacuum(n_vacuum == 1 ? 0 : row0 + i, 0));
-        energy(i) = e;
+        value(i, 0) = e;
       });
 }
 
 template <class S>
-AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int row0, Fitting::State& base,
+AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int, int row0, Fitting::State& base,
                                           Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = tile.size();
@@ -214,7 +160,7 @@ AnyMatrix EnerFitting<S>::descriptor_columns(const Exec& exec, const Matrix<S>& 
 
 template <class S>
 AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_dot,
-                                          const Vector<double>& energy_bar, int row0, Fitting::State& base,
+                                          const Matrix<double>& value_bar, int row0, Fitting::State& base,
                                           Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const auto& net = nets_[static_cast<std::size_t>(state.type)];
@@ -228,8 +174,8 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
   const Vector<double> kept = state.energy_bar;
   for_each(
       exec, "dpcore::energy_bar", n, KOKKOS_LAMBDA(const int i) {
-        seed(i, 0) = static_cast<S>(energy_bar(i));
-        kept(row0 + i) = energy_bar(i);
+        seed(i, 0) = static_cast<S>(value_bar(i, 0));
+        kept(row0 + i) = value_bar(i, 0);
       });
   net.tangent(exec, &input_dot, part, ws);
   const Matrix<S> d_input = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
@@ -239,27 +185,16 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
 
 template <class S>
 int EnerFitting<S>::n_gradient_jobs(const Fitting::State&) const {
-  int n = 0;
-  for (const auto& layer : nets_.front().layers()) n += (layer.n_in + kJobRows - 1) / kJobRows;
-  return n;
+  return dpcore::n_gradient_jobs(nets_.front());
 }
 
 template <class S>
-void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace& ws) const {
+void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace&) const {
   auto& state = static_cast<State&>(base);
   const auto& net = nets_[static_cast<std::size_t>(state.type)];
-  for (std::size_t k = 0; k < net.layers().size(); ++k) {
-    const int n_in = net.layers()[k].n_in, n_jobs = (n_in + kJobRows - 1) / kJobRows;
-    if (job >= n_jobs) {
-      job -= n_jobs;
-      continue;
-    }
-    const int row0 = job * kJobRows, row1 = std::min(n_in, row0 + kJobRows);
-    net.accumulate_gradients(exec, state.rows, static_cast<int>(k), row0, row1, 0, true);
-    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, static_cast<int>(k), row0, row1, 0, false);
-    return;
-  }
-  (void)ws;
+  const GradientJob j = gradient_job(net, job);
+  net.accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, true);
+  if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.row0, j.row1, 0, false);
 }
 
 // The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or -energy_bar.
@@ -276,7 +211,7 @@ void EnerFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& w
         for (int r = n == 1 ? 0 : i; r < (n == 1 ? n_rows : i + 1); ++r) sum += energy_bar(r);
         seed(i, 0) = static_cast<S>(-sum);
       });
-  nets_[static_cast<std::size_t>(state.type)].backward_values(exec, seed, state.vacuum, ws);
+  nets_[static_cast<std::size_t>(state.type)].backward_values(exec, seed, state.vacuum, nullptr, ws);
 }
 
 template class EnerFitting<double>;

@@ -30,9 +30,9 @@ class EnerFitting final : public Fitting {
   void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&, Fitting::State&,
              Workspace&) const override;
   void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor, const FittingParams&,
-               int row0, Fitting::State&, const Vector<double>& energy, Workspace&) const override;
-  AnyMatrix backward_inputs(const Exec&, const Tile&, int row0, Fitting::State&, Workspace&) const override;
-  AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Vector<double>& energy_bar,
+               int row0, Fitting::State&, const Matrix<double>& value, Workspace&) const override;
+  AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, Fitting::State&, Workspace&) const override;
+  AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
                             int row0, Fitting::State&, Workspace&) const override;
   void finish(const Exec&, Fitting::State&, Workspace&) const override;
   int n_gradient_jobs(const Fitting::State&) const override;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Interface of all fitting nets: from descriptors (and frame and atomic parameters) to one energy per centre.
+// Interface of all fitting nets: from descriptors (and frame and atomic parameters) to n_out numbers per centre: an
+// energy, a dipole or a polarizability. What a model predicts for a frame is their sum over the centres.
 //
+// Tensors need the rotation matrix of the descriptor: the last 3 n_radial columns of D (Descriptor::append_rotation).
 // A State holds the centres of one type: of one tile in inference, of the whole batch in training, where a tile works
 // on its rows and the weight gradients are formed afterwards over all rows, split into jobs.
 #pragma once
@@ -35,6 +37,12 @@ class Fitting {
   virtual int dim_aparam() const = 0;
   virtual bool is_float() const = 0;
   virtual ParameterBlock& parameters() = 0;
+  virtual int n_out() const { return 1; }
+  /// Whether centres of this type have an output; the others have none of the passes below, and zeros.
+  virtual bool selects(int type) const {
+    (void)type;
+    return true;
+  }
 
   /// A state is made once per worker (inference) or per type (training) and prepared for `n` rows of `type`. Before the
   /// tiles of a training state run, `begin` must have run on it.
@@ -44,13 +52,14 @@ class Fitting {
   virtual void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&, State&,
                      Workspace&) const = 0;
 
-  /// energy [tile.size()], eV, of rows [row0, row0 + tile.size()) of the state
+  /// value [tile.size(), n_out] of rows [row0, row0 + tile.size()) of the state; eV, or the unit of the labels
   virtual void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
-                       const FittingParams&, int row0, State&, const Vector<double>& energy, Workspace&) const = 0;
-  /// dE_i/dD_i [tile.size(), dim_descriptor]
-  virtual AnyMatrix backward_inputs(const Exec&, const Tile&, int row0, State&, Workspace&) const = 0;
-  /// D_bar for Phi = sum_i (energy_bar_i E_i + E_dot_i); d_dot = D_dot. Runs tangent and parameter adjoints of the rows.
-  virtual AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Vector<double>& energy_bar,
+                       const FittingParams&, int row0, State&, const Matrix<double>& value, Workspace&) const = 0;
+  /// d value_i[component]/dD_i [tile.size(), dim_descriptor]
+  virtual AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, State&, Workspace&) const = 0;
+  /// D_bar for Phi = sum_i (<value_bar_i, value_i> + E_dot_i); d_dot = D_dot, or empty: without the second term. Runs
+  /// tangent and parameter adjoints of the rows.
+  virtual AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
                                     int row0, State&, Workspace&) const = 0;
 
   /// The counterpart of `begin`, after the tiles' backward_params and before the gradient jobs.
@@ -60,11 +69,16 @@ class Fitting {
   virtual void run_gradient_job(const Exec&, int job, State&, Workspace&) const = 0;
 
   virtual void initialize() = 0;
-  /// Fixed tensors by name: bias_atom_e [ntypes], fparam_avg, fparam_istd, aparam_avg, aparam_istd
+  /// Fixed tensors by name: bias_atom_e [ntypes], fparam_avg, fparam_istd, aparam_avg, aparam_istd; of polar
+  /// constant_matrix [ntypes]
   virtual std::map<std::string, std::vector<double>>& constants() = 0;
 };
 
-/// `config` is the normalised model/fitting_net section. Throws Error naming the key that is missing or wrong.
-std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor);
+/// Whether the fitting of this model/fitting_net section takes a rotation matrix with D.
+bool needs_rotation(const nlohmann::json& config);
+
+/// `config` is the normalised model/fitting_net section; n_radial is the descriptor's if it appended its rotation
+/// matrix, else 0. Throws Error naming the key that is missing or wrong.
+std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial);
 
 }  // namespace dpcore

@@ -46,10 +46,9 @@ double EnergyLoss::Prefactor::at(float lr, float start_lr, double find) const {
   return static_cast<double>(static_cast<float>(find) * (l + (s - l) * lr / start_lr));
 }
 
-std::map<std::string, double> EnergyLoss::compute(const std::vector<double>& energy, const std::vector<double>& force,
-                                                  const std::vector<double>& virial,
-                                                  const std::vector<double>& atom_energy, const Labels& labels,
-                                                  float lr, float start_lr, LossGradient* gradient) const {
+std::map<std::string, double> EnergyLoss::compute(const Outputs& outputs, const Labels& labels, float lr, float start_lr,
+                                                  LossGradient* gradient) const {
+  const auto& [energy, force, virial, atom_energy] = outputs;
   const double n = labels.n_atoms, n_frames = labels.n_frames;
   const double absent = std::numeric_limits<double>::quiet_NaN();
   std::map<std::string, double> out;

@@ -34,18 +34,22 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     w->descriptor->outside = OutsideTable();
     w->scratch.reset();
     w->kept.reset();
-    w->sums.reset(host, atomic);
+    w->sums.reset(host, potential.fitting().n_out(), atomic);
   }
   structure.assign(host, plan);
-  if (atom_energy.extent(0) < plan.centre.size()) {
-    atom_energy = DeviceArray<double>("dpcore::atom_energy", plan.centre.size());
+  n_out = potential.fitting().n_out();
+  const std::size_t n = plan.centre.size() * static_cast<std::size_t>(n_out);
+  if (atom_energy.extent(0) < n) {
+    atom_energy = DeviceArray<double>("dpcore::atom_energy", n);
+  } else if (n_out > 1) {  // centres of types that are not selected stay 0
+    Kokkos::deep_copy(atom_energy, 0.0);
   }
 }
 
 void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation& out) const {
-  const auto n_force = static_cast<std::size_t>(host.n_force), n_frames = static_cast<std::size_t>(host.n_frames);
-  out.force.assign(3 * n_force, 0.0);
-  out.virial.assign(9 * n_frames, 0.0);
+  const auto n = static_cast<std::size_t>(n_out);
+  out.force.assign(workers.front()->sums.force.extent(0), 0.0);
+  out.virial.assign(workers.front()->sums.virial.extent(0), 0.0);
   out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
   out.overflow = SelOverflow();
   out.outside = OutsideTable();
@@ -56,14 +60,14 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
     out.overflow.merge(w->descriptor->overflow);
     out.outside.add(w->descriptor->outside.pairs, w->descriptor->outside.nearest);
   }
-  out.atom_energy.assign(static_cast<std::size_t>(host.n_local), 0.0);
+  out.atom_energy.assign(static_cast<std::size_t>(host.n_local) * n, 0.0);
   const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);
   for (std::size_t k = 0; k < plan.centre.size(); ++k) {
-    out.atom_energy[static_cast<std::size_t>(plan.centre[k])] = energy(k);
+    for (std::size_t c = 0; c < n; ++c) out.atom_energy[static_cast<std::size_t>(plan.centre[k]) * n + c] = energy(k * n + c);
   }
-  out.energy.assign(n_frames, 0.0);
+  out.energy.assign(static_cast<std::size_t>(host.n_frames) * n, 0.0);
   for (std::size_t i = 0; i < out.atom_energy.size(); ++i) {
-    out.energy[static_cast<std::size_t>(host.frame[i])] += out.atom_energy[i];
+    out.energy[static_cast<std::size_t>(host.frame[i / n]) * n + i % n] += out.atom_energy[i];
   }
 }
 
@@ -76,24 +80,27 @@ void run_tiles(const WorkerTeam& team, const TilePlan& plan, const std::function
 }
 
 void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params, bool atomic,
-              WorkerTeam& team, Evaluation& out) {
+              WorkerTeam& team, Evaluation& out, bool derivatives) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
   if (!potential.in_training) descriptor.prepare_inference();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, atomic);
   run_tiles(team, plan, [&](int index, const Tile& tile) {
+    if (!fitting.selects(tile.type)) return;
     Worker& w = *team.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Workspace& ws = w.scratch;
     const AnyMatrix d = descriptor.forward(w.exec, team.structure, tile, *w.descriptor, ws);
     fitting.prepare(tile.type, tile.size(), false, *w.fitting, ws);
     fitting.begin(w.exec, team.structure, tile, params, *w.fitting, ws);
-    const Vector<double> energy(team.atom_energy.data() + tile.begin, static_cast<std::size_t>(tile.size()));
-    fitting.forward(w.exec, team.structure, tile, d, params, 0, *w.fitting, energy, ws);
-    const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, 0, *w.fitting, ws);
-    descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, ws);
-    add_force_virial(w.exec, team.structure, tile, w.descriptor->pairs, w.sums);
+    fitting.forward(w.exec, team.structure, tile, d, params, 0, *w.fitting, team.values(tile), ws);
+    for (int c = 0; derivatives && c < team.n_out; ++c) {
+      Workspace::Scope one(ws);
+      const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, c, 0, *w.fitting, ws);
+      descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, ws);
+      add_force_virial(w.exec, team.structure, tile, w.descriptor->pairs, c, w.sums);
+    }
     if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate");
   });
   team.collect(structure, plan, out);

@@ -10,12 +10,13 @@
 
 namespace dpcore {
 
+/// Energies in eV, lengths in A. The n_out components of a tensor take the place of the energy, in the unit of its labels.
 struct Evaluation {
-  std::vector<double> energy;       // [n_frames] eV
-  std::vector<double> force;        // [n_force, 3] eV/A
-  std::vector<double> virial;       // [n_frames, 9] eV
-  std::vector<double> atom_energy;  // [n_local] eV
-  std::vector<double> atom_virial;  // [n_force, 9] eV, empty unless asked for
+  std::vector<double> energy;       // [n_frames, n_out]
+  std::vector<double> force;        // [n_out, n_force, 3]
+  std::vector<double> virial;       // [n_out, n_frames, 9]
+  std::vector<double> atom_energy;  // [n_local, n_out]; 0 for atoms of types that the fitting does not select
+  std::vector<double> atom_virial;  // [n_out, n_force, 9], empty unless asked for
   SelOverflow overflow;
   OutsideTable outside;
 };
@@ -33,11 +34,18 @@ struct Worker {
 struct WorkerTeam {
   std::vector<std::unique_ptr<Worker>> workers;
   DeviceStructure structure;
-  DeviceArray<double> atom_energy;  // [positions in TilePlan::centre]
+  DeviceArray<double> atom_energy;  // [positions in TilePlan::centre, n_out]
+  int n_out = 1;
 
   /// As many workers as threads, with clean states and sums.
   void prepare(const Potential&, const Structure&, const TilePlan&, bool atomic);
   int size() const { return static_cast<int>(workers.size()); }
+  /// The outputs of a tile's centres
+  Matrix<double> values(const Tile& tile) const { return rows_of(atom_energy, tile, n_out); }
+  /// Rows of an array [positions in TilePlan::centre, width]
+  static Matrix<double> rows_of(const DeviceArray<double>& all, const Tile& tile, int width) {
+    return Matrix<double>(all.data() + static_cast<std::ptrdiff_t>(tile.begin) * width, tile.size(), width);
+  }
   /// Add up the workers' sums, in their order.
   void collect(const Structure&, const TilePlan&, Evaluation&) const;
 };
@@ -45,8 +53,9 @@ struct WorkerTeam {
 /// Upload [n] doubles.
 void assign(DeviceArray<double>& to, const std::vector<double>& from);
 
-/// Throws OverlappingAtoms.
-void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&);
+/// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros.
+void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&,
+              bool derivatives = true);
 
 /// Run body(worker index, tile) for every tile, tile t on worker t % size.
 void run_tiles(const WorkerTeam&, const TilePlan&, const std::function<void(int, const Tile&)>& body);

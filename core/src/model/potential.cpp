@@ -53,7 +53,9 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   type_map_ = in.get<std::vector<std::string>>("type_map");
   in.require(!type_map_.empty(), "type_map", "expected at least one element name");
   descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes());
-  fitting_ = make_fitting(in.get<nlohmann::json>("fitting_net"), ntypes(), descriptor_->dim_out());
+  const auto fitting = in.get<nlohmann::json>("fitting_net");
+  const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
+  fitting_ = make_fitting(fitting, ntypes(), descriptor_->dim_out(), n_radial);
 }
 
 void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks) {

@@ -26,6 +26,8 @@ class Potential {
 
   const nlohmann::json& config() const { return config_; }
   const std::vector<std::string>& type_map() const { return type_map_; }
+  /// What it predicts: the fitting's type
+  std::string kind() const { return config_["fitting_net"].value("type", "ener"); }
   int ntypes() const { return static_cast<int>(type_map_.size()); }
   double rcut() const { return descriptor_->rcut(); }
   Descriptor& descriptor() const { return *descriptor_; }

@@ -231,7 +231,7 @@ void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, St
 
 template <class S>
 void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, StackState<S>& state,
-                                    Workspace& ws) const {
+                                    const Matrix<S>* d_input, Workspace& ws) const {
   Workspace::Scope scope(ws);
   Matrix<S> x_bar = y_bar;
   state.input_dot = Matrix<S>();  // no tangents: accumulate_gradients leaves their share out
@@ -250,8 +250,9 @@ void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, St
           }
           z_bar(i, j) = d1(i, j) * h_bar;
         });
-    if (k == 0) return;
-    const Matrix<S> x_bar_in = ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
+    if (k == 0 && d_input == nullptr) return;
+    const Matrix<S> x_bar_in =
+        k == 0 ? *d_input : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
     multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;

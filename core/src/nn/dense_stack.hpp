@@ -80,8 +80,10 @@ class DenseStack {
                        Workspace&) const;
   void backward_params(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
-  /// backward_params for rows whose input does not move: no tangent and no backward_inputs needed before.
-  void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, Workspace&) const;
+  /// backward_params for rows whose input does not move: no tangent and no backward_inputs needed before. d_input may be
+  /// nullptr.
+  void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
+                       Workspace&) const;
   /// Rows [row0, row1) of W_bar of layer k; bias and idt with row0 = 0. `slot` of the store; += or, if `assign`, =.
   void accumulate_gradients(const Exec&, const StackState<S>&, int k, int row0, int row1, int slot,
                             bool assign) const;

@@ -15,32 +15,38 @@ void zeroed(DeviceArray<double>& array, std::size_t n) {
 
 }  // namespace
 
-void ForceVirial::reset(const Structure& structure, bool atomic) {
-  zeroed(force, 3 * static_cast<std::size_t>(structure.n_force));
-  zeroed(virial, 9 * static_cast<std::size_t>(structure.n_frames));
-  zeroed(atom_virial, atomic ? 9 * static_cast<std::size_t>(structure.n_force) : 0);
+void ForceVirial::reset(const Structure& structure, int n_out, bool atomic) {
+  n_force = structure.n_force;
+  n_frames = structure.n_frames;
+  const auto atoms = static_cast<std::size_t>(n_out) * static_cast<std::size_t>(n_force);
+  zeroed(force, 3 * atoms);
+  zeroed(virial, 9 * static_cast<std::size_t>(n_out) * static_cast<std::size_t>(n_frames));
+  zeroed(atom_virial, atomic ? 9 * atoms : 0);
 }
 
 void add_force_virial(const Exec& exec, const DeviceStructure& structure, const Tile& tile, const TilePairs& pairs,
-                      const ForceVirial& sums) {
+                      int component, const ForceVirial& sums) {
   const auto centre = structure.centre, target = structure.target, frame = structure.frame;
-  const auto force = sums.force, virial = sums.virial, atom_virial = sums.atom_virial;
-  const bool atomic = atom_virial.extent(0) > 0;
+  const auto atoms = static_cast<std::size_t>(component) * static_cast<std::size_t>(sums.n_force);
+  double* const force = sums.force.data() + 3 * atoms;
+  double* const virial = sums.virial.data() + 9 * component * sums.n_frames;
+  const bool atomic = sums.atom_virial.extent(0) > 0;
+  double* const atom_virial = atomic ? sums.atom_virial.data() + 9 * atoms : nullptr;
   const Vector<int> row = pairs.row, atom = pairs.atom;
   const Matrix<double> r = pairs.r, d_r = pairs.d_r;
   const int begin = tile.begin;
   for_each(
       exec, "dpcore::add_force_virial", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
         const int i = centre(begin + row(p)), j = target(atom(p)), fi = target(i);
-        double* v = &virial(9 * frame(i));
+        double* v = virial + 9 * frame(i);
         for (int a = 0; a < 3; ++a) {
           const double g = d_r(p, a);
-          add_to(&force(3 * fi + a), g);
-          add_to(&force(3 * j + a), -g);
+          add_to(force + 3 * fi + a, g);
+          add_to(force + 3 * j + a, -g);
           for (int b = 0; b < 3; ++b) {
             const double w = -g * r(p, b);
             add_to(v + 3 * a + b, w);
-            if (atomic) add_to(&atom_virial(9 * j + 3 * a + b), w);
+            if (atomic) add_to(atom_virial + 9 * j + 3 * a + b, w);
           }
         }
       });

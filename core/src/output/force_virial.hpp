@@ -10,14 +10,17 @@
 
 namespace dpcore {
 
-/// Sums of one worker; atom_virial may be empty.
+/// Sums of one worker, for each of the n_out components of what is predicted; atom_virial may be empty.
 struct ForceVirial {
-  DeviceArray<double> force;        // [n_force * 3]
-  DeviceArray<double> virial;       // [n_frames * 9]
-  DeviceArray<double> atom_virial;  // [n_force * 9]
-  void reset(const Structure&, bool atomic);
+  DeviceArray<double> force;        // [n_out * n_force * 3]
+  DeviceArray<double> virial;       // [n_out * n_frames * 9]
+  DeviceArray<double> atom_virial;  // [n_out * n_force * 9]
+  int n_force = 0, n_frames = 0;
+  void reset(const Structure&, int n_out, bool atomic);
 };
 
-void add_force_virial(const Exec&, const DeviceStructure&, const Tile&, const TilePairs&, const ForceVirial&);
+/// The pairs' d_r are the derivatives of `component`.
+void add_force_virial(const Exec&, const DeviceStructure&, const Tile&, const TilePairs&, int component,
+                      const ForceVirial&);
 
 }  // namespace dpcore

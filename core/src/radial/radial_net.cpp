@@ -99,7 +99,7 @@ void RadialNet<S>::backward_values(const Exec& exec, const Vector<S>& s, const M
   for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
     stack_.prepare(end - begin, true, state, ws);
     stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, true);
-    stack_.backward_values(exec, rows(g_bar, begin, end), state, ws);
+    stack_.backward_values(exec, rows(g_bar, begin, end), state, nullptr, ws);
     for (std::size_t k = 0; k < state.layers.size(); ++k) {
       stack_.accumulate_gradients(exec, state, static_cast<int>(k), 0, stack_.layers()[k].n_in, slot, false);
     }

@@ -31,7 +31,7 @@ Tile whole_type(const TilePlan& plan, int type) {
 }  // namespace
 
 TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
-    : potential_(potential), loss_(loss_config) {
+    : potential_(potential), loss_(make_loss(loss_config, potential.kind())) {
   if (potential_.in_training) {
     throw Error("trainer: another trainer holds this model, and the optimiser's state is the model's; use that one or end it");
   }
@@ -49,9 +49,8 @@ TrainStep::~TrainStep() { potential_.in_training = false; }
 
 std::map<std::string, double> TrainStep::losses(const Structure& structure, const FittingParams& params,
                                                 const Labels& labels, float lr, float start_lr) {
-  evaluate(potential_, structure, params, false, team_, evaluation_);
-  return loss_.compute(evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy, labels, lr,
-                       start_lr, nullptr);
+  evaluate(potential_, structure, params, false, team_, evaluation_, loss_->needs_derivatives());
+  return loss_->compute(outputs(), labels, lr, start_lr, nullptr);
 }
 
 std::map<std::string, double> TrainStep::gradients(const Structure& structure, const FittingParams& params,
@@ -68,28 +67,29 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
   descriptor.begin_step(team_.structure, plan, scratch);
   Workspace& shared = team_.workers.front()->kept;
   for (int t = 0; t < ntypes; ++t) {
+    if (!fitting.selects(t)) continue;
     const Tile all = whole_type(plan, t);
     fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
     fitting.begin(team_.workers.front()->exec, team_.structure, all, params, *fitting_[static_cast<std::size_t>(t)], shared);
   }
   d_bar_.assign(plan.tiles.size(), AnyMatrix());
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
+    if (!fitting.selects(tile.type)) return;
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
     const AnyMatrix d = descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, w.scratch);
-    const Vector<double> energy(team_.atom_energy.data() + tile.begin, static_cast<std::size_t>(tile.size()));
-    fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, energy, w.scratch);
+    fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, team_.values(tile), w.scratch);
+    if (!loss_->needs_derivatives()) return;
     AnyMatrix& d_bar = d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())];
-    d_bar = fitting.backward_inputs(w.exec, tile, tile.row, state, w.kept);
+    d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
     descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, w.scratch);
-    add_force_virial(w.exec, team_.structure, tile, w.descriptor->pairs, w.sums);
+    add_force_virial(w.exec, team_.structure, tile, w.descriptor->pairs, 0, w.sums);
   });
   team_.collect(structure, plan, evaluation_);
 
   LossGradient gradient;
-  const auto terms = loss_.compute(evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy,
-                                   labels, lr, start_lr, &gradient);
+  const auto terms = loss_->compute(outputs(), labels, lr, start_lr, &gradient);
   backward(structure, plan, gradient);
   descriptor.finish_step(scratch);
   return terms;
@@ -101,12 +101,17 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   ParameterBlock& embedding_store = potential_.descriptor().parameters();
   ParameterBlock& fitting_store = potential_.fitting().parameters();
 
-  std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()), energy_bar(plan.centre.size());
+  const bool derivatives = loss_->needs_derivatives();
+  const auto n_out = static_cast<std::size_t>(fitting.n_out());
+  std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()), energy_bar(plan.centre.size() * n_out);
   for (std::size_t i = 0; i < x_dot.size(); ++i) x_dot[i] = -gradient.force[i];
   for (std::size_t i = 0; i < strain_dot.size(); ++i) strain_dot[i] = -gradient.virial[i];
   for (std::size_t k = 0; k < plan.centre.size(); ++k) {
     const auto c = static_cast<std::size_t>(plan.centre[k]);
-    energy_bar[k] = gradient.energy[static_cast<std::size_t>(structure.frame[c])] + gradient.atom_energy[c];
+    const auto frame = static_cast<std::size_t>(structure.frame[c]);
+    for (std::size_t o = 0; o < n_out; ++o) {
+      energy_bar[k * n_out + o] = gradient.energy[frame * n_out + o] + gradient.atom_energy[c * n_out + o];
+    }
   }
   assign(x_dot_, x_dot);
   assign(strain_dot_, strain_dot);
@@ -114,14 +119,18 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
 
   run_workers(team_.size(), [&](int index) { embedding_store.zero_gradients(index); });
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
+    if (!fitting.selects(tile.type)) return;
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Workspace& ws = w.scratch;
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
     descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, ws);
-    pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.descriptor->pairs, ws);
-    const AnyMatrix d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
-    const Vector<double> bar(energy_bar_.data() + tile.begin, static_cast<std::size_t>(tile.size()));
+    AnyMatrix d_dot;
+    if (derivatives) {
+      pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.descriptor->pairs, ws);
+      d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
+    }
+    const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
     const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
     descriptor.backward_params(w.exec, tile, d_bar, d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())],
                                *w.descriptor, index, ws);
@@ -133,7 +142,7 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   std::vector<Job> jobs;
   bool all_types = true;
   for (int t = 0; t < potential_.ntypes(); ++t) {
-    if (whole_type(plan, t).size() == 0) {
+    if (!fitting.selects(t) || whole_type(plan, t).size() == 0) {
       all_types = false;
       continue;
     }

@@ -10,9 +10,10 @@
 //     3. tiles: descriptor forward again, tangents, adjoints of Phi; the embedding nets' gradients per worker
 //     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
 //     5. Adam
+// A loss without derivatives (tensors) leaves out the backward pass of 1 and the tangents of 3.
 #pragma once
 
-#include "loss/energy_loss.hpp"
+#include "loss/loss.hpp"
 #include "model/evaluate.hpp"
 
 namespace dpcore {
@@ -39,9 +40,10 @@ class TrainStep {
 
  private:
   void backward(const Structure&, const TilePlan&, const LossGradient&);
+  Outputs outputs() const { return {evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy}; }
 
   Potential& potential_;
-  EnergyLoss loss_;
+  std::unique_ptr<Loss> loss_;
   WorkerTeam team_;
   Evaluation evaluation_;
   std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type

@@ -36,8 +36,14 @@ def read_fitting(
     collects what the conversion changed.  Raises ``InputError`` for damaged nets
     and for forms dpcore does not have.
     """
-    nets = [_read_net(graph, centre) for centre in range(n_types)]
-    _check_nets(graph, nets)
+    nets = [read_net(graph, centre) for centre in range(n_types)]
+    for centre, net in enumerate(nets):
+        if net[-1].bias.size != 1:
+            raise graph.error(
+                f"'final_layer_type_{centre}' has {net[-1].bias.size} outputs, expected 1 (the energy); "
+                "the model is not an energy model"
+            )
+    check_nets(graph, nets)
     subtracted = [_subtracts_vacuum(graph, centre, net) for centre, net in enumerate(nets)]
     bias = _bias(graph, nets, notes)
     tensors: dict[str, np.ndarray] = {"fitting/bias_atom_e": bias}
@@ -53,7 +59,7 @@ def read_fitting(
                 tensors[f"fitting/{key}_{part}"] = values
     hidden = nets[0][:-1]
     notes.extend(gelu_note("fitting_net", hidden))
-    has_skip = any(_has_skip(hidden, k) for k in range(len(hidden)))
+    has_skip = any(has_skip(hidden, k) for k in range(len(hidden)))
     if script.get("precision") == "float16":
         notes.append("fitting_net: the float16 weights are kept and evaluated in float32")
     config = {
@@ -76,7 +82,7 @@ def read_fitting(
     return config, tensors
 
 
-def _read_net(graph: Graph, centre: int) -> list[DenseLayer]:
+def read_net(graph: Graph, centre: int) -> list[DenseLayer]:
     """Hidden layers and the linear output layer of one centre type."""
     layers: list[DenseLayer] = []
     while f"layer_{len(layers)}_type_{centre}/matrix" in graph:
@@ -84,11 +90,6 @@ def _read_net(graph: Graph, centre: int) -> list[DenseLayer]:
         layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", False))
     scope = f"final_layer_type_{centre}"
     layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", True))
-    if layers[-1].bias.size != 1:
-        raise graph.error(
-            f"{scope!r} has {layers[-1].bias.size} outputs, expected 1 (the energy); "
-            "the model is not an energy model"
-        )
     if len(layers) == 1:
         raise graph.error(
             "cannot convert a model whose fitting net has no hidden layers (neuron = []): dpcore "
@@ -98,17 +99,17 @@ def _read_net(graph: Graph, centre: int) -> list[DenseLayer]:
     return layers
 
 
-def _has_skip(hidden: list[DenseLayer], k: int) -> bool:
+def has_skip(hidden: list[DenseLayer], k: int) -> bool:
     """The rule of the fitting net: a skip where the width stays, not on layer 0."""
     return k > 0 and hidden[k].bias.size == hidden[k - 1].bias.size
 
 
-def _check_nets(graph: Graph, nets: list[list[DenseLayer]]) -> None:
+def check_nets(graph: Graph, nets: list[list[DenseLayer]]) -> None:
     """All nets must be of one form, with time steps exactly on the skips or nowhere."""
     forms = set()
     for centre, net in enumerate(nets):
         hidden = net[:-1]
-        skips = [_has_skip(hidden, k) for k in range(len(hidden))]
+        skips = [has_skip(hidden, k) for k in range(len(hidden))]
         time_steps = {layer.idt is not None for layer, skip in zip(hidden, skips) if skip}
         stray = any(layer.idt is not None for layer, skip in zip(hidden, skips) if not skip)
         if stray or len(time_steps) > 1:
@@ -227,12 +228,12 @@ def axis_neuron(graph: Graph, fitting: dict[str, Any], n_inputs: int, width: int
     n_inputs = width * axis_neuron + numb_fparam + numb_aparam, ``width`` the last
     layer of the embedding net.  A disagreement with the training script is an error.
     """
-    columns = n_inputs - fitting["numb_fparam"] - fitting["numb_aparam"]
+    columns = n_inputs - fitting.get("numb_fparam", 0) - fitting.get("numb_aparam", 0)
     if columns <= 0 or columns % width or columns // width > width:
         raise graph.error(
             f"the fitting net takes {n_inputs} inputs, which no axis_neuron explains "
-            f"(embedding width {width}, numb_fparam {fitting['numb_fparam']}, numb_aparam "
-            f"{fitting['numb_aparam']}); the model is of a kind dpcore does not know"
+            f"(embedding width {width}, numb_fparam {fitting.get('numb_fparam', 0)}, numb_aparam "
+            f"{fitting.get('numb_aparam', 0)}); the model is of a kind dpcore does not know"
         )
     if written not in (0, columns // width):
         raise graph.error(

@@ -34,11 +34,10 @@ DESCRIPTOR_OPS = {
 }
 _THREE_BODY_NET = re.compile(r"filter_type_all/matrix_\d+_\d+_\d+$")
 _TYPES_OF_SE_E2_A = {"se_e2_a", "se_a"}
-_TYPES_OF_ENER = {"ener", "se_e2_a", "se_a"}  # absent in old scripts: the default is ener
+_TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}  # absent in old scripts: the default is ener
 
-_TENSOR_KINDS = {
-    "dipole": "a dipole model",
-    "polar": "a polarizability model (polar)",
+TENSOR_KINDS = ("dipole", "polar")
+_OTHER_KINDS = {
     "global_polar": "a polarizability model (global_polar)",
     "wfc": "a Wannier-centre model (wfc)",
     "dos": "a density-of-states model (dos)",
@@ -56,6 +55,8 @@ _KNOWN_OPS = {
     *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Pow", "Sum", "Fill", "ZerosLike"),
     *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2"),
     *("FloorDiv", "FloorMod", "OnesLike"),
+    # dipole and polar
+    *("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3", "BroadcastTo", "Less", "Where", "Max", "Prod"),
 }
 
 
@@ -135,13 +136,12 @@ def _model_kind(graph: Graph, script: dict[str, Any]) -> None:
     if graph.is_const("model_attr/model_type"):
         kind = graph.string("model_attr/model_type")
     else:
-        for name in ("dipole", "polar", "wfc"):
-            kind = name if f"o_{name}" in graph else kind
-    if kind not in ("", "ener"):
+        kind = "wfc" if "o_wfc" in graph else next((n for n in TENSOR_KINDS if f"o_{n}" in graph), "")
+    if kind not in ("", "ener", "dipole", "polar"):
         raise _refusal(
             graph,
-            _TENSOR_KINDS.get(kind, f"a model of type {kind!r}"),
-            "dpcore converts energy models (ener) only so far",
+            _OTHER_KINDS.get(kind, f"a model of type {kind!r}"),
+            "dpcore converts the kinds ener, dipole and polar",
         )
     several = section(script, "model").get("model_dict")
     if several or (_has_prefix(graph, "model_attr_") and not graph.is_const("model_attr/tmap")):
@@ -221,8 +221,8 @@ def _descriptor(graph: Graph, script: dict[str, Any]) -> None:
 def _fitting(graph: Graph, script: dict[str, Any]) -> None:
     fitting = section(script, "model", "fitting_net")
     kind = fitting.get("type", "ener")
-    if kind not in _TYPES_OF_ENER:
-        raise _refusal(graph, f"a model with the fitting net {kind!r}", "dpcore has ener only so far")
+    if kind not in _TYPES_OF_FITTING:
+        raise _refusal(graph, f"a model with the fitting net {kind!r}", "dpcore has ener, dipole and polar")
     unsupported = {
         "use_aparam_as_mask": "dpcore has aparam as input of the fitting net, not as a mask",
         "dim_case_embd": "dpcore has no case embedding; freeze a single-task model",

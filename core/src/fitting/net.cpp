@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "fitting/net.hpp"
+
+#include <algorithm>
+
+namespace dpcore {
+
+namespace {
+
+/// Rows of a weight matrix per gradient job.
+constexpr int kJobRows = kExecOnHost ? 200 : 1 << 20;
+
+int n_jobs(const LayerSpec& layer) { return (layer.n_in + kJobRows - 1) / kJobRows; }
+
+}  // namespace
+
+std::vector<LayerSpec> fitting_layers(const ConfigReader& in, int n_in, int n_out) {
+  const auto neuron = in.get<std::vector<int>>("neuron");
+  in.require(!neuron.empty(), "neuron", "expected at least one layer");
+  for (const int n : neuron) in.require(n > 0, "neuron", "expected positive layer sizes");
+  const Activation activation = activation_from_name(in.get<std::string>("activation_function"));
+  const bool resnet_dt = in.get_or<bool>("resnet_dt", true);
+  std::vector<LayerSpec> layers;
+  for (std::size_t k = 0; k < neuron.size(); ++k) {
+    LayerSpec layer;
+    layer.n_in = n_in;
+    layer.n_out = neuron[k];
+    layer.activation = activation;
+    layer.skip = k > 0 && neuron[k] == n_in ? Skip::Add : Skip::None;
+    layer.time_step = resnet_dt && layer.skip == Skip::Add;
+    layers.push_back(layer);
+    n_in = neuron[k];
+  }
+  LayerSpec last;
+  last.n_in = n_in;
+  last.n_out = n_out;
+  layers.push_back(last);
+  return layers;
+}
+
+template <class S>
+StackState<S> slice(const StackState<S>& all, int begin, int end) {
+  StackState<S> part;
+  part.n = end - begin;
+  const auto cut = [&](const Matrix<S>& m) { return m.data() == nullptr ? m : rows(m, begin, end); };
+  part.input = cut(all.input);
+  part.input_dot = cut(all.input_dot);
+  for (const auto& l : all.layers) {
+    LayerState<S> s;
+    s.x = cut(l.x);
+    s.phi = cut(l.phi);
+    s.d1 = cut(l.d1);
+    s.d2 = cut(l.d2);
+    s.x_dot = cut(l.x_dot);
+    s.z_dot = cut(l.z_dot);
+    s.x_dot_bar = cut(l.x_dot_bar);
+    s.z_dot_bar = cut(l.z_dot_bar);
+    s.z_bar = cut(l.z_bar);
+    part.layers.push_back(s);
+  }
+  return part;
+}
+
+template <class S>
+int n_gradient_jobs(const DenseStack<S>& net) {
+  int n = 0;
+  for (const auto& layer : net.layers()) n += n_jobs(layer);
+  return n;
+}
+
+template <class S>
+GradientJob gradient_job(const DenseStack<S>& net, int job) {
+  int k = 0;
+  for (; job >= n_jobs(net.layers()[static_cast<std::size_t>(k)]); ++k) {
+    job -= n_jobs(net.layers()[static_cast<std::size_t>(k)]);
+  }
+  const int row0 = job * kJobRows;
+  return {k, row0, std::min(net.layers()[static_cast<std::size_t>(k)].n_in, row0 + kJobRows)};
+}
+
+#define DPCORE_INSTANTIATE(S)                                             \
+  template StackState<S> slice<S>(const StackState<S>&, int, int);        \
+  template int n_gradient_jobs<S>(const DenseStack<S>&);                  \
+  template GradientJob gradient_job<S>(const DenseStack<S>&, int);
+DPCORE_INSTANTIATE(double)
+DPCORE_INSTANTIATE(float)
+#undef DPCORE_INSTANTIATE
+
+}  // namespace dpcore

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "fitting/tensor.hpp"
+
+#include <numeric>
+
+#include "fitting/net.hpp"
+
+namespace dpcore {
+
+template <class S>
+TensorFitting<S>::TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes, int dim_descriptor,
+                                int n_radial, int n_y)
+    : dim_net_(dim_descriptor - 3 * n_radial), n_radial_(n_radial), config_(config) {
+  const ConfigReader in(config, "model/fitting_net");
+  in.require(n_radial > 0, "type", kind + " needs a descriptor with a rotation matrix: se_e2_a");
+  const auto layers = fitting_layers(in, dim_net_, n_y);
+  std::vector<int> selected(static_cast<std::size_t>(ntypes));
+  std::iota(selected.begin(), selected.end(), 0);
+  selected = in.get_or<std::vector<int>>("sel_type", selected);
+  in.require(!selected.empty(), "sel_type", "expected at least one type");
+  nets_.resize(static_cast<std::size_t>(ntypes));
+  for (const int t : selected) {
+    in.require(t >= 0 && t < ntypes, "sel_type",
+               "expected type indices from 0 to " + std::to_string(ntypes - 1) + ", got " + std::to_string(t));
+    in.require(!nets_[static_cast<std::size_t>(t)], "sel_type", "type " + std::to_string(t) + " is given twice");
+    nets_[static_cast<std::size_t>(t)] = std::make_unique<DenseStack<S>>(
+        store_, "net_" + std::to_string(t) + "/", layers, std::vector<bool>(layers.size(), true));
+  }
+  store_.allocate();
+}
+
+template <class S>
+void TensorFitting<S>::initialize() {
+  auto generator = network_generator(config_, 2);
+  initialize_network(store_, generator, 0.1);
+}
+
+template <class S>
+void TensorFitting<S>::prepare(int type, int n, bool training, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const auto n_rows = static_cast<std::size_t>(n);
+  state.type = type;
+  state.training = training;
+  net(state).prepare(n, training, state.rows, ws);
+  state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  state.q = ws.matrix<S>(n_rows, 3 * static_cast<std::size_t>(n_radial_));
+  state.rows.input = state.input;
+  state.rows.input_dot = Matrix<S>();
+}
+
+template <class S>
+void TensorFitting<S>::forward(const Exec& exec, const DeviceStructure&, const Tile& tile, const AnyMatrix& descriptor,
+                               const FittingParams&, int row0, Fitting::State& base, const Matrix<double>& value,
+                               Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = tile.size(), dim = dim_net_;
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const Matrix<S> input = part.input, q = rows(state.q, row0, row0 + n);
+  {
+    Workspace::Scope scope(ws);
+    const Matrix<S> d = as<S>(exec, descriptor, ws);
+    for_each_element(
+        exec, "dpcore::tensor_input", n, dim, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+    for_each_element(
+        exec, "dpcore::tensor_rotation", n, 3 * n_radial_,
+        KOKKOS_LAMBDA(const int i, const int j) { q(i, j) = d(i, dim + j); });
+  }
+  net(state).forward(exec, input, part, state.training);
+  contract(exec, state.type, part.layers.back().x, q, value);
+}
+
+template <class S>
+AnyMatrix TensorFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int component, int row0,
+                                            Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  const int n = tile.size();
+  const auto n_rows = static_cast<std::size_t>(n);
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const Matrix<S> y = part.layers.back().x, q = rows(state.q, row0, row0 + n);
+  const Matrix<S> seed = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_out()));
+  for_each_element(
+      exec, "dpcore::tensor_seed", n, n_out(),
+      KOKKOS_LAMBDA(const int i, const int j) { seed(i, j) = j == component ? S(1) : S(0); });
+  const Matrix<S> y_bar = ws.matrix<S>(n_rows, y.extent(1)), q_bar = ws.matrix<S>(n_rows, q.extent(1));
+  contract_backward(exec, state.type, y, q, seed, y_bar, q_bar, ws);
+  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  net(state).backward_inputs(exec, y_bar, part, false, &d_input, ws);
+  return join(exec, d_input, q_bar, ws);
+}
+
+template <class S>
+AnyMatrix TensorFitting<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_dot,
+                                            const Matrix<double>& value_bar, int row0, Fitting::State& base,
+                                            Workspace& ws) const {
+  if (!d_dot.empty()) throw Error("training: derivatives of tensors are no part of a loss");
+  auto& state = static_cast<State&>(base);
+  const int n = tile.size();
+  const auto n_rows = static_cast<std::size_t>(n);
+  StackState<S> part = slice(state.rows, row0, row0 + n);
+  const Matrix<S> y = part.layers.back().x, q = rows(state.q, row0, row0 + n);
+  const Matrix<S> y_bar = ws.matrix<S>(n_rows, y.extent(1)), q_bar = ws.matrix<S>(n_rows, q.extent(1));
+  contract_backward(exec, state.type, y, q, as<S>(exec, value_bar, ws), y_bar, q_bar, ws);
+  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  net(state).backward_values(exec, y_bar, part, &d_input, ws);
+  return join(exec, d_input, q_bar, ws);
+}
+
+template <class S>
+AnyMatrix TensorFitting<S>::join(const Exec& exec, const Matrix<S>& d_input, const Matrix<S>& q_bar,
+                                 Workspace& ws) const {
+  const int n = static_cast<int>(d_input.extent(0)), dim = dim_net_;
+  const Matrix<S> all = ws.matrix<S>(d_input.extent(0), static_cast<std::size_t>(dim_descriptor()));
+  for_each_element(
+      exec, "dpcore::join", n, dim, KOKKOS_LAMBDA(const int i, const int j) { all(i, j) = d_input(i, j); });
+  for_each_element(
+      exec, "dpcore::join_rotation", n, 3 * n_radial_,
+      KOKKOS_LAMBDA(const int i, const int j) { all(i, dim + j) = q_bar(i, j); });
+  return all;
+}
+
+template <class S>
+int TensorFitting<S>::n_gradient_jobs(const Fitting::State& base) const {
+  return dpcore::n_gradient_jobs(net(static_cast<const State&>(base)));
+}
+
+template <class S>
+void TensorFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace&) const {
+  const auto& state = static_cast<const State&>(base);
+  const GradientJob j = gradient_job(net(state), job);
+  net(state).accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, true);
+}
+
+template class TensorFitting<double>;
+template class TensorFitting<float>;
+
+}  // namespace dpcore
