@@ -26,13 +26,14 @@ struct Batch {
     labels.atom_ener = label(d, "atom_ener", nf * n);
     labels.atom_pref = label(d, "atom_pref", nf * n);
     const auto k = static_cast<std::size_t>(model.n_out());
-    labels.tensor = label(d, "tensor", nf * k);
+    const std::string name = model.kind() == "polar" ? "polarizability" : "dipole";
+    labels.tensor = label(d, name, nf * k);
     const std::vector<int> sel = model.sel_type();
     std::size_t selected = 0;
     for (std::size_t i = 0; i < n; ++i) {
       selected += static_cast<std::size_t>(std::count(sel.begin(), sel.end(), frames.frames.type[i]));
     }
-    labels.atom_tensor = label(d, "atom_tensor", nf * selected * k);
+    labels.atom_tensor = label(d, "atomic_" + name, nf * selected * k);
   }
 
   static py::object get(const py::dict& d, const char* key) {

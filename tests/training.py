@@ -63,14 +63,15 @@ def make_batch(system, potential=None, seed=0, without=(), noise=1.0):
     return batch
 
 
-def make_tensor_batch(system, potential, seed=0, without=()):
-    """Labels of tensors: predictions of the potential and noise of order one."""
+def make_tensor_batch(system, potential, seed=0, without=(), noise=1.0):
+    """Labels of tensors: predictions of the potential and noise of order one; `without` "global" or "local"."""
     rng = np.random.default_rng([29, seed])
     found = potential.evaluate(system.coord, system.box, system.types, None, None, True, None, False)
     selected = np.isin(system.types, potential.sel_type)
     atomic = found["atom_energy"][:, selected]
     batch = {"coord": system.coord, "box": system.box, "type": system.types}
-    batch["tensor"] = found["energy"] + rng.normal(size=found["energy"].shape)
-    batch["atom_tensor"] = atomic + rng.normal(size=atomic.shape)
-    batch.update({f"find_{key}": float(key not in without) for key in ("tensor", "atom_tensor")})
+    name = "dipole" if potential.kind == "dipole" else "polarizability"
+    for key, label, value in (("global", name, found["energy"]), ("local", f"atomic_{name}", atomic)):
+        batch[label] = value + noise * rng.normal(size=value.shape)
+        batch[f"find_{label}"] = float(key not in without)
     return batch

@@ -18,6 +18,8 @@ if not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"))
     os.environ["GOMP_SPINCOUNT"] = "2000"
 
 _LAZY = {
+    "DeepDipole": "dpcore.infer",
+    "DeepPolar": "dpcore.infer",
     "DeepPot": "dpcore.infer",
     "DeepPotential": "dpcore.infer",
     "InputError": "dpcore.errors",

@@ -62,14 +62,17 @@ class Statistics:
     davg, dstd
         Mean and spread of the environment matrix per centre type, [n_types, 4]: radial, x, y, z.
     bias_atom_e
-        Energy of an atom of each type in eV, [n_types].
+        Energy of an atom of each type in eV, [n_types]; None of a model of tensors.
+    constant_matrix
+        Mean diagonal of the polarizability of an atom of each type, [n_types]; None but of polarizabilities.
     fparam_avg, fparam_istd, aparam_avg, aparam_istd
         Mean and inverse spread of the frame and atomic parameters; None if the model has none.
     """
 
     davg: np.ndarray
     dstd: np.ndarray
-    bias_atom_e: np.ndarray
+    bias_atom_e: np.ndarray | None = None
+    constant_matrix: np.ndarray | None = None
     fparam_avg: np.ndarray | None = None
     fparam_istd: np.ndarray | None = None
     aparam_avg: np.ndarray | None = None
@@ -80,9 +83,8 @@ class Statistics:
         out = {
             "descriptor/davg": self.davg,
             "descriptor/dstd": self.dstd,
-            "fitting/bias_atom_e": self.bias_atom_e,
         }
-        for name in ("fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"):
+        for name in ("bias_atom_e", "constant_matrix", "fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"):
             value = getattr(self, name)
             if value is not None:
                 out[f"fitting/{name}"] = value
@@ -237,6 +239,41 @@ class _Parameters:
         return rows.mean(axis=0), 1.0 / np.maximum(rows.std(axis=0), protect)
 
 
+class _MeanPolarizability:
+    """The diagonal that polarizabilities of single atoms have in the mean, by least squares.
+
+    An equation for each batch: the labels of atoms, summed for each selected type, else those of frames.
+    """
+
+    def __init__(self, n_types: int, fitting: dict[str, Any]) -> None:
+        self._n_types = n_types
+        self._selected = fitting["sel_type"] if fitting["shift_diag"] else []
+        self._counts: list[np.ndarray] = []
+        self._sums: list[np.ndarray] = []
+
+    def add(self, batch: dict[str, Any]) -> None:
+        """Take the labels of a batch."""
+        n_frames = len(batch["coord"])
+        counts = np.bincount(batch["type"], minlength=self._n_types)[self._selected].astype(np.float64)
+        if batch.get("find_atomic_polarizability"):
+            types = batch["type"][np.isin(batch["type"], self._selected)]
+            alpha = batch["atomic_polarizability"].reshape(n_frames, len(types), 9).mean(axis=0)
+            for index, kind in enumerate(self._selected):
+                self._counts.append(counts * (np.arange(len(counts)) == index))
+                self._sums.append(alpha[types == kind].sum(axis=0))
+        elif batch.get("find_polarizability"):
+            self._counts.append(counts)
+            self._sums.append(batch["polarizability"].mean(axis=0))
+
+    def result(self) -> np.ndarray:
+        """The mean of the three diagonal elements, [n_types]; 0 for types that are not selected."""
+        out = np.zeros(self._n_types)
+        if self._selected and self._counts:
+            alpha, *_ = np.linalg.lstsq(np.array(self._counts), np.array(self._sums), rcond=None)
+            out[self._selected] = alpha[:, [0, 4, 8]].mean(axis=1)
+        return out
+
+
 def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCollection) -> Statistics:
     """Take the statistics of a model from batches of its training data.
 
@@ -259,6 +296,7 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
     env = _core.EnvStatistics(json.dumps(core["descriptor"]), n_types)
     fparam = _Parameters(fitting["numb_fparam"])
     aparam = _Parameters(fitting["numb_aparam"])
+    polar = _MeanPolarizability(n_types, fitting) if fitting["type"] == "polar" else None
     energies, counts = [], []
     for index, system in enumerate(progress(data.systems, "taking statistics")):
         found = []
@@ -268,8 +306,10 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
                 env.add(batch["coord"], batch["box"], batch["type"])
             except _core.Error as error:
                 raise InputError(in_set(error, batch["frames"]), system.set_path(batch["set"])) from None
-            if batch["find_energy"]:
+            if fitting["type"] == "ener" and batch["find_energy"]:
                 found.append(batch["energy"])
+            if polar is not None:
+                polar.add(batch)
             if fparam.width:
                 fparam.add(batch["fparam"])
             if aparam.width:
@@ -280,9 +320,12 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
     davg, dstd = (np.asarray(a, dtype=np.float64) for a in env.result())
     if model["descriptor"]["set_davg_zero"]:
         davg = np.zeros_like(davg)
-    table = np.array(counts).reshape(len(energies), n_types)
-    bias = energy_bias(np.array(energies), table, fitting["rcond"], fitting["atom_ener"])
-    out = Statistics(davg, dstd, bias)
+    out = Statistics(davg, dstd)
+    if fitting["type"] == "ener":
+        table = np.array(counts).reshape(len(energies), n_types)
+        out.bias_atom_e = energy_bias(np.array(energies), table, fitting["rcond"], fitting["atom_ener"])
+    elif polar is not None:
+        out.constant_matrix = polar.result()
     protect = model["data_stat_protect"]
     if fparam.width:
         out.fparam_avg, out.fparam_istd = fparam.result(protect)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dpcore.data import DeepmdSystem
     from dpcore.infer import DeepPot
+    from dpcore.infer.deep_tensor import DeepTensor
 
 __all__ = ["Errors", "add_arguments", "run", "test"]
 
@@ -36,6 +37,15 @@ _LINES = {
     "v": ("Virial {:11s} : {} eV", ""),
     "va": ("Virial {:11s} : {} eV", "/Natoms"),
     "ae": ("Atomic ener {:6s} : {} eV", ""),
+    # the unit is that of the labels
+    "d": ("Dipole  {:11s} : {}", ""),
+    "dq": ("Dipole  {:11s} : {}", "/sqrtN"),
+    "da": ("Dipole  {:11s} : {}", "/N"),
+    "ad": ("Atomic dipole  {:11s} : {}", ""),
+    "p": ("Polarizability  {:11s} : {}", ""),
+    "pq": ("Polarizability  {:11s} : {}", "/sqrtN"),
+    "pa": ("Polarizability  {:11s} : {}", "/N"),
+    "ap": ("Atomic polarizability  {:11s} : {}", ""),
 }
 
 _VIRIAL = [a + b for a in "xyz" for b in "xyz"]
@@ -46,7 +56,13 @@ _DETAILS = {
     "f": (".f.out", ["fx", "fy", "fz"]),
     "v": (".v.out", [f"v{c}" for c in _VIRIAL]),
     "va": (".v_peratom.out", [f"v{c}" for c in _VIRIAL]),
+    "d": (".out", ["x", "y", "z"]),
+    "ad": (".atomic.out", ["x", "y", "z"]),
+    "p": (".out", [f"p{c}" for c in _VIRIAL]),
+    "ap": (".atomic.out", [f"p{c}" for c in _VIRIAL]),
 }
+# kind of a model of tensors -> its quantity above, label of frames; those of atoms are a..., atomic_...
+_TENSORS = {"dipole": ("d", "dipole"), "polar": ("p", "polarizability")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,9 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detail-file",
         metavar="PREFIX",
         help="write labels and predictions to PREFIX.e.out, .f.out, .v.out, and per atom to .e_peratom.out, "
-        ".v_peratom.out; a suffix of PREFIX is dropped",
+        ".v_peratom.out; of tensors to .out and .atomic.out; a suffix of PREFIX is dropped",
     )
-    parser.add_argument("-a", "--atomic", action="store_true", help="compare atomic energies as well")
+    parser.add_argument("-a", "--atomic", action="store_true", help="compare atomic energies as well; of a model of tensors those of atoms")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -181,23 +197,24 @@ def test(
     """
     import numpy as np
 
-    from dpcore.infer import DeepPot
+    from dpcore.infer import DeepPotential
 
     if numb_test < 0:
         raise InputError(f"expected 0 (all) or more, got {numb_test}", "--numb-test")
-    potential = DeepPot(model)
+    potential = DeepPotential(model)
     if potential.compressed:
         log.info("# compressed model: %s", model)
     paths = _systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     results, total = [], Errors()
     with ExitStack() as stack:
-        details = None if detail_file is None else stack.enter_context(_Details(Path(detail_file)))
+        details = None if detail_file is None else stack.enter_context(_Details(Path(detail_file), potential.model_type))
         for path in paths:
             results.append(_test_system(potential, path, set_prefix, numb_test, rng, details, atomic))
             total.merge(results[-1])
         if not total.sums:
-            raise InputError("none of the systems has labels to compare with", datafile or system)
+            hint = " (-a compares those of atoms)" if potential.model_type in _TENSORS and not atomic else ""
+            raise InputError(f"none of the systems has labels to compare with{hint}", datafile or system)
     log.info("# ----------weighted average of errors----------- ")
     log.info("# number of systems : %d", len(results))
     for line in total.lines():
@@ -222,7 +239,7 @@ def _systems(system: str | Path, datafile: str | Path | None) -> list[str]:
 
 
 def _test_system(
-    potential: DeepPot,
+    potential: DeepPot | DeepTensor,
     path: str,
     set_prefix: str,
     numb_test: int,
@@ -230,14 +247,21 @@ def _test_system(
     details: _Details | None,
     atomic: bool,
 ) -> Errors:
+    import numpy as np
+
     from dpcore.data import DeepmdSystem
     from dpcore.log import progress
 
     log.info("# ---------------output of dp test--------------- ")
     log.info("# testing system : %s", path)
-    labels = ["energy", "force", "virial"] + (["atom_ener"] if atomic else [])
-    parameters = (potential.get_dim_fparam(), potential.get_dim_aparam())
-    system = DeepmdSystem(path, potential.get_type_map(), set_prefix, labels, *parameters)
+    tensor = _TENSORS.get(potential.model_type)
+    if tensor is None:
+        labels = ["energy", "force", "virial"] + (["atom_ener"] if atomic else [])
+        needs: tuple[Any, ...] = (potential.get_dim_fparam(), potential.get_dim_aparam())
+    else:
+        labels = [f"atomic_{tensor[1]}" if atomic else tensor[1]]
+        needs = (0, 0, potential.get_sel_type())
+    system = DeepmdSystem(path, potential.get_type_map(), set_prefix, labels, *needs)
     chosen = _choose(system, numb_test, rng)
     log.info("# number of test data : %d ", sum(len(frames) for _, frames in chosen))
     errors = Errors()
@@ -246,13 +270,19 @@ def _test_system(
     for set_index, frames in progress(list(_groups(chosen, system.n_atoms)), "testing"):
         data = system.read(set_index, frames)
         try:
-            result = potential.eval(
-                data["coord"], data["box"], system.types, atomic, data["fparam"], data["aparam"]
-            )
+            parameters = () if tensor else (data["fparam"], data["aparam"])
+            result = potential.eval(data["coord"], data["box"], system.types, atomic, *parameters)
         except ValueError as error:
             where = f"{system.set_path(set_index)}, frames {frames[0]} to {frames[-1]}"
             raise InputError(in_set(error, frames), where) from None
-        _compare(data, result, system.n_atoms, errors, details)
+        if tensor is None:
+            pairs = _pairs(data, result, system.n_atoms)
+        else:
+            pairs = _tensor_pairs(data, result, np.isin(system.types, potential.get_sel_type()), tensor, atomic)
+        for key, (label, prediction) in pairs.items():
+            errors.add(key, prediction - label)
+            if details is not None and key in _DETAILS:
+                details.add(key, label, prediction)
     for line in errors.lines():
         log.info("%s", line)
     for label in labels:
@@ -289,14 +319,10 @@ def _groups(chosen: list[tuple[int, np.ndarray]], n_atoms: int) -> Iterator[tupl
             yield index, frames[begin : begin + step]
 
 
-def _compare(
-    data: dict[str, Any],
-    result: tuple[np.ndarray, ...],
-    n_atoms: int,
-    errors: Errors,
-    details: _Details | None,
-) -> None:
-    """Add the errors of a group of frames, and write its details."""
+def _pairs(
+    data: dict[str, Any], result: tuple[np.ndarray, ...], n_atoms: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Labels and predictions of a group of frames by quantity."""
     n_frames = len(data["coord"])
     pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     if data["find_energy"]:
@@ -311,10 +337,22 @@ def _compare(
         if key in pairs:
             label, prediction = pairs[key]
             pairs[per_atom] = (label / n_atoms, prediction / n_atoms)
-    for key, (label, prediction) in pairs.items():
-        errors.add(key, prediction - label)
-        if details is not None and key in _DETAILS:
-            details.add(key, label, prediction)
+    return pairs
+
+
+def _tensor_pairs(
+    data: dict[str, Any], result: np.ndarray, selected: np.ndarray, tensor: tuple[str, str], atomic: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The same of a model of tensors; `selected` says which atoms have them."""
+    key, name = tensor
+    label, n = f"atomic_{name}" if atomic else name, int(selected.sum())
+    if not data[f"find_{label}"] or n == 0:
+        return {}
+    if atomic:
+        result = result[:, selected]
+        return {f"a{key}": (data[label].reshape(-1, result.shape[-1]), result.reshape(-1, result.shape[-1]))}
+    by = {key: 1.0, f"{key}q": math.sqrt(n), f"{key}a": float(n)}
+    return {quantity: (data[label] / divisor, result / divisor) for quantity, divisor in by.items()}
 
 
 class _Details:
@@ -323,12 +361,14 @@ class _Details:
     They get their names, and those of an earlier test go away, when the block is left without an error.
     """
 
-    def __init__(self, prefix: Path) -> None:
+    def __init__(self, prefix: Path, kind: str) -> None:
         self._system = ""
         self._has_header: set[str] = set()
         if prefix.name == "" or not prefix.parent.is_dir():
             raise InputError("expected a prefix of file names in a folder that exists", prefix)
-        self._files = {suffix: prefix.with_suffix(suffix) for suffix, _ in _DETAILS.values()}
+        first = _TENSORS[kind][0] if kind in _TENSORS else ""
+        of_kind = [first, f"a{first}"] if first else ["e", "ea", "f", "v", "va"]
+        self._files = {suffix: prefix.with_suffix(suffix) for suffix, _ in (_DETAILS[key] for key in of_kind)}
         for path in self._files.values():
             if path.is_dir():
                 raise InputError("cannot be written: there is a folder of this name", path)

@@ -176,18 +176,18 @@ def _open_data(
 
     All their arrays are checked: those of training when neighbours are counted, else here.
     """
-    from dpcore.config import labels_of_loss
+    from dpcore.config import active_terms, labels_of_loss
     from dpcore.data import DataCollection
 
-    labels = labels_of_loss(config["loss"])
     fitting = config["model"]["fitting_net"]
+    labels = labels_of_loss(config["loss"], fitting["type"])
     parameters = (fitting["numb_fparam"], fitting["numb_aparam"])
 
     def open_part(name: str, type_map: list[str] | None, check: bool) -> DataCollection:
         section = config["training"][f"{name}_data"]
-        part = DataCollection(section, rng, type_map, labels, *parameters, name)
+        part = DataCollection(section, rng, type_map, labels, *parameters, name, fitting.get("sel_type"))
         part.log_summary()
-        part.check_labels(_labels_used(config["loss"]))
+        part.check_labels(list(active_terms(config["loss"], fitting["type"]).values()))
         if check:
             part.check()
         return part
@@ -196,12 +196,6 @@ def _open_data(
     if config["training"]["validation_data"] is None:
         return data, None
     return data, open_part("validation", data.type_map, True)
-
-
-def _labels_used(loss: dict[str, Any]) -> list[str]:
-    from dpcore.config import active_terms
-
-    return list(active_terms(loss).values())
 
 
 def _count_neighbors(

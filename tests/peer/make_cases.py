@@ -43,6 +43,20 @@ CASES = {
     "overflow": section(
         descriptor={"sel": [3, 9]}, fitting={"resnet_dt": False, "activation_function": "sigmoid"}
     ),
+    "dipole": section(
+        fitting={"type": "dipole", "sel_type": [0]}, loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3}
+    ),
+    "polar": section(
+        fitting={"type": "polar", "sel_type": [0], "scale": [1.2, 0.8]},
+        loss={"type": "tensor", "pref": 2.0, "pref_atomic": 0.0},
+        n_frames=2,
+    ),
+    "polar_matrix": section(
+        descriptor={"type_one_side": False},
+        fitting={"type": "polar", "sel_type": [0, 1], "fit_diag": False},
+        loss={"type": "tensor", "pref": 0.5, "pref_atomic": 1.0},
+        n_frames=2,
+    ),
 }
 
 
@@ -81,6 +95,10 @@ def write_system(folder: Path, n_frames: int, seed: int) -> None:
     }
     (folder / "set.000").mkdir(parents=True)
     types = np.array([0, 1, 1, 1, 0] * 4)
+    arrays["dipole"] = rng.normal(size=(n_frames, 3))
+    arrays["atomic_dipole"] = rng.normal(size=(n_frames, n * 3))
+    arrays["polarizability"] = (20 * np.eye(3) + rng.normal(size=(n_frames, 3, 3))).reshape(n_frames, 9)
+    arrays["atomic_polarizability"] = (np.eye(3) + rng.normal(size=(n_frames, n, 3, 3))).reshape(n_frames, -1)
     np.savetxt(folder / "type.raw", types, fmt="%d")
     (folder / "type_map.raw").write_text("\n".join(TYPE_MAP) + "\n")
     for name, values in arrays.items():
@@ -117,7 +135,9 @@ def make_input(name: str) -> dict:
             },
         },
         "learning_rate": {"type": "exp", "start_lr": 0.003, "stop_lr": 0.0002, "decay_steps": 5},
-        "loss": {
+        "loss": case["loss"]
+        if case.get("loss", {}).get("type") == "tensor"
+        else {
             "type": "ener",
             "start_pref_e": 0.02,
             "limit_pref_e": 1,

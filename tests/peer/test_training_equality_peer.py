@@ -56,13 +56,19 @@ class Case:
         metadata, self.start = read_tensorflow_graph(folder / "start.pb")
         _, self.end = read_tensorflow_graph(folder / "end.pb")
         self.config = json.loads(metadata["config"])
+        self.kind = self.config["fitting_net"]["type"]
         self.precision = self.config["descriptor"]["precision"]
         lines = (folder / "lcurve.out").read_text().splitlines()
         self.columns = lines[0].split()[2:]
         self.rows = [line.split() for line in lines if not line.startswith("#")]
         arrays = {p.stem: np.load(p) for p in (folder / "data" / "set.000").glob("*.npy")}
         self.batch = {"type": np.loadtxt(folder / "data" / "type.raw", dtype=np.int32), **arrays}
-        self.batch.update({f"find_{k}": 1.0 for k in ("energy", "force", "virial", "atom_ener", "atom_pref")})
+        selected = np.isin(self.batch["type"], self.config["fitting_net"].get("sel_type", []))
+        for key, value in arrays.items():
+            self.batch[f"find_{key}"] = 1.0
+            if key.startswith("atomic_"):  # the files hold all atoms
+                n_frames, n_atoms = len(value), len(selected)
+                self.batch[key] = value.reshape(n_frames, n_atoms, -1)[:, selected].reshape(n_frames, -1)
 
     def rate(self, step):
         """The learning rate by the package's schedule."""
@@ -107,8 +113,12 @@ def printed(value, key):
 def test_case_is_what_it_should_be(case):
     """Twenty steps, every wanted column, and weights that moved."""
     assert [int(row[0]) for row in case.rows] == list(range(21))
+    loss = case.input["loss"]
     wanted = {"rmse_trn", "rmse_e_trn", "rmse_f_trn", "rmse_v_trn", "rmse_ae_trn", "lr"}
-    assert set(case.columns) == wanted | ({"rmse_pf_trn"} if "start_pref_pf" in case.input["loss"] else set())
+    if loss["type"] == "tensor":
+        wanted = {"rmse_trn", "lr"}
+        wanted |= {f"rmse_{k}_trn" for k, p in (("lc", "pref_atomic"), ("gl", "pref")) if loss[p]}
+    assert set(case.columns) == wanted | ({"rmse_pf_trn"} if "start_pref_pf" in loss else set())
     assert sorted(case.start) == sorted(case.end)
     for name in case.trained():
         assert distance(case.end[name], case.start[name]) > 1e-3, name
@@ -145,7 +155,8 @@ def test_a_small_change_is_noticed(case, change):
     """The comparison above is sharp: none of these would pass."""
     case = copy.deepcopy(case)
     if change == "one label":
-        case.batch["force"] = case.batch["force"] + 1e-2 * (np.arange(case.batch["force"].shape[1]) == 4)
+        key, at = {"dipole": ("dipole", 1), "polar": ("polarizability", 4)}.get(case.kind, ("force", 4))
+        case.batch[key] = case.batch[key] + 1e-2 * (np.arange(case.batch[key].shape[1]) == at)
     elif change == "learning rate":
         case.input["learning_rate"]["start_lr"] *= 1.001
     else:

@@ -76,6 +76,7 @@ LATER: dict[str, dict[str, Any]] = {
         "loss_func": ["mse"],
         "f_use_norm": [False],
         "intensive_ener_virial": [False],
+        "enable_atomic_weight": [False],
     },
     "training": {
         "numb_epoch": [None],

@@ -11,7 +11,6 @@ from dpcore.config.values import NON_NEGATIVE_SINGLE, OPTIONAL_POSITIVE_SINGLE, 
 from dpcore.errors import InputError
 
 NOT_SUPPORTED = (
-    "tensor",
     "dos",
     "property",
     "ener_spin",
@@ -28,6 +27,12 @@ TERMS = {
     "v": ("virial", 0.0, 0.0),
     "ae": ("atom_ener", 0.0, 0.0),
     "pf": ("atom_pref", 0.0, 0.0),
+}
+
+# fitting -> column of the learning curve, without rmse_ -> (key of its prefactor, label)
+TENSOR_TERMS = {
+    "dipole": {"lc": ("pref_atomic", "atomic_dipole"), "gl": ("pref", "dipole")},
+    "polar": {"lc": ("pref_atomic", "atomic_polarizability"), "gl": ("pref", "polarizability")},
 }
 
 _TERM_DOC = {
@@ -66,11 +71,22 @@ def argument() -> Argument:
         )
     )
     ener = Argument("ener", dict, keys, doc="Energy, forces, virial and atomic energies.")
+    tensor = Argument(
+        "tensor",
+        dict,
+        [
+            Argument("pref", float, doc="Weight of the tensors of frames in the loss.", **NON_NEGATIVE_SINGLE),
+            Argument(
+                "pref_atomic", float, doc="Weight of the tensors of atoms in the loss.", **NON_NEGATIVE_SINGLE
+            ),
+        ],
+        doc="Dipoles or polarizabilities of atoms and of frames.",
+    )
     return Argument(
         "loss",
         dict,
         [],
-        [Variant("type", [ener], optional=True, default_tag="ener", doc="The kind of loss.")],
+        [Variant("type", [ener, tensor], optional=True, default_tag="ener", doc="The kind of loss.")],
         optional=True,
         default={"type": "ener"},
         doc="What training makes small: a weighted sum of mean square errors. The weights follow the "
@@ -78,8 +94,13 @@ def argument() -> Argument:
     )
 
 
-def active_terms(loss: dict[str, Any]) -> dict[str, str]:
-    """The terms that take part, ``{"e": "energy", ...}``: those with a prefactor that is not always 0."""
+def active_terms(loss: dict[str, Any], kind: str = "ener") -> dict[str, str]:
+    """The terms that take part, ``{"e": "energy", ...}``: those with a prefactor that is not always 0.
+
+    `kind` is the model's fitting; the keys are the columns of the learning curve without ``rmse_``.
+    """
+    if kind in TENSOR_TERMS:
+        return {term: label for term, (key, label) in TENSOR_TERMS[kind].items() if loss[key] != 0}
     return {
         suffix: label
         for suffix, (label, _, _) in TERMS.items()
@@ -87,15 +108,26 @@ def active_terms(loss: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def labels_of_loss(loss: dict[str, Any]) -> tuple[str, ...]:
-    """The labels to read for a normalised ``loss`` section: what its terms need, and always the energy."""
-    asked = {"energy", *active_terms(loss).values()}
+def labels_of_loss(loss: dict[str, Any], kind: str = "ener") -> tuple[str, ...]:
+    """The labels to read for a normalised ``loss`` section: what its terms need, and of energy models
+    always the energy.
+    """
+    asked = set(active_terms(loss, kind).values())
+    if kind in TENSOR_TERMS:
+        return tuple(label for _, label in TENSOR_TERMS[kind].values() if label in asked)
+    asked.add("energy")
     if "atom_pref" in asked:
         asked.add("force")
     return tuple(label for label, _, _ in TERMS.values() if label in asked)
 
 
-def check(loss: dict[str, Any]) -> None:
-    """Refuse a loss without terms."""
-    if not active_terms(loss):
+def check(loss: dict[str, Any], kind: str = "ener") -> None:
+    """Refuse a loss without terms, and one that is not for the model's fitting, `kind`."""
+    wanted = "tensor" if kind in TENSOR_TERMS else "ener"
+    if loss["type"] != wanted:
+        raise InputError(
+            f'got "{loss["type"]}"; a model with the fitting net {kind} is trained with the loss "{wanted}"',
+            "loss/type",
+        )
+    if not active_terms(loss, kind):
         raise InputError("all prefactors are 0, so there is nothing to train on", "loss")

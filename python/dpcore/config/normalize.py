@@ -70,7 +70,7 @@ def normalize(raw: dict[str, Any]) -> dict[str, Any]:
     training.check(config["training"])
     model.check(config["model"])
     learning_rate.check(config["learning_rate"], config["training"]["numb_steps"])
-    loss.check(config["loss"])
+    loss.check(config["loss"], config["model"]["fitting_net"]["type"])
     return {section: config[section] for section in ("model", "learning_rate", "loss", "training")}
 
 

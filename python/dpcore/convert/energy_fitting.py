@@ -59,7 +59,7 @@ def read_fitting(
                 tensors[f"fitting/{key}_{part}"] = values
     hidden = nets[0][:-1]
     notes.extend(gelu_note("fitting_net", hidden))
-    has_skip = any(has_skip(hidden, k) for k in range(len(hidden)))
+    skips = any(has_skip(hidden, k) for k in range(len(hidden)))
     if script.get("precision") == "float16":
         notes.append("fitting_net: the float16 weights are kept and evaluated in float32")
     config = {
@@ -71,7 +71,7 @@ def read_fitting(
         "precision": nets[0][-1].matrix.dtype.name,
         "resnet_dt": (
             any(layer.idt is not None for layer in hidden)
-            if has_skip
+            if skips
             else value_of(graph, script, "resnet_dt", "true or false", False)
         ),
         "trainable": value_of(graph, script, "trainable", "true, false or a list of them", True),
@@ -228,12 +228,12 @@ def axis_neuron(graph: Graph, fitting: dict[str, Any], n_inputs: int, width: int
     n_inputs = width * axis_neuron + numb_fparam + numb_aparam, ``width`` the last
     layer of the embedding net.  A disagreement with the training script is an error.
     """
-    columns = n_inputs - fitting.get("numb_fparam", 0) - fitting.get("numb_aparam", 0)
+    columns = n_inputs - fitting["numb_fparam"] - fitting["numb_aparam"]
     if columns <= 0 or columns % width or columns // width > width:
         raise graph.error(
             f"the fitting net takes {n_inputs} inputs, which no axis_neuron explains "
-            f"(embedding width {width}, numb_fparam {fitting.get('numb_fparam', 0)}, numb_aparam "
-            f"{fitting.get('numb_aparam', 0)}); the model is of a kind dpcore does not know"
+            f"(embedding width {width}, numb_fparam {fitting['numb_fparam']}, numb_aparam "
+            f"{fitting['numb_aparam']}); the model is of a kind dpcore does not know"
         )
     if written not in (0, columns // width):
         raise graph.error(

@@ -63,6 +63,8 @@ def read_tensor_fitting(
             else value_of(graph, script, "resnet_dt", "true or false", False)
         ),
         "sel_type": selected,
+        "numb_fparam": 0,
+        "numb_aparam": 0,
         "seed": script.get("seed"),
     }
     if kind == "polar":

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dpcore.data.batch import FrameSampler, get_rng_state, make_rng, set_rng_state
 from dpcore.data.collection import DataCollection, expand_systems
-from dpcore.data.labels import FIELDS, LABELS, Field
+from dpcore.data.labels import FIELDS, LABELS, TENSOR_LABELS, Field
 from dpcore.data.system import DeepmdSystem
 
 __all__ = [
     "FIELDS",
     "LABELS",
+    "TENSOR_LABELS",
     "DataCollection",
     "DeepmdSystem",
     "Field",

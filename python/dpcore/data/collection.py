@@ -71,6 +71,8 @@ class DataCollection:
         Parameters per frame and per atom that the model has.
     name
         ``training`` or ``validation``, for the log and for errors.
+    sel_type
+        Types that atomic tensors are of; None: all.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class DataCollection:
         numb_fparam: int = 0,
         numb_aparam: int = 0,
         name: str = "training",
+        sel_type: Sequence[int] | None = None,
     ) -> None:
         self.name = name
         self.labels = tuple(labels)
@@ -103,7 +106,7 @@ class DataCollection:
         prefix = section.get("set_prefix", "set")
         paths = expand_systems(section["systems"], f"{where}/systems")
         self.systems = [
-            DeepmdSystem(path, type_map, prefix, labels, numb_fparam, numb_aparam)
+            DeepmdSystem(path, type_map, prefix, labels, numb_fparam, numb_aparam, sel_type)
             for path in progress(paths, f"opening {name} systems")
         ]
         self.type_map = list(type_map) if type_map is not None else _common_type_map(self.systems)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FIELDS", "LABELS", "Field"]
+__all__ = ["FIELDS", "LABELS", "TENSOR_LABELS", "Field"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Field:
         Unit of the numbers, empty if they have none.
     hint
         What to look at when the shape is wrong.
+    selected
+        Whether only the atoms of the model's selected types have it; files may hold all atoms.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Field:
     atomic: bool
     unit: str = ""
     hint: str = ""
+    selected: bool = False
 
     def width(self, n_atoms: int) -> int:
         """Numbers per frame of a system of `n_atoms` atoms."""
@@ -38,6 +41,8 @@ class Field:
         """The width in words, for messages: ``3 for each of 192 atoms``."""
         return f"{self.n_dof} for each of {n_atoms} atoms" if self.atomic else f"{self.n_dof} for each frame"
 
+
+_OF_ATOMS = "the atoms are those of the types in model/fitting_net/sel_type, or all of the system"
 
 FIELDS = {
     field.name: field
@@ -51,8 +56,13 @@ FIELDS = {
         ),
         Field("atom_ener", 1, True, "eV", "energies of frames belong in energy"),
         Field("atom_pref", 1, True, "", "one weight for each atom"),
+        Field("dipole", 3, False, "", "dipoles of atoms belong in atomic_dipole"),
+        Field("atomic_dipole", 3, True, "", _OF_ATOMS, True),
+        Field("polarizability", 9, False, "", "all nine components are wanted, row by row"),
+        Field("atomic_polarizability", 9, True, "", _OF_ATOMS, True),
     )
 }
 
 # what a model is trained or tested on, in the order of tables
 LABELS = ("energy", "force", "virial", "atom_ener", "atom_pref")
+TENSOR_LABELS = ("dipole", "atomic_dipole", "polarizability", "atomic_polarizability")

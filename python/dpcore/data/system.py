@@ -29,7 +29,7 @@ from dpcore.data.files import (
     open_array,
     to_frames,
 )
-from dpcore.data.labels import FIELDS, LABELS, Field
+from dpcore.data.labels import FIELDS, LABELS, TENSOR_LABELS, Field
 from dpcore.errors import InputError, show, suggest
 
 __all__ = ["DeepmdSystem"]
@@ -55,9 +55,11 @@ class DeepmdSystem:
     set_prefix
         The sets are the folders ``<set_prefix>.*``, in the order of their names.
     labels
-        Which of `LABELS` to read; the others count as not found.
+        Which of `LABELS` and `TENSOR_LABELS` to read; the other ones of `LABELS` count as not found.
     numb_fparam, numb_aparam
         Parameters per frame and per atom; their files are required if above 0.
+    sel_type
+        Types whose atoms have the atomic tensors; None: all.
 
     Attributes
     ----------
@@ -84,6 +86,7 @@ class DeepmdSystem:
         labels: Sequence[str] = LABELS,
         numb_fparam: int = 0,
         numb_aparam: int = 0,
+        sel_type: Sequence[int] | None = None,
     ) -> None:
         self.name = str(path)
         self.path = Path(path)
@@ -91,6 +94,9 @@ class DeepmdSystem:
         self.types, self.type_map = _read_types(self.path, type_map)
         self.pbc = not (self.path / "nopbc").exists()
         self._fields = _wanted(labels, numb_fparam, numb_aparam)
+        self._labels = LABELS + tuple(label for label in TENSOR_LABELS if label in labels)
+        is_selected = np.ones(self.n_atoms, bool) if sel_type is None else np.isin(self.types, sel_type)
+        self._selected = np.flatnonzero(is_selected)
         if not self.pbc:
             del self._fields["box"]
         self._required = [n for n in ("coord", "box", "fparam", "aparam") if n in self._fields]
@@ -145,7 +151,9 @@ class DeepmdSystem:
             ``type`` [n_atoms] int32; ``coord`` [nf, n_atoms*3]; ``box`` [nf, 9], None if not periodic;
             ``energy`` [nf], ``force`` [nf, n_atoms*3], ``virial`` [nf, 9], ``atom_ener`` and
             ``atom_pref`` [nf, n_atoms]; for each of these labels ``find_<label>``, 1.0 or 0.0 (then the
-            array is zeros); ``fparam`` [nf, numb_fparam] and ``aparam`` [nf, n_atoms*numb_aparam], None
+            array is zeros); of tensors, if asked for, ``dipole`` [nf, 3], ``polarizability`` [nf, 9], and
+            ``atomic_dipole`` and ``atomic_polarizability`` of the selected atoms, [nf, n_selected*3 or 9];
+            ``fparam`` [nf, numb_fparam] and ``aparam`` [nf, n_atoms*numb_aparam], None
             if the model has none.  Atoms keep the order of the files.
         """
         arrays = self._arrays(set_index)
@@ -154,10 +162,11 @@ class DeepmdSystem:
         for name, array in arrays.items():
             out[name] = np.array(array[pick], dtype=np.float64, order="C")
         n_frames = len(out["coord"])
-        for label in LABELS:
+        for label in self._labels:
             out[f"find_{label}"] = float(label in arrays)
             if label not in arrays:
-                out[label] = np.zeros((n_frames, FIELDS[label].width(self.n_atoms)))
+                field = FIELDS[label]
+                out[label] = np.zeros((n_frames, field.width(len(self._selected) if field.selected else self.n_atoms)))
         out["energy"] = out["energy"].reshape(n_frames)
         return out
 
@@ -211,12 +220,23 @@ class DeepmdSystem:
         for name, field in self._fields.items():
             if name in files:
                 array = open_array(files[name])
-                arrays[name] = to_frames(array, field, self.set_sizes[index], self.n_atoms, files[name])
+                arrays[name] = self._to_frames(array, field, self.set_sizes[index], files[name])
         if index not in self._checked:
             self._check(index, arrays)
             self._checked.add(index)
         self._open = (index, arrays)
         return arrays
+
+    def _to_frames(self, array: np.ndarray, field: Field, n_frames: int, path: Path) -> np.ndarray:
+        """The array as [n_frames, width]; of selected atoms alone where the field is of them."""
+        if not field.selected:
+            return to_frames(array, field, n_frames, self.n_atoms, path)
+        if array.size != n_frames * field.width(self.n_atoms):
+            return to_frames(array, field, n_frames, len(self._selected), path)
+        whole = to_frames(array, field, n_frames, self.n_atoms, path)
+        if len(self._selected) == self.n_atoms:
+            return whole
+        return whole.reshape(n_frames, self.n_atoms, field.n_dof)[:, self._selected].reshape(n_frames, -1)
 
     def _check(self, index: int, arrays: dict[str, np.ndarray]) -> None:
         files = self._files[index]
@@ -234,8 +254,9 @@ class DeepmdSystem:
 
 def _wanted(labels: Sequence[str], numb_fparam: int, numb_aparam: int) -> dict[str, Field]:
     for label in labels:
-        if label not in LABELS:
-            raise InputError(f'unknown label "{label}"; known: {", ".join(LABELS)}.{suggest(label, LABELS)}')
+        known = (*LABELS, *TENSOR_LABELS)
+        if label not in known:
+            raise InputError(f'unknown label "{label}"; known: {", ".join(known)}.{suggest(label, known)}')
     fields = {name: FIELDS[name] for name in ("coord", "box", *labels)}
     if numb_fparam > 0:
         fields["fparam"] = Field(

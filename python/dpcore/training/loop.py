@@ -27,7 +27,7 @@ __all__ = ["TrainingLoop"]
 log = logging.getLogger(__name__)
 
 # order of the terms in tables
-_TERMS = ("e", "ae", "f", "v", "pf")
+_TERMS = ("e", "ae", "f", "v", "pf", "lc", "gl")
 
 
 class TrainingLoop:
@@ -82,7 +82,7 @@ class TrainingLoop:
             self._options["save_ckpt"], self._options["max_ckpt_keep"], start_step if restarted else 0
         )
         self._restarted = restarted
-        active = active_terms(config["loss"])
+        active = active_terms(config["loss"], config["model"]["fitting_net"]["type"])
         self._columns = ["rmse", *(f"rmse_{term}" for term in _TERMS if term in active)]
 
     def run(self) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dargs import Argument, Variant
 
-from dpcore.config.fitting import ener
+from dpcore.config.fitting import dipole, ener, polar, tensor
 
-REGISTRY = {module.NAME: module for module in (ener,)}
+REGISTRY = {module.NAME: module for module in (ener, dipole, polar)}
 
-NOT_SUPPORTED = ("dipole", "polar", "global_polar", "wfc", "dos", "property")
+NOT_SUPPORTED = ("global_polar", "wfc", "dos", "property")
 
 
 def variant() -> Variant:

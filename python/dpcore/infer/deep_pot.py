@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Evaluate trained models from Python.
-
-from dpcore.infer import DeepPot
-model = DeepPot("frozen_model.pb")
-energy, force, virial = model.eval(coords, cells, atom_types)
-"""
+"""Models of the potential energy."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
-from dpcore.deep_eval import DeepEval, numbers
-from dpcore.deep_tensor import DeepDipole, DeepPolar
 from dpcore.errors import InputError
-from dpcore.modelfile import read_model
+from dpcore.infer.deep_eval import DeepEval, numbers
 
-__all__ = ["DeepDipole", "DeepPolar", "DeepPot", "DeepPotential"]
+__all__ = ["DeepPot"]
 
 
 class DeepPot(DeepEval):
@@ -139,21 +131,6 @@ class DeepPot(DeepEval):
         if atomic:
             out += (result["atom_energy"].reshape(n_frames, n_atoms, 1), result["atom_virial"])
         return out
-
-
-def DeepPotential(
-    model_file: str | os.PathLike[str],
-    load_prefix: str = "load",
-    default_tf_graph: bool = False,
-    **kwargs: Any,
-) -> DeepEval:
-    """Open a model as the class that fits its kind: `DeepPot`, `DeepDipole` or `DeepPolar`."""
-    file = read_model(model_file)
-    kind = {"dipole": DeepDipole, "polar": DeepPolar}.get(file.kind, DeepPot)
-    kind._check_keywords(kwargs)
-    model = kind.__new__(kind)
-    model._open(file)
-    return model
 
 
 def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str) -> np.ndarray | None:

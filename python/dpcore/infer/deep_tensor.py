@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.deep_eval import DeepEval
 from dpcore.errors import InputError
+from dpcore.infer.deep_eval import DeepEval
 
 __all__ = ["DeepDipole", "DeepPolar", "DeepTensor"]
 
@@ -16,7 +16,7 @@ __all__ = ["DeepDipole", "DeepPolar", "DeepTensor"]
 class DeepTensor(DeepEval):
     """A model of tensors of atoms; use `DeepDipole` or `DeepPolar`.
 
-    Parameters, attributes and errors as for `dpcore.deep_eval.DeepEval`.
+    Parameters, attributes and errors as for `dpcore.infer.deep_eval.DeepEval`.
 
     Attributes
     ----------
