@@ -12,7 +12,9 @@ if(CMAKE_VERSION VERSION_LESS 3.19)
 endif()
 set(_dpcore_folder "${CMAKE_CURRENT_LIST_DIR}/DEEPMD")
 find_package(dpcore REQUIRED)
-set_property(GLOBAL APPEND PROPERTY PAIR "${_dpcore_folder}/pair_deepmd.h")  # one of LAMMPS' lists of styles
+# LAMMPS' lists of styles
+set_property(GLOBAL APPEND PROPERTY PAIR "${_dpcore_folder}/pair_deepmd.h")
+set_property(GLOBAL APPEND PROPERTY COMPUTE "${_dpcore_folder}/compute_deeptensor_atom.h")
 file(GLOB _dpcore_sources CONFIGURE_DEPENDS "${_dpcore_folder}/*.cpp")
 
 function(_dpcore_add_to_lammps)

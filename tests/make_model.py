@@ -32,3 +32,19 @@ def write_model(
     model = _core.Model.create(json.dumps(core), statistics)
     _core.write_model_file(str(path), make_metadata(FROZEN, core, {}), model.tensors())
     return path
+
+
+def write_tensor_model(path, kind="dipole", sel_type=(0,), sel=(20, 20), **descriptor):
+    """Write a model of dipoles or polarizabilities of O and H."""
+    raw = json.loads(json.dumps(INPUT))
+    raw["model"]["fitting_net"] = {"type": kind, "sel_type": list(sel_type), "neuron": [8, 8], "seed": 3}
+    raw["loss"] = {"type": "tensor", "pref": 1.0, "pref_atomic": 1.0}
+    config = normalize(raw)
+    config["model"]["descriptor"].update(descriptor)
+    core = core_config(config["model"], list(sel))
+    statistics = {"descriptor/davg": np.zeros((2, 4)), "descriptor/dstd": np.full((2, 4), 0.1)}
+    if kind == "polar":
+        statistics["fitting/constant_matrix"] = np.array([1.5, 0.5])
+    model = _core.Model.create(json.dumps(core), statistics)
+    _core.write_model_file(str(path), make_metadata(FROZEN, core, {}), model.tensors())
+    return path

@@ -30,6 +30,18 @@ void request_full_list(N* neighbor, P* pair, int instance, Older) {
   request->full = 1;
 }
 
+/// Ask for a full neighbour list of a compute, built when it asks.
+template <class N, class C>
+auto request_occasional_list(N* neighbor, C* compute, int, Newer) -> decltype(neighbor->add_request(compute, 17), void()) {
+  neighbor->add_request(compute, 17);  // NeighConst::REQ_FULL | NeighConst::REQ_OCCASIONAL
+}
+template <class N, class C>
+void request_occasional_list(N* neighbor, C* compute, int instance, Older) {
+  auto* request = neighbor->requests[neighbor->request(compute, instance)];
+  request->half = request->pair = 0;
+  request->compute = request->full = request->occasional = 1;
+}
+
 template <class C, class P>
 auto reverse_comm(C* comm, P* pair, Newer) -> decltype(comm->reverse_comm(pair)) {
   return comm->reverse_comm(pair);

@@ -74,7 +74,7 @@ void agree(std::string error, MPI_Comm world) {
   throw dpcore::Error(error);
 }
 
-std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world) {
+std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world, bool energies) {
   int rank = 0;
   MPI_Comm_rank(world, &rank);
   std::vector<LoadedModel> models;
@@ -90,9 +90,11 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
     broadcast(bytes, world);
     try {
       models.emplace_back(path, dpcore::Model::parse(bytes, path));
-      if (models.back().model.kind() != "ener") {
-        throw dpcore::Error(path + ": this is a model of kind " + models.back().model.kind() +
-                            "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this)");
+      const std::string kind = models.back().model.kind();
+      if ((kind == "ener") != energies) {
+        throw dpcore::Error(path + ": this is a model of kind " + kind +
+                            (energies ? "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this one)"
+                                      : "; compute deeptensor/atom needs one of dipoles or polarizabilities"));
       }
       check_same(models.front(), models.back());
     } catch (const dpcore::Error& e) {

@@ -6,6 +6,7 @@
 extern "C" {
 
 typedef void* (*lammpsplugin_factory)(void* lmp);
+typedef void* (*lammpsplugin_factory_with_words)(void* lmp, int narg, char** arg);  // of computes
 
 struct lammpsplugin_t {
   const char* version;  // of LAMMPS
@@ -13,7 +14,10 @@ struct lammpsplugin_t {
   const char* name;     // "deepmd"
   const char* info;
   const char* author;
-  lammpsplugin_factory creator;  // a union of function pointers in LAMMPS
+  union {
+    lammpsplugin_factory pair;
+    lammpsplugin_factory_with_words compute;
+  } creator;
   void* handle;
 };
 

@@ -83,9 +83,16 @@ class ModelFile(NamedTuple):
         if self.kind not in KINDS:
             raise InputError(f'holds a model of kind "{self.kind}", which this version does not know', self.path)
         try:
-            return _core.Model(self._text("config"), self.model_tensors())
+            model = _core.Model(self._text("config"), self.model_tensors())
         except _core.Error as error:
             raise InputError(str(error), self.path) from None
+        if model.kind != self.kind:
+            raise InputError(
+                f'is said to hold a model of kind "{self.kind}", but its config is of kind "{model.kind}"; the '
+                "file is damaged",
+                self.path,
+            )
+        return model
 
     def _text(self, key: str) -> str:
         if key not in self.metadata:

@@ -106,7 +106,7 @@ KEYS = {
     "misspelt descriptor": _key({f"{D}/type": "se_e2a"}, f"{D}/type", 'Did you mean "se_e2_a"?'),
     "later descriptor": _key({f"{D}/type": "dpa1"}, f"{D}/type", '"dpa1" is not supported', "se_e2_a"),
     "misspelt fitting net": _key({f"{F}/type": "enre"}, f"{F}/type", 'Did you mean "ener"?'),
-    "later fitting net": _key({f"{F}/type": "dipole"}, f"{F}/type", '"dipole" is not supported', "ener"),
+    "later fitting net": _key({f"{F}/type": "dos"}, f"{F}/type", '"dos" is not supported', "ener"),
     "later loss": _key({"loss/type": "dos"}, "loss/type", '"dos" is not supported', "ener"),
     "kind of rate is a list": _key({f"{L}/type": ["exp"]}, f"{L}/type", 'got ["exp"]', "expected one of exp"),
     "later key": _key(

@@ -41,9 +41,9 @@ BAD = [
     ],
     *[
         ({f"{F}/type": kind}, f"{F}/type", f'"{kind}" is not supported by this version')
-        for kind in ("dipole", "polar", "global_polar", "dos")
+        for kind in ("global_polar", "wfc", "dos")
     ],
-    ({"loss/type": "tensor"}, "loss/type", "not supported by this version"),
+    ({"loss/type": "dos"}, "loss/type", "not supported by this version"),
     ({"learning_rate/type": "cosine"}, "learning_rate/type", "not supported by this version"),
     ({f"{D}/type": "se_e2_b"}, f"{D}/type", 'Did you mean "se_e2_a"'),
     ({f"{F}/type": "enr"}, f"{F}/type", 'Did you mean "ener"'),

@@ -33,10 +33,6 @@ from reference.graph_editing import (
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("dipole_atomic", "cannot convert a dipole model"),
-        ("dipole_global", "cannot convert a dipole model"),
-        ("polar_atomic", "cannot convert a polarizability model"),
-        ("polar_global", "cannot convert a polarizability model"),
         ("se_e2_r", "cannot convert a model with the descriptor se_e2_r"),
         ("se_e3", "cannot convert a model with the descriptor se_e3"),
         ("loc_frame", "cannot convert a model with the descriptor loc_frame"),

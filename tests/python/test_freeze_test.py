@@ -248,7 +248,8 @@ def test_files_that_are_no_models(trained, here):
     for key, value, message in (
         ("config", "{", '"config" of the file is not JSON'),
         ("training", "[]", '"training" of the file is not a JSON object'),
-        ("kind", "dipole", 'holds a model of kind "dipole"'),
+        ("kind", "dipole", 'said to hold a model of kind "dipole"'),
+        ("kind", "dos", 'holds a model of kind "dos"'),
     ):
         _core.write_model_file("bad.pb", {**file.metadata, key: value}, file.tensors)
         bad = read_model("bad.pb")

@@ -4,11 +4,13 @@
 
 #include "dpcore/DeepPot.h"
 #include "dpcore/DeepPotModelDevi.h"
+#include "dpcore/DeepTensor.h"
 
 namespace deepmd::hpp {
 
 using dpcore::DeepPot;
 using dpcore::DeepPotModelDevi;
+using dpcore::DeepTensor;
 using dpcore::InputNlist;
 using deepmd_exception = dpcore::Error;
 

@@ -2,7 +2,7 @@
 /*
  * Deep Potential for C programs (C99) and for languages that call C. Names, arguments and meaning are those
  * of DeePMD-kit's C interface, so that programs written for it compile and link against libdpcore.
- * DeepTensor, DipoleChargeModifier and DeepSpin are not there yet.
+ * DipoleChargeModifier and DeepSpin are not there yet.
  *
  * Units A, eV. Everything is row-major:
  *   coord          [nframes, natoms, 3]
@@ -274,6 +274,63 @@ DPCORE_API int DP_DeepBaseModelDeviGetDimFParam(DP_DeepBaseModelDevi* dp);
 DPCORE_API int DP_DeepBaseModelDeviGetDimAParam(DP_DeepBaseModelDevi* dp);
 DPCORE_API bool DP_DeepBaseModelDeviIsAParamNAll(DP_DeepBaseModelDevi* dp);
 DPCORE_API bool DP_DeepBaseModelDeviHasDefaultFParam(DP_DeepBaseModelDevi* dp);
+
+/* ---- dipoles and polarizabilities ---- */
+
+/*
+ * k = GetOutputDim components, in the unit of the labels in training: 3 of a dipole, 9 of a polarizability.
+ *   tensor, atomic_tensor  [n, k] of the n local atoms whose type is one of GetSelTypes, in their order; the
+ *                          array is made here, *size or *size_at is n*k. Free it with delete[] in C++, in C
+ *                          with DP_DeleteChar((const char*)tensor)
+ *   global_tensor          [k]
+ *   force                  [k, natom, 3], virial [k, 9], atomic_virial [k, natom, 9]: minus the derivatives of
+ *                          the components of the global tensor by positions and strain
+ * Any result may be NULL; atomic_tensor and size_at go together. A neighbour list is read in every call.
+ */
+typedef struct DP_DeepTensor DP_DeepTensor;
+
+DPCORE_API DP_DeepTensor* DP_NewDeepTensor(const char* c_model);
+/* gpu_rank has no effect on a CPU; c_name_scope must be NULL or empty. */
+DPCORE_API DP_DeepTensor* DP_NewDeepTensorWithParam(const char* c_model, const int gpu_rank,
+                                                    const char* c_name_scope);
+DPCORE_API void DP_DeleteDeepTensor(DP_DeepTensor* dt);
+DPCORE_API const char* DP_DeepTensorCheckOK(DP_DeepTensor* dt);
+
+DPCORE_API double DP_DeepTensorGetCutoff(DP_DeepTensor* dt);
+DPCORE_API int DP_DeepTensorGetNumbTypes(DP_DeepTensor* dt);
+DPCORE_API int DP_DeepTensorGetOutputDim(DP_DeepTensor* dt);
+/* [GetNumbSelTypes], ascending; belongs to the handle, do not free it. */
+DPCORE_API int* DP_DeepTensorGetSelTypes(DP_DeepTensor* dt);
+DPCORE_API int DP_DeepTensorGetNumbSelTypes(DP_DeepTensor* dt);
+/* Names separated by spaces; DP_DeleteChar. */
+DPCORE_API const char* DP_DeepTensorGetTypeMap(DP_DeepTensor* dt);
+
+DPCORE_API int DP_DeepTensorComputeTensor(DP_DeepTensor* dt, const int natom, const double* coord,
+                                          const int* atype, const double* cell, double** tensor, int* size);
+DPCORE_API int DP_DeepTensorComputeTensorf(DP_DeepTensor* dt, const int natom, const float* coord,
+                                           const int* atype, const float* cell, float** tensor, int* size);
+DPCORE_API int DP_DeepTensorComputeTensorNList(DP_DeepTensor* dt, const int natom, const double* coord,
+                                               const int* atype, const double* cell, const int nghost,
+                                               const DP_Nlist* nlist, double** tensor, int* size);
+DPCORE_API int DP_DeepTensorComputeTensorNListf(DP_DeepTensor* dt, const int natom, const float* coord,
+                                                const int* atype, const float* cell, const int nghost,
+                                                const DP_Nlist* nlist, float** tensor, int* size);
+DPCORE_API int DP_DeepTensorCompute(DP_DeepTensor* dt, const int natom, const double* coord, const int* atype,
+                                    const double* cell, double* global_tensor, double* force, double* virial,
+                                    double** atomic_tensor, double* atomic_virial, int* size_at);
+DPCORE_API int DP_DeepTensorComputef(DP_DeepTensor* dt, const int natom, const float* coord, const int* atype,
+                                     const float* cell, float* global_tensor, float* force, float* virial,
+                                     float** atomic_tensor, float* atomic_virial, int* size_at);
+DPCORE_API int DP_DeepTensorComputeNList(DP_DeepTensor* dt, const int natom, const double* coord,
+                                         const int* atype, const double* cell, const int nghost,
+                                         const DP_Nlist* nlist, double* global_tensor, double* force,
+                                         double* virial, double** atomic_tensor, double* atomic_virial,
+                                         int* size_at);
+DPCORE_API int DP_DeepTensorComputeNListf(DP_DeepTensor* dt, const int natom, const float* coord,
+                                          const int* atype, const float* cell, const int nghost,
+                                          const DP_Nlist* nlist, float* global_tensor, float* force,
+                                          float* virial, float** atomic_tensor, float* atomic_virial,
+                                          int* size_at);
 
 /* ---- the rest ---- */
 

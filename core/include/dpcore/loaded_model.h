@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What DeepPot.h, DeepPotModelDevi.h and the C interface have in common. Not meant for programs.
+// What DeepPot.h, DeepPotModelDevi.h, DeepTensor.h and the C interface have in common. Not meant for programs.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -74,16 +75,16 @@ class LoadedModel {
     return names;
   }
 
-  Prediction predict(const Frames& frames, bool atomic) {
-    Prediction out = model_.predict(frames, atomic);
+  Prediction predict(const Frames& frames, bool atomic, bool derivatives = true) {
+    Prediction out = model_.predict(frames, atomic, derivatives);
     warn(out);
     return out;
   }
   /// use(Prediction&) gets the result, and may swap arrays with it: they are used again in the next call.
   template <class F>
-  void predict(const Neighborhood& atoms, bool atomic, const F& use) {
+  void predict(const Neighborhood& atoms, bool atomic, const F& use, bool derivatives = true) {
     const std::lock_guard<std::mutex> one_list_at_a_time(mutex_);
-    model_.predict(atoms, atomic, session_, prediction_);
+    model_.predict(atoms, atomic, session_, prediction_, derivatives);
     warn(prediction_);
     use(prediction_);
   }
@@ -107,6 +108,18 @@ class LoadedModel {
   Prediction prediction_;
   std::atomic<bool> warned_{false};
 };
+
+/// Append the tensors of the first n_local atoms [n_local, n_out] whose types the model selects.
+inline void append_selected(const Model& model, const Prediction& from, const int* type, std::size_t n_local,
+                            std::vector<double>& to) {
+  const std::vector<int> selected = model.sel_type();
+  const auto n_out = static_cast<std::ptrdiff_t>(model.n_out());
+  for (std::size_t i = 0; i < n_local; ++i) {
+    if (std::find(selected.begin(), selected.end(), type[i]) == selected.end()) continue;
+    const auto begin = from.atom_energy.begin() + static_cast<std::ptrdiff_t>(i) * n_out;
+    to.insert(to.end(), begin, begin + n_out);
+  }
+}
 
 /// Throws Error where two models cannot take the same atoms or list; it names both files.
 inline void require_alike(const LoadedModel& a, const LoadedModel& b) {

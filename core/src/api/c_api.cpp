@@ -11,16 +11,12 @@
 #include "dpcore/version.h"
 
 using dpcore::Error;
-using dpcore::guarded;
+using dpcore::make;
 using dpcore::ModelHandle;
 using dpcore::new_text;
+using dpcore::text;
 
 namespace {
-
-std::string text(const char* s, const char* name) {
-  if (s == nullptr) throw Error(std::string(name) + ": the pointer is NULL");
-  return s;
-}
 
 std::string content(const char* bytes, int size, const char* name) {
   if (size < 0 || (size > 0 && bytes == nullptr)) {
@@ -28,26 +24,6 @@ std::string content(const char* bytes, int size, const char* name) {
                 (size > 0 ? " at a NULL pointer" : ""));
   }
   return size == 0 ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
-}
-
-/// A new handle filled by load(handle); its message if that fails. Null if there is no memory at all.
-template <class H, class F>
-H* make(const F& load) noexcept {
-  H* handle = nullptr;
-  try {
-    handle = new H;
-  } catch (...) {
-    return nullptr;
-  }
-  if (guarded(handle, [&] { load(*handle); }) != 0) {
-    handle->models.clear();
-    try {
-      handle->broken = handle->errors.get();
-    } catch (...) {  // no memory for the message
-    }
-    handle->errors.clear();
-  }
-  return handle;
 }
 
 void add_model(ModelHandle& to, const std::string& path, const std::string& bytes) {

@@ -80,6 +80,31 @@ inline const char* new_text(const std::string& text) noexcept {
   return copy;
 }
 
+inline std::string text(const char* s, const char* name) {
+  if (s == nullptr) throw Error(std::string(name) + ": the pointer is NULL");
+  return s;
+}
+
+/// A new handle filled by load(handle); its message if that fails. Null if there is no memory at all.
+template <class H, class F>
+H* make(const F& load) noexcept {
+  H* handle = nullptr;
+  try {
+    handle = new H;
+  } catch (...) {
+    return nullptr;
+  }
+  if (guarded(handle, [&] { load(*handle); }) != 0) {
+    handle->models.clear();
+    try {
+      handle->broken = handle->errors.get();
+    } catch (...) {  // no memory for the message
+    }
+    handle->errors.clear();
+  }
+  return handle;
+}
+
 /// What went wrong in the last compute of this thread, else in making the handle; empty if nothing did.
 inline const char* check_ok(const ModelHandle* handle, const char* kind) noexcept {
   try {
@@ -105,6 +130,9 @@ struct DP_Nlist {
   dpcore::InputNlist list;
 };
 struct DP_DeepBaseModel : dpcore::ModelHandle {};
+struct DP_DeepTensor : dpcore::ModelHandle {
+  std::vector<int> selected;
+};
 struct DP_DeepPot : DP_DeepBaseModel {};
 struct DP_DeepBaseModelDevi : dpcore::ModelHandle {};
 struct DP_DeepPotModelDevi : DP_DeepBaseModelDevi {};

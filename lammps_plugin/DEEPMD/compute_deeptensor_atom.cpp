@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "compute_deeptensor_atom.h"
+
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "memory.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "pair.h"
+#include "update.h"
+#include "dpcore_lammps_compat.h"
+#include "dpcore_models.h"
+#include "dpcore_types.h"
+
+using namespace LAMMPS_NS;
+using namespace dpcore_lammps;
+
+struct ComputeDeepTensorAtom::Impl {
+  std::vector<LoadedModel> models;    // one
+  std::vector<int> model_type;        // of LAMMPS type t+1
+  std::vector<bool> selected;         // by model type
+  std::vector<int> type;              // [nlocal+nghost] of the model
+  std::vector<double> coord;
+  std::vector<int> neighbors;    // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
+  std::vector<const int *> first_neighbor;
+  bool warned = false;
+};
+
+namespace {
+
+std::string message_of(const std::exception &e)
+{
+  std::string text = e.what();
+  const std::string command = "pair_coeff: ";    // whose names of types are meant the same way
+  if (text.rfind(command, 0) == 0) text.erase(0, command.size());
+  return "compute deeptensor/atom: " + text;
+}
+
+}    // namespace
+
+ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS *lammps, int narg, char **arg)
+    : Compute(lammps, narg, arg), impl(std::make_unique<Impl>()), list(nullptr), tensor(nullptr), nmax(0)
+{
+  Impl &my = *impl;
+  if (strcmp(update->unit_style, "lj") == 0)
+    error->all(FLERR, "compute deeptensor/atom: units lj have no Angstrom; use metal, real, si, nano ...");
+  if (narg < 4) error->all(FLERR, "compute deeptensor/atom: expected a model file and, if wanted, the names of the types");
+  try {
+    my.models = load_models({arg[3]}, world, false);
+    const auto &type_map = my.models.front().model.type_map();
+    const auto n_types = static_cast<std::size_t>(atom->ntypes);
+    if (narg > 4) {
+      my.model_type = types_from_names(std::vector<std::string>(arg + 4, arg + narg), n_types, type_map);
+    } else {
+      for (std::size_t t = 0; t < n_types; ++t)
+        my.model_type.push_back(t < type_map.size() ? static_cast<int>(t) : kUnseen);
+    }
+    my.selected.assign(type_map.size(), false);
+    for (const int t : my.models.front().model.sel_type()) my.selected[static_cast<std::size_t>(t)] = true;
+  } catch (const std::exception &e) {
+    error->all(FLERR, message_of(e));
+  }
+  peratom_flag = 1;
+  size_peratom_cols = my.models.front().model.n_out();
+  timeflag = 1;
+}
+
+ComputeDeepTensorAtom::~ComputeDeepTensorAtom()
+{
+  memory->destroy(tensor);
+}
+
+void ComputeDeepTensorAtom::init()
+{
+  const double cutoff = impl->models.front().model.rcut() * force->angstrom;
+  if (force->pair == nullptr || force->pair->cutforce < cutoff * (1 - 1e-6))
+    error->all(FLERR, "compute deeptensor/atom: the model needs neighbours within " + std::to_string(cutoff) +
+               ", the pair style keeps a list up to " +
+               std::to_string(force->pair != nullptr ? force->pair->cutforce : 0.0) +
+               " (LAMMPS' length unit); use a pair style with this cut-off, such as pair_style zero");
+  request_occasional_list(neighbor, this, instance_me, Newer());
+}
+
+void ComputeDeepTensorAtom::init_list(int, NeighList *ptr)
+{
+  list = ptr;
+}
+
+void ComputeDeepTensorAtom::compute_peratom()
+{
+  Impl &my = *impl;
+  invoked_peratom = update->ntimestep;
+  if (atom->nmax > nmax) {
+    memory->destroy(tensor);
+    nmax = atom->nmax;
+    memory->create(tensor, nmax, size_peratom_cols, "deeptensor/atom:tensor");
+    array_atom = tensor;
+  }
+  neighbor->build_one(list);
+
+  const auto nlocal = static_cast<std::size_t>(atom->nlocal);
+  const std::size_t nall = nlocal + static_cast<std::size_t>(atom->nghost);
+  my.type.resize(nall);
+  my.coord.resize(3 * nall);
+  for (std::size_t i = 0; i < nall; ++i) {
+    my.type[i] = my.model_type[static_cast<std::size_t>(atom->type[i] - 1)];
+    for (std::size_t d = 0; d < 3; ++d) my.coord[3 * i + d] = atom->x[i][d] / force->angstrom;
+  }
+  my.neighbors.resize(static_cast<std::size_t>(list->inum));
+  my.first_neighbor.resize(my.neighbors.size());
+  for (std::size_t k = 0; k < my.neighbors.size(); ++k) {
+    my.neighbors[k] = list->numneigh[list->ilist[k]];
+    my.first_neighbor[k] = list->firstneigh[list->ilist[k]];
+  }
+  dpcore::Neighborhood in;
+  in.n_local = static_cast<int>(nlocal);
+  in.n_all = static_cast<int>(nall);
+  in.coord = my.coord.data();
+  in.type = my.type.data();
+  in.n_centres = list->inum;
+  in.centre = list->ilist;
+  in.n_neighbors = my.neighbors.data();
+  in.neighbors = my.first_neighbor.data();
+  in.neighbor_mask = NEIGHMASK;
+  LoadedModel &m = my.models.front();
+  try {
+    m.model.predict(in, false, m.session, m.prediction, false);
+  } catch (const std::exception &e) {
+    error->one(FLERR, message_of(e));
+  }
+  if (m.prediction.overflow_atoms > 0 && !my.warned) {
+    my.warned = true;
+    error->warning(FLERR, "compute deeptensor/atom: " + std::to_string(m.prediction.overflow_atoms) + " atoms of rank " +
+                   std::to_string(comm->me) + " have more neighbours of a type than the model's sel, by up to " +
+                   std::to_string(m.prediction.overflow_worst) + ": the farthest are left out (said once)");
+  }
+
+  const auto columns = static_cast<std::size_t>(size_peratom_cols);
+  for (std::size_t i = 0; i < nlocal; ++i) {
+    const bool wanted = (atom->mask[i] & groupbit) != 0 && my.type[i] >= 0 && my.selected[static_cast<std::size_t>(my.type[i])];
+    for (std::size_t c = 0; c < columns; ++c) tensor[i][c] = wanted ? m.prediction.atom_energy[columns * i + c] : 0.0;
+  }
+}
+
+double ComputeDeepTensorAtom::memory_usage()
+{
+  return static_cast<double>(nmax) * size_peratom_cols * sizeof(double);
+}
