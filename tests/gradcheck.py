@@ -315,7 +315,10 @@ TENSOR_FITTINGS = {
 def make_tensor_config(name, sel_type=None, descriptor=None, **fitting):
     """The `model` section of a small model of tensors, one of TENSOR_FITTINGS."""
     config = make_config(descriptor)
-    shared = {k: config["fitting_net"][k] for k in ("neuron", "activation_function", "precision", "resnet_dt", "seed")}
+    shared = {
+        k: config["fitting_net"][k]
+        for k in ("neuron", "activation_function", "precision", "resnet_dt", "seed")
+    }
     config["fitting_net"] = {**shared, "sel_type": sel_type, **TENSOR_FITTINGS[name], **fitting}
     return config
 

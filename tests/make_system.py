@@ -25,6 +25,10 @@ def random_frames(n_frames, n_atoms, seed=0, pbc=True):
         "atom_pref": rng.rand(n_frames, n_atoms),
         "fparam": rng.rand(n_frames, 2),
         "aparam": rng.rand(n_frames, 3 * n_atoms),
+        "dipole": rng.randn(n_frames, 3),
+        "atomic_dipole": rng.randn(n_frames, 3 * n_atoms),
+        "polarizability": rng.randn(n_frames, 9),
+        "atomic_polarizability": rng.randn(n_frames, 9 * n_atoms),
     }
     if pbc:
         out["box"] = np.tile(np.diag([8.0, 8.5, 9.0]).ravel(), (n_frames, 1))

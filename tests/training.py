@@ -64,7 +64,7 @@ def make_batch(system, potential=None, seed=0, without=(), noise=1.0):
 
 
 def make_tensor_batch(system, potential, seed=0, without=(), noise=1.0):
-    """Labels of tensors: predictions of the potential and noise of order one; `without` "global" or "local"."""
+    """Labels of tensors: predictions of the potential and that noise; `without` "global" or "local"."""
     rng = np.random.default_rng([29, seed])
     found = potential.evaluate(system.coord, system.box, system.types, None, None, True, None, False)
     selected = np.isin(system.types, potential.sel_type)

@@ -7,7 +7,8 @@ import copy
 import json
 
 import numpy as np
-from make_system import make_system
+import pytest
+from make_system import SHARED, make_system
 
 INPUT = {
     "model": {
@@ -81,3 +82,26 @@ def same_tensors(one, other):
 
     a, b = read_model(one).tensors, read_model(other).tensors
     return set(a) == set(b) and all(a[k].tobytes() == b[k].tobytes() for k in a)
+
+
+def open_reference(name, monkeypatch):
+    """The input of a reference model and its training data, ready for statistics."""
+    from dpcore.config import labels_of_loss, load_input
+    from dpcore.data import DataCollection, make_rng
+
+    folder = SHARED / "reference" / name
+    if not folder.is_dir():
+        pytest.skip(f"no reference data in {folder}")
+    monkeypatch.chdir(folder)
+    config = load_input("input.json")
+    fitting = config["model"]["fitting_net"]
+    data = DataCollection(
+        config["training"]["training_data"],
+        make_rng(config["training"]["seed"]),
+        config["model"]["type_map"],
+        labels_of_loss(config["loss"], fitting["type"]),
+        fitting["numb_fparam"],
+        fitting["numb_aparam"],
+        sel_type=fitting.get("sel_type"),
+    )
+    return config["model"], data

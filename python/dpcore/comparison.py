@@ -43,9 +43,9 @@ DETAILS = {
     "v": (".v.out", [f"v{c}" for c in _VIRIAL]),
     "va": (".v_peratom.out", [f"v{c}" for c in _VIRIAL]),
     "d": (".out", ["x", "y", "z"]),
-    "ad": (".atomic.out", ["x", "y", "z"]),
+    "ad": (".out", ["x", "y", "z"]),
     "p": (".out", [f"p{c}" for c in _VIRIAL]),
-    "ap": (".atomic.out", [f"p{c}" for c in _VIRIAL]),
+    "ap": (".out", [f"p{c}" for c in _VIRIAL]),
 }
 # kind of a model of tensors -> its quantity above, label of frames; those of atoms are a..., atomic_...
 TENSORS = {"dipole": ("d", "dipole"), "polar": ("p", "polarizability")}

@@ -81,7 +81,9 @@ class ModelFile(NamedTuple):
     def model(self) -> _core.Model:
         """The model, ready to evaluate."""
         if self.kind not in KINDS:
-            raise InputError(f'holds a model of kind "{self.kind}", which this version does not know', self.path)
+            raise InputError(
+                f'holds a model of kind "{self.kind}", which this version does not know', self.path
+            )
         try:
             model = _core.Model(self._text("config"), self.model_tensors())
         except _core.Error as error:

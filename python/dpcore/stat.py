@@ -84,7 +84,14 @@ class Statistics:
             "descriptor/davg": self.davg,
             "descriptor/dstd": self.dstd,
         }
-        for name in ("bias_atom_e", "constant_matrix", "fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"):
+        for name in (
+            "bias_atom_e",
+            "constant_matrix",
+            "fparam_avg",
+            "fparam_istd",
+            "aparam_avg",
+            "aparam_istd",
+        ):
             value = getattr(self, name)
             if value is not None:
                 out[f"fitting/{name}"] = value
@@ -247,7 +254,8 @@ class _MeanPolarizability:
 
     def __init__(self, n_types: int, fitting: dict[str, Any]) -> None:
         self._n_types = n_types
-        self._selected = fitting["sel_type"] if fitting["shift_diag"] else []
+        self._selected = fitting["sel_type"]
+        self._wanted = fitting["shift_diag"]
         self._counts: list[np.ndarray] = []
         self._sums: list[np.ndarray] = []
 
@@ -268,7 +276,7 @@ class _MeanPolarizability:
     def result(self) -> np.ndarray:
         """The mean of the three diagonal elements, [n_types]; 0 for types that are not selected."""
         out = np.zeros(self._n_types)
-        if self._selected and self._counts:
+        if self._wanted and self._counts:
             alpha, *_ = np.linalg.lstsq(np.array(self._counts), np.array(self._sums), rcond=None)
             out[self._selected] = alpha[:, [0, 4, 8]].mean(axis=1)
         return out

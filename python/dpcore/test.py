@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # atoms evaluated and compared at a time
 _ATOMS_AT_ONCE = 1 << 16
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of ``dp test``."""
@@ -66,9 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detail-file",
         metavar="PREFIX",
         help="write labels and predictions to PREFIX.e.out, .f.out, .v.out, and per atom to .e_peratom.out, "
-        ".v_peratom.out; of tensors to .out and .atomic.out; a suffix of PREFIX is dropped",
+        ".v_peratom.out; of tensors to .out; a suffix of PREFIX is dropped",
     )
-    parser.add_argument("-a", "--atomic", action="store_true", help="compare atomic energies as well; of a model of tensors those of atoms")
+    parser.add_argument(
+        "-a",
+        "--atomic",
+        action="store_true",
+        help="compare atomic energies as well; of a model of tensors those of atoms",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -173,7 +178,11 @@ def test(
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     results, total = [], Errors()
     with ExitStack() as stack:
-        details = None if detail_file is None else stack.enter_context(Details(Path(detail_file), potential.model_type))
+        details = (
+            None
+            if detail_file is None
+            else stack.enter_context(Details(Path(detail_file), potential.model_type))
+        )
         for path in paths:
             results.append(_test_system(potential, path, set_prefix, numb_test, rng, details, atomic))
             total.merge(results[-1])
@@ -243,7 +252,9 @@ def _test_system(
         if tensor is None:
             pairs = energy_pairs(data, result, system.n_atoms)
         else:
-            pairs = tensor_pairs(data, result, np.isin(system.types, potential.get_sel_type()), tensor, atomic)
+            pairs = tensor_pairs(
+                data, result, np.isin(system.types, potential.get_sel_type()), tensor, atomic
+            )
         for key, (label, prediction) in pairs.items():
             errors.add(key, prediction - label)
             if details is not None and key in DETAILS:

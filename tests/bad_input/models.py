@@ -111,7 +111,9 @@ CONTAINERS = {
     "config is no JSON": _test(rewrite({"config": "{"}), "not valid JSON"),
     "config is a list": _test(rewrite({"config": "[]"}), "expected a section"),
     "another kind of model": _test(rewrite({"kind": "dos"}), 'kind "dos"', "does not know"),
-    "a kind that is not the config's": _test(rewrite({"kind": "dipole"}), 'kind "dipole"', 'kind "ener"', "damaged"),
+    "a kind that is not the config's": _test(
+        rewrite({"kind": "dipole"}), 'kind "dipole"', 'kind "ener"', "damaged"
+    ),
     "another descriptor": _test(set_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
     "sel of one type": _test(set_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
     "negative rcut": _test(set_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The reference models of dipoles and polarizabilities, converted and evaluated, against the stored values."""
+"""The reference models of dipoles and polarizabilities, converted, against the stored values."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_oracle_agrees_with_the_reference(case):
     import json
 
     coord, box, types = arguments(values)
-    found = oracle.evaluate(json.loads(metadata["config"]), tensors, coord[:1], None if box is None else box[:1], types)
+    found = oracle.evaluate(
+        json.loads(metadata["config"]), tensors, coord[:1], None if box is None else box[:1], types
+    )
     assert relative_error(found, values["atomic"][:1]) <= 1e-11
 
 

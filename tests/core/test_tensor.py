@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Dipoles and polarizabilities: values against the oracle, derivatives against differences, symmetry, training."""
+"""Dipoles and polarizabilities: values against the oracle, derivatives, symmetry, training."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def test_values_with_other_descriptors(kind, descriptor):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("precisions", [("float32", "float32"), ("float64", "float32"), ("float32", "float64")])
+@pytest.mark.parametrize(
+    "precisions", [("float32", "float32"), ("float64", "float32"), ("float32", "float64")]
+)
 def test_single_precision_is_near_double(kind, precisions):
     config = make_tensor_config(kind)
     tensors = make_tensors(config)
@@ -271,7 +273,9 @@ def test_gradients_through_tables_and_in_single_precision(kind):
     tensors = None
     found = {}
     for precision, table in (("float64", False), ("float64", True), ("float32", False), ("float32", True)):
-        config = make_tensor_config(kind, [0], {"precision": precision, "online_table": table}, precision=precision)
+        config = make_tensor_config(
+            kind, [0], {"precision": precision, "online_table": table}, precision=precision
+        )
         tensors = make_tensors(make_tensor_config(kind, [0])) if tensors is None else tensors
         cast = {k: v.astype(precision) if "net_" in k else v for k, v in tensors.items()}
         potential = model(config, cast)
@@ -284,8 +288,8 @@ def test_gradients_through_tables_and_in_single_precision(kind):
     for name in trained:
         assert_close(found["float64", True][name], expected[name], "gradient", name)
         for table in (False, True):
-            # residuals of random sign cancel in the sums over atoms, and a polarizability has the rounding of D
-            # and twice that of Q: measured up to 3.3e-4
+            # residuals of random sign cancel in the sums over atoms, and a polarizability has the rounding
+            # of D and twice that of Q: measured up to 3.3e-4
             error = relative_error(found["float32", table][name], expected[name])
             assert error <= 20 * TOLERANCE["float32 gradient"], f"{name}: {error:.1e}"
 
@@ -322,7 +326,8 @@ def test_wrong_configurations_are_refused(changes, message):
 
 
 @pytest.mark.parametrize(
-    "kind, loss", [("dipole", make_loss(e=(1, 1))), ("ener", TENSOR_LOSSES["local"]), ("polar", {"type": "dos"})]
+    "kind, loss",
+    [("dipole", make_loss(e=(1, 1))), ("ener", TENSOR_LOSSES["local"]), ("polar", {"type": "dos"})],
 )
 def test_losses_of_another_kind_are_refused(kind, loss):
     from gradcheck import make_config
@@ -331,5 +336,3 @@ def test_losses_of_another_kind_are_refused(kind, loss):
     potential = model(config, make_tensors(config))
     with pytest.raises(core.Error, match="^loss/type: "):
         core.Trainer(potential, json.dumps(loss))
-
-

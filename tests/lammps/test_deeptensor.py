@@ -15,16 +15,23 @@ ZERO = "pair_style zero 4.0 full\npair_coeff * *\n"
 def run(folder, model, words="", group="all", pair=ZERO, columns=3, before="", **more):
     """Per-atom rows in the order of the atoms; None if lmp failed, and its output."""
     names = " ".join(f"c_t[{k + 1}]" for k in range(columns))
-    script = HEAD + before + pair + (
-        f"compute t {group} deeptensor/atom {model} {words}\n"
-        f"dump d all custom 1 out.dump id {names}\ndump_modify d sort id format float %.17g\nrun 0\n"
+    script = (
+        HEAD
+        + before
+        + pair
+        + (
+            f"compute t {group} deeptensor/atom {model} {words}\n"
+            f"dump d all custom 1 out.dump id {names}\ndump_modify d sort id format float %.17g\nrun 0\n"
+        )
     )
     out = lammps(folder, script, **more)
     return (read_dump(folder / "out.dump")[:, 1:] if out.code == 0 else None), out
 
 
 def expected(model, box, types=None):
-    return DeepPotential(model).eval(box.coord[None], box.cell[None], box.types if types is None else types)[0]
+    return DeepPotential(model).eval(box.coord[None], box.cell[None], box.types if types is None else types)[
+        0
+    ]
 
 
 @pytest.mark.parametrize("kind, columns", [("dipole", 3), ("polar", 9)])
@@ -73,5 +80,3 @@ def test_models_of_another_kind_are_refused(tmp_path, box, model):
     assert out.code != 0 and "model of kind dipole" in out.errors
     _, out = run(tmp_path, tmp_path / "none.dp", check=False)
     assert out.code != 0 and "none.dp" in out.errors
-
-

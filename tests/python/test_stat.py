@@ -5,12 +5,13 @@ import logging
 
 import numpy as np
 import pytest
-from dpcore.config import core_config, labels_of_loss, load_input, normalize
+from dpcore.config import core_config, normalize
 from dpcore.data import DataCollection, make_rng
 from dpcore.errors import InputError
 from dpcore.stat import compute_statistics, energy_bias, neighbor_statistics, resolve_sel
 from make_input import changed
-from make_system import SHARED, make_system
+from make_system import make_system
+from training_case import open_reference
 
 # ---- energy of an atom of each type --------------------------------------------------------------
 
@@ -78,25 +79,6 @@ def test_no_neighbours_give_no_automatic_slots():
 @pytest.fixture
 def core():
     return pytest.importorskip("dpcore._core", reason="the compiled core is not built")
-
-
-def open_reference(name, monkeypatch):
-    """The input of a reference model and its training data, ready for statistics."""
-    folder = SHARED / "reference" / name
-    if not folder.is_dir():
-        pytest.skip(f"no reference data in {folder}")
-    monkeypatch.chdir(folder)
-    config = load_input("input.json")
-    fitting = config["model"]["fitting_net"]
-    data = DataCollection(
-        config["training"]["training_data"],
-        make_rng(config["training"]["seed"]),
-        config["model"]["type_map"],
-        labels_of_loss(config["loss"]),
-        fitting["numb_fparam"],
-        fitting["numb_aparam"],
-    )
-    return config["model"], data
 
 
 # mean and spread (radial, angular) per centre type, energy per type; of the reference's own models

@@ -75,7 +75,9 @@ def argument() -> Argument:
         "tensor",
         dict,
         [
-            Argument("pref", float, doc="Weight of the tensors of frames in the loss.", **NON_NEGATIVE_SINGLE),
+            Argument(
+                "pref", float, doc="Weight of the tensors of frames in the loss.", **NON_NEGATIVE_SINGLE
+            ),
             Argument(
                 "pref_atomic", float, doc="Weight of the tensors of atoms in the loss.", **NON_NEGATIVE_SINGLE
             ),

@@ -77,13 +77,6 @@ def check(model: dict[str, Any]) -> None:
     ``default`` becomes ``float64``; ``float16`` becomes ``float32`` and is logged.
     """
     n_types = None if model["type_map"] is None else len(model["type_map"])
-    kinds = model["descriptor"]["type"], model["fitting_net"]["type"]
-    if kinds[1] in ("dipole", "polar") and kinds[0] not in fitting.tensor.DESCRIPTORS:
-        raise InputError(
-            f"{kinds[1]} needs a descriptor with a rotation matrix ({', '.join(fitting.tensor.DESCRIPTORS)}), "
-            f"got {kinds[0]}",
-            "model/fitting_net/type",
-        )
     for section, registry in (("descriptor", descriptor.REGISTRY), ("fitting_net", fitting.REGISTRY)):
         keys = model[section]
         registry[keys["type"]].check(keys, n_types, f"model/{section}")

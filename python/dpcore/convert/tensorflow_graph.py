@@ -106,7 +106,9 @@ def _kind(graph: Graph) -> str:
 def _tensor_outputs(graph: Graph, kind: str) -> list[str]:
     """The node of the tensors of atoms, which is always there."""
     if f"o_{kind}" not in graph:
-        raise graph.error(f"the graph has no output o_{kind}; the file is truncated or no frozen {kind} model")
+        raise graph.error(
+            f"the graph has no output o_{kind}; the file is truncated or no frozen {kind} model"
+        )
     return [f"o_{kind}"]
 
 

@@ -34,7 +34,13 @@ DESCRIPTOR_OPS = {
 }
 _THREE_BODY_NET = re.compile(r"filter_type_all/matrix_\d+_\d+_\d+$")
 _TYPES_OF_SE_E2_A = {"se_e2_a", "se_a"}
-_TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}  # absent in old scripts: the default is ener
+_TYPES_OF_FITTING = {
+    "ener",
+    "dipole",
+    "polar",
+    "se_e2_a",
+    "se_a",
+}  # absent in old scripts: the default is ener
 
 TENSOR_KINDS = ("dipole", "polar")
 _OTHER_KINDS = {

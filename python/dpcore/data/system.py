@@ -166,7 +166,9 @@ class DeepmdSystem:
             out[f"find_{label}"] = float(label in arrays)
             if label not in arrays:
                 field = FIELDS[label]
-                out[label] = np.zeros((n_frames, field.width(len(self._selected) if field.selected else self.n_atoms)))
+                out[label] = np.zeros(
+                    (n_frames, field.width(len(self._selected) if field.selected else self.n_atoms))
+                )
         out["energy"] = out["energy"].reshape(n_frames)
         return out
 

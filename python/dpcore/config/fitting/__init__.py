@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dargs import Argument, Variant
 
-from dpcore.config.fitting import dipole, ener, polar, tensor
+from dpcore.config.fitting import dipole, ener, polar
 
 REGISTRY = {module.NAME: module for module in (ener, dipole, polar)}
 

@@ -36,14 +36,16 @@ def arguments() -> list[Argument]:
             "scale",
             [list, float],
             1.0,
-            "Factor of the fitted part of the polarizability: one for all types, or a list of one for each type.",
+            "Factor of the fitted part of the polarizability: one for all types, or a list of one for "
+            "each type.",
             SCALE,
         ),
         opt(
             "shift_diag",
             bool,
             True,
-            "Whether the mean diagonal of the labels, by least squares for each type, is added as a constant.",
+            "Whether the mean diagonal of the labels, by least squares for each type, is added as a "
+            "constant.",
         ),
     ]
 
@@ -61,7 +63,8 @@ def check(fitting: dict[str, Any], n_types: int | None, where: str) -> None:
         scale = [by_type.get(t, 1.0) for t in range(n_types)]
     if len(scale) != n_types:
         raise InputError(
-            f"expected one number for each of the {n_types} types of model/type_map, got {len(scale)}: {scale}",
+            f"expected one number for each of the {n_types} types of model/type_map, got {len(scale)}: "
+            f"{scale}",
             f"{where}/scale",
         )
     fitting["scale"] = [float(s) for s in scale]

@@ -10,9 +10,6 @@ from dargs import Argument
 from dpcore.config.values import ACTIVATION, ACTIVATIONS, NEURON, PRECISION, SEED, is_int, opt, rule
 from dpcore.errors import InputError
 
-# descriptors with a rotation matrix
-DESCRIPTORS = ("se_e2_a",)
-
 
 def _is_sel_type(value: Any) -> bool:
     types = value if isinstance(value, list) else [value]
@@ -75,7 +72,8 @@ def check(fitting: dict[str, Any], n_types: int | None, where: str) -> None:
         raise InputError(f"expected different types, got {selected}", f"{where}/sel_type")
     if n_types is not None and max(selected) >= n_types:
         raise InputError(
-            f"expected indices from 0 to {n_types - 1} of the {n_types} types of model/type_map, got {selected}",
+            f"expected indices from 0 to {n_types - 1} of the {n_types} types of model/type_map, got "
+            f"{selected}",
             f"{where}/sel_type",
         )
     fitting["sel_type"] = sorted(selected)
