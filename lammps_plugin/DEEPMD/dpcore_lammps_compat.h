@@ -37,7 +37,8 @@ auto request_occasional_list(N* neighbor, C* compute, int, Newer) -> decltype(ne
 }
 template <class N, class C>
 void request_occasional_list(N* neighbor, C* compute, int instance, Older) {
-  auto* request = neighbor->requests[neighbor->request(compute, instance)];
+  const int index = neighbor->request(compute, instance);
+  auto* request = neighbor->requests[index];
   request->half = request->pair = 0;
   request->compute = request->full = request->occasional = 1;
 }

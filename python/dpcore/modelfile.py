@@ -90,8 +90,8 @@ class ModelFile(NamedTuple):
             raise InputError(str(error), self.path) from None
         if model.kind != self.kind:
             raise InputError(
-                f'is said to hold a model of kind "{self.kind}", but its config is of kind "{model.kind}"; the '
-                "file is damaged",
+                f'is said to hold a model of kind "{self.kind}", but its config is of kind "{model.kind}"; '
+                "the file is damaged",
                 self.path,
             )
         return model

@@ -57,16 +57,15 @@ class DeepTensor {
     Prediction p = frame(coord, atype, box, false, false);
     give_selected(p, atype, atype.size(), value);
   }
-  /// The same with a neighbour list: `coord` and `atype` have the local atoms first, then nghost ghosts. Types
-  /// from numb_types() on are not seen by the model. The box is not needed.
+  /// The same with a neighbour list: `coord` and `atype` have the local atoms first, then nghost ghosts.
+  /// Types from numb_types() on are not seen by the model. The box is not needed.
   template <class VALUETYPE>
   void compute(std::vector<VALUETYPE>& value, const std::vector<VALUETYPE>& coord,
                const std::vector<int>& atype, const std::vector<VALUETYPE>& box, const int nghost,
                const InputNlist& list) const {
     (void)box;
-    with_list(coord, atype, nghost, list, false, false, [&](const Prediction& p, std::size_t n_local) {
-      give_selected(p, atype, n_local, value);
-    });
+    with_list(coord, atype, nghost, list, false, false,
+              [&](const Prediction& p, std::size_t n_local) { give_selected(p, atype, n_local, value); });
   }
 
   /// The global tensor [k] and its derivatives.
@@ -150,7 +149,8 @@ class DeepTensor {
   Prediction frame(const std::vector<VALUETYPE>& coord, const std::vector<int>& atype,
                    const std::vector<VALUETYPE>& box, bool atomic, bool derivatives) const {
     check(coord, atype);
-    require(box.empty() || box.size() == 9, "box: expected nothing or 9 numbers, got " + std::to_string(box.size()));
+    require(box.empty() || box.size() == 9,
+            "box: expected nothing or 9 numbers, got " + std::to_string(box.size()));
     const detail::Doubles x(coord), cell(box);
     Frames in;
     in.n_frames = 1;
@@ -174,8 +174,7 @@ class DeepTensor {
     in.n_all = static_cast<int>(atype.size());
     in.coord = x.data();
     in.type = atype.data();
-    loaded().predict(
-        in, atomic, [&](Prediction& out) { use(out, n_local); }, derivatives);
+    loaded().predict(in, atomic, [&](Prediction& out) { use(out, n_local); }, derivatives);
   }
 
   std::shared_ptr<detail::LoadedModel> loaded_;

@@ -103,7 +103,9 @@ int compute_list(DP_DeepTensor* dt, int natom, const T* coord, const int* atype,
 
 extern "C" {
 
-DP_DeepTensor* DP_NewDeepTensor(const char* c_model) { return DP_NewDeepTensorWithParam(c_model, 0, nullptr); }
+DP_DeepTensor* DP_NewDeepTensor(const char* c_model) {
+  return DP_NewDeepTensorWithParam(c_model, 0, nullptr);
+}
 
 DP_DeepTensor* DP_NewDeepTensorWithParam(const char* c_model, const int, const char* c_name_scope) {
   return dpcore::make<DP_DeepTensor>([&](DP_DeepTensor& dt) {
@@ -138,28 +140,28 @@ const char* DP_DeepTensorGetTypeMap(DP_DeepTensor* dt) {
 }
 
 /* The functions of one type (T, F: the letter in the name). */
-#define DPCORE_TENSOR(F, T)                                                                                   \
-  int DP_DeepTensorComputeTensor##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,     \
-                                    const T* cell, T** tensor, int* size) {                                   \
-    return compute<T>(dt, natom, coord, atype, cell, {nullptr, nullptr, nullptr, tensor, nullptr, size});     \
-  }                                                                                                           \
-  int DP_DeepTensorComputeTensorNList##F(DP_DeepTensor* dt, const int natom, const T* coord,                  \
-                                         const int* atype, const T*, const int nghost, const DP_Nlist* nlist, \
-                                         T** tensor, int* size) {                                             \
-    return compute_list<T>(dt, natom, coord, atype, nghost, nlist,                                            \
-                           {nullptr, nullptr, nullptr, tensor, nullptr, size});                               \
-  }                                                                                                           \
-  int DP_DeepTensorCompute##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,           \
-                              const T* cell, T* global_tensor, T* force, T* virial, T** atomic_tensor,        \
-                              T* atomic_virial, int* size_at) {                                               \
-    return compute<T>(dt, natom, coord, atype, cell,                                                          \
-                      {global_tensor, force, virial, atomic_tensor, atomic_virial, size_at});                 \
-  }                                                                                                           \
-  int DP_DeepTensorComputeNList##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,      \
-                                   const T*, const int nghost, const DP_Nlist* nlist, T* global_tensor,       \
-                                   T* force, T* virial, T** atomic_tensor, T* atomic_virial, int* size_at) {  \
-    return compute_list<T>(dt, natom, coord, atype, nghost, nlist,                                            \
-                           {global_tensor, force, virial, atomic_tensor, atomic_virial, size_at});            \
+#define DPCORE_TENSOR(F, T)                                                                                  \
+  int DP_DeepTensorComputeTensor##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,    \
+                                    const T* cell, T** tensor, int* size) {                                  \
+    return compute<T>(dt, natom, coord, atype, cell, {nullptr, nullptr, nullptr, tensor, nullptr, size});    \
+  }                                                                                                          \
+  int DP_DeepTensorComputeTensorNList##F(DP_DeepTensor* dt, const int natom, const T* coord,                 \
+                                         const int* atype, const T*, const int nghost,                       \
+                                         const DP_Nlist* nlist, T** tensor, int* size) {                     \
+    return compute_list<T>(dt, natom, coord, atype, nghost, nlist,                                           \
+                           {nullptr, nullptr, nullptr, tensor, nullptr, size});                              \
+  }                                                                                                          \
+  int DP_DeepTensorCompute##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,          \
+                              const T* cell, T* global_tensor, T* force, T* virial, T** atomic_tensor,       \
+                              T* atomic_virial, int* size_at) {                                              \
+    return compute<T>(dt, natom, coord, atype, cell,                                                         \
+                      {global_tensor, force, virial, atomic_tensor, atomic_virial, size_at});                \
+  }                                                                                                          \
+  int DP_DeepTensorComputeNList##F(DP_DeepTensor* dt, const int natom, const T* coord, const int* atype,     \
+                                   const T*, const int nghost, const DP_Nlist* nlist, T* global_tensor,      \
+                                   T* force, T* virial, T** atomic_tensor, T* atomic_virial, int* size_at) { \
+    return compute_list<T>(dt, natom, coord, atype, nghost, nlist,                                           \
+                           {global_tensor, force, virial, atomic_tensor, atomic_virial, size_at});           \
   }
 
 DPCORE_TENSOR(, double)

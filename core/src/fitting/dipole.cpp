@@ -17,8 +17,8 @@ void DipoleFitting<S>::contract(const Exec& exec, int, const Matrix<S>& y, const
 
 template <class S>
 void DipoleFitting<S>::contract_backward(const Exec& exec, int, const Matrix<S>& y, const Matrix<S>& q,
-                                         const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
-                                         Workspace&) const {
+                                         const Matrix<S>& value_bar, const Matrix<S>& y_bar,
+                                         const Matrix<S>& q_bar, Workspace&) const {
   for_each_element(
       exec, "dpcore::dipole_backward", static_cast<int>(y.extent(0)), this->n_radial(),
       KOKKOS_LAMBDA(const int i, const int m) {

@@ -16,9 +16,11 @@ class DipoleFitting final : public TensorFitting<S> {
   int n_out() const override { return 3; }
 
  private:
-  void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q, const Matrix<double>& value) const override;
-  void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q, const Matrix<S>& value_bar,
-                         const Matrix<S>& y_bar, const Matrix<S>& q_bar, Workspace&) const override;
+  void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
+                const Matrix<double>& value) const override;
+  void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
+                         const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
+                         Workspace&) const override;
 };
 
 }  // namespace dpcore

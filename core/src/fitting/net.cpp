@@ -78,9 +78,9 @@ GradientJob gradient_job(const DenseStack<S>& net, int job) {
   return {k, row0, std::min(net.layers()[static_cast<std::size_t>(k)].n_in, row0 + kJobRows)};
 }
 
-#define DPCORE_INSTANTIATE(S)                                             \
-  template StackState<S> slice<S>(const StackState<S>&, int, int);        \
-  template int n_gradient_jobs<S>(const DenseStack<S>&);                  \
+#define DPCORE_INSTANTIATE(S)                                      \
+  template StackState<S> slice<S>(const StackState<S>&, int, int); \
+  template int n_gradient_jobs<S>(const DenseStack<S>&);           \
   template GradientJob gradient_job<S>(const DenseStack<S>&, int);
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)

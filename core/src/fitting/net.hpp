@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What the fitting nets have in common: the form of the net, rows of its state, and its weight gradients in jobs.
+// What the fitting nets have in common: the form of the net, rows of its state, and its weight gradients in
+// jobs.
 //
-//     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else without skip
-//     out = x W_f + b_f
+//     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else
+//     without skip out = x W_f + b_f
 #pragma once
 
 #include "base/json_config.hpp"

@@ -20,8 +20,9 @@ PolarFitting<S>::PolarFitting(const nlohmann::json& config, int ntypes, int dim_
   const ConfigReader in(config, "model/fitting_net");
   const auto n = static_cast<std::size_t>(ntypes);
   scale_ = in.get_or<std::vector<double>>("scale", std::vector<double>(n, 1.0));
-  in.require(scale_.size() == n, "scale", "expected one number per type (" + std::to_string(n) + "), got " +
-                                              std::to_string(scale_.size()));
+  in.require(
+      scale_.size() == n, "scale",
+      "expected one number per type (" + std::to_string(n) + "), got " + std::to_string(scale_.size()));
   for (const double s : scale_) in.require(std::isfinite(s), "scale", "expected finite numbers");
   this->constants_["constant_matrix"].assign(n, 0.0);
 }
@@ -50,7 +51,8 @@ void PolarFitting<S>::contract(const Exec& exec, int type, const Matrix<S>& y, c
             for (int b = 0; b < 3; ++b) sum[3 * a + b] += q(i, 3 * m + a) * aq[b];
           }
         }
-        for (int c = 0; c < 9; ++c) value(i, c) = static_cast<double>(scale * sum[c]) + (c % 4 == 0 ? shift : 0.0);
+        for (int c = 0; c < 9; ++c)
+          value(i, c) = static_cast<double>(scale * sum[c]) + (c % 4 == 0 ? shift : 0.0);
       });
 }
 
@@ -59,8 +61,8 @@ void PolarFitting<S>::contract(const Exec& exec, int type, const Matrix<S>& y, c
 //     else        Y_bar[m][k] = sum_a Q[m][a] P[k][a],       Q_bar[m] = sum_k A[m][k] P[k]
 template <class S>
 void PolarFitting<S>::contract_backward(const Exec& exec, int type, const Matrix<S>& y, const Matrix<S>& q,
-                                        const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
-                                        Workspace& ws) const {
+                                        const Matrix<S>& value_bar, const Matrix<S>& y_bar,
+                                        const Matrix<S>& q_bar, Workspace& ws) const {
   const int n = static_cast<int>(y.extent(0)), n_radial = this->n_radial();
   const S scale = static_cast<S>(scale_[static_cast<std::size_t>(type)]);
   const Matrix<S> p = ws.matrix<S>(q.extent(0), q.extent(1));
@@ -68,7 +70,8 @@ void PolarFitting<S>::contract_backward(const Exec& exec, int type, const Matrix
       exec, "dpcore::polar_seed", n, 3 * n_radial, KOKKOS_LAMBDA(const int i, const int j) {
         const int m = j / 3, a = j % 3;
         S sum = S(0);
-        for (int b = 0; b < 3; ++b) sum += (value_bar(i, 3 * a + b) + value_bar(i, 3 * b + a)) * q(i, 3 * m + b);
+        for (int b = 0; b < 3; ++b)
+          sum += (value_bar(i, 3 * a + b) + value_bar(i, 3 * b + a)) * q(i, 3 * m + b);
         p(i, j) = scale * sum;
       });
   if (diagonal_) {

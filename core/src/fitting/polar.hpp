@@ -17,9 +17,11 @@ class PolarFitting final : public TensorFitting<S> {
   int n_out() const override { return 9; }
 
  private:
-  void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q, const Matrix<double>& value) const override;
-  void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q, const Matrix<S>& value_bar,
-                         const Matrix<S>& y_bar, const Matrix<S>& q_bar, Workspace&) const override;
+  void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
+                const Matrix<double>& value) const override;
+  void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
+                         const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
+                         Workspace&) const override;
 
   static bool fit_diag(const nlohmann::json& config);
 

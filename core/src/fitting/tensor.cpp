@@ -8,8 +8,8 @@
 namespace dpcore {
 
 template <class S>
-TensorFitting<S>::TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes, int dim_descriptor,
-                                int n_radial, int n_y)
+TensorFitting<S>::TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes,
+                                int dim_descriptor, int n_radial, int n_y)
     : dim_net_(dim_descriptor - 3 * n_radial), n_radial_(n_radial), config_(config) {
   const ConfigReader in(config, "model/fitting_net");
   in.require(n_radial > 0, "type", kind + " needs a descriptor with a rotation matrix: se_e2_a");
@@ -20,9 +20,11 @@ TensorFitting<S>::TensorFitting(const nlohmann::json& config, const std::string&
   in.require(!selected.empty(), "sel_type", "expected at least one type");
   nets_.resize(static_cast<std::size_t>(ntypes));
   for (const int t : selected) {
-    in.require(t >= 0 && t < ntypes, "sel_type",
-               "expected type indices from 0 to " + std::to_string(ntypes - 1) + ", got " + std::to_string(t));
-    in.require(!nets_[static_cast<std::size_t>(t)], "sel_type", "type " + std::to_string(t) + " is given twice");
+    in.require(
+        t >= 0 && t < ntypes, "sel_type",
+        "expected type indices from 0 to " + std::to_string(ntypes - 1) + ", got " + std::to_string(t));
+    in.require(!nets_[static_cast<std::size_t>(t)], "sel_type",
+               "type " + std::to_string(t) + " is given twice");
     nets_[static_cast<std::size_t>(t)] = std::make_unique<DenseStack<S>>(
         store_, "net_" + std::to_string(t) + "/", layers, std::vector<bool>(layers.size(), true));
   }
@@ -49,9 +51,9 @@ void TensorFitting<S>::prepare(int type, int n, bool training, Fitting::State& b
 }
 
 template <class S>
-void TensorFitting<S>::forward(const Exec& exec, const DeviceStructure&, const Tile& tile, const AnyMatrix& descriptor,
-                               const FittingParams&, int row0, Fitting::State& base, const Matrix<double>& value,
-                               Workspace& ws) const {
+void TensorFitting<S>::forward(const Exec& exec, const DeviceStructure&, const Tile& tile,
+                               const AnyMatrix& descriptor, const FittingParams&, int row0,
+                               Fitting::State& base, const Matrix<double>& value, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = tile.size(), dim = dim_net_;
   StackState<S> part = slice(state.rows, row0, row0 + n);
@@ -60,7 +62,8 @@ void TensorFitting<S>::forward(const Exec& exec, const DeviceStructure&, const T
     Workspace::Scope scope(ws);
     const Matrix<S> d = as<S>(exec, descriptor, ws);
     for_each_element(
-        exec, "dpcore::tensor_input", n, dim, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+        exec, "dpcore::tensor_input", n, dim,
+        KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
     for_each_element(
         exec, "dpcore::tensor_rotation", n, 3 * n_radial_,
         KOKKOS_LAMBDA(const int i, const int j) { q(i, j) = d(i, dim + j); });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What the fittings of tensors have in common: a net per selected centre type on D, whose outputs y are contracted with
-// the rotation matrix Q [n_radial, 3] of the centre to a tensor that turns with the surroundings.
+// What the fittings of tensors have in common: a net per selected centre type on D, whose outputs y are
+// contracted with the rotation matrix Q [n_radial, 3] of the centre to a tensor that turns with the
+// surroundings.
 //
-// Q is the last 3 n_radial columns of what the descriptor gives, the net sees the columns before. A fitting says how y
-// and Q make the tensor, and the adjoints of both; everything else is here. Training has no derivatives of tensors
-// in its loss: there are no tangents.
+// Q is the last 3 n_radial columns of what the descriptor gives, the net sees the columns before. A fitting
+// says how y and Q make the tensor, and the adjoints of both; everything else is here. Training has no
+// derivatives of tensors in its loss: there are no tangents.
 #pragma once
 
 #include <map>
@@ -28,8 +29,9 @@ class TensorFitting : public Fitting {
   void prepare(int type, int n, bool training, Fitting::State&, Workspace&) const override;
   void begin(const Exec&, const DeviceStructure&, const Tile&, const FittingParams&, Fitting::State&,
              Workspace&) const override {}
-  void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor, const FittingParams&,
-               int row0, Fitting::State&, const Matrix<double>& value, Workspace&) const override;
+  void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
+               const FittingParams&, int row0, Fitting::State&, const Matrix<double>& value,
+               Workspace&) const override;
   AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, Fitting::State&,
                             Workspace&) const override;
   AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
@@ -43,8 +45,8 @@ class TensorFitting : public Fitting {
 
  protected:
   /// `kind` is the fitting's name; n_y the outputs of a net.
-  TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes, int dim_descriptor, int n_radial,
-                int n_y);
+  TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes, int dim_descriptor,
+                int n_radial, int n_y);
   int n_radial() const { return n_radial_; }
 
   /// value [n, n_out] of centres of one type from y [n, n_y] and q [n, 3 n_radial]

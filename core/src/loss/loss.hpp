@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Interface of all losses: what training makes small, and its derivatives with respect to the model's outputs.
+// Interface of all losses: what training makes small, and its derivatives with respect to the model's
+// outputs.
 #pragma once
 
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace dpcore {
 
@@ -40,13 +42,14 @@ class Loss {
   virtual ~Loss() = default;
   /// Whether forces and virials are looked at; if not, they need not be there.
   virtual bool needs_derivatives() const = 0;
-  /// Prefactors follow lr/start_lr. Fills `gradient` unless it is null; returns the quantities of the learning curve by name,
-  /// of active terms only, NaN without label.
+  /// Prefactors follow lr/start_lr. Fills `gradient` unless it is null; returns the quantities of the
+  /// learning curve by name, of active terms only, NaN without label.
   virtual std::map<std::string, double> compute(const Outputs&, const Labels&, float lr, float start_lr,
                                                 LossGradient* gradient) const = 0;
 };
 
-/// `config`: the normalised loss section; `kind`: the model's fitting. Throws Error where the two do not go together.
+/// `config`: the normalised loss section; `kind`: the model's fitting. Throws Error where the two do not go
+/// together.
 std::unique_ptr<Loss> make_loss(const nlohmann::json& config, const std::string& kind);
 
 }  // namespace dpcore

@@ -9,9 +9,11 @@ namespace dpcore {
 std::unique_ptr<Loss> make_loss(const nlohmann::json& config, const std::string& kind) {
   const ConfigReader in(config, "loss");
   const auto type = in.get_or<std::string>("type", "ener");
-  in.require(type == "ener" || type == "tensor", "type", "'" + type + "' is not known to this version; known are: ener, tensor");
+  in.require(type == "ener" || type == "tensor", "type",
+             "'" + type + "' is not known to this version; known are: ener, tensor");
   const std::string wanted = kind == "ener" ? "ener" : "tensor";
-  in.require(type == wanted, "type", "a model with the fitting " + kind + " is trained with the loss " + wanted + ", not " + type);
+  in.require(type == wanted, "type",
+             "a model with the fitting " + kind + " is trained with the loss " + wanted + ", not " + type);
   if (type == "tensor") return std::make_unique<TensorLoss>(config);
   return std::make_unique<EnergyLoss>(config);
 }

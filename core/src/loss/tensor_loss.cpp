@@ -17,12 +17,14 @@ TensorLoss::TensorLoss(const nlohmann::json& config) {
   };
   pref_ = read("pref");
   pref_atomic_ = read("pref_atomic");
-  in.require(pref_ > 0 || pref_atomic_ > 0, "pref", "pref and pref_atomic are both 0: there is nothing to train on");
+  in.require(pref_ > 0 || pref_atomic_ > 0, "pref",
+             "pref and pref_atomic are both 0: there is nothing to train on");
 }
 
 std::map<std::string, double> TensorLoss::compute(const Outputs& out, const Labels& labels, float, float,
                                                   LossGradient* gradient) const {
-  const auto n_frames = static_cast<std::size_t>(labels.n_frames), n_atoms = static_cast<std::size_t>(labels.n_atoms);
+  const auto n_frames = static_cast<std::size_t>(labels.n_frames),
+             n_atoms = static_cast<std::size_t>(labels.n_atoms);
   const std::size_t n_out = out.energy.size() / n_frames, n_selected = labels.selected.size();
   std::map<std::string, double> terms;
   if (gradient != nullptr) {
