@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from bad_input.case import TYPES, Case, both, write_input
 from bad_input.models import rewrite
@@ -18,17 +20,21 @@ KEYS = ("coord", "box", "dipole", "atomic_dipole", "polarizability", "atomic_pol
 SET = "tensor/set.000"
 
 
+def _write(folder, changes=(), name="input.json"):
+    write_input(folder, copy.deepcopy({**TENSOR, **dict(changes)}), name)
+
+
 def make_folder(folder):
     """Data and a model of dipoles."""
     from dpcore.cli import main
 
     make_system(folder / "tensor", sizes=(4,), types=TYPES, keys=KEYS)
-    write_input(folder, TENSOR, "tensor.json")
+    _write(folder, name="tensor.json")
     assert main(["train", "tensor.json"]) == 0 and main(["freeze", "-o", "dipole.dp"]) == 0
 
 
 def _key(changes, *expect):
-    return Case(["train", "input.json"], expect, lambda folder: write_input(folder, {**TENSOR, **changes}))
+    return Case(["train", "input.json"], expect, lambda folder: _write(folder, changes))
 
 
 def _label(change, *expect, name="atomic_dipole", kind="dipole"):
@@ -37,7 +43,7 @@ def _label(change, *expect, name="atomic_dipole", kind="dipole"):
     def prepare(folder):
         path = folder / SET / f"{name}.npy"
         np.save(path, change(np.load(path)))
-        write_input(folder, {**TENSOR, "model/fitting_net": {**TENSOR["model/fitting_net"], "type": kind}})
+        _write(folder, {f"{F}/type": kind})
 
     return Case(["train", "input.json"], [f"{SET}/{name}.npy", *expect], prepare)
 
@@ -83,7 +89,7 @@ LABELS = {
     "none at all": Case(
         ["train", "input.json"],
         ["none of the labels", "atomic_dipole, dipole"],
-        both(_without("dipole", "atomic_dipole"), lambda folder: write_input(folder, TENSOR)),
+        both(_without("dipole", "atomic_dipole"), _write),
     ),
 }
 MODELS = {

@@ -116,21 +116,20 @@ def test_labels_of_some_systems_only(here):
     assert np.isnan(rows[:, 3]).all() and np.isfinite(rows[:, [1, 2, 5]]).all()
 
 
-def test_starting_from_a_graph_of_the_reference(here):
-    graph = SHARED / "reference" / "dipole_atomic" / "graph.pb"
-    if not graph.is_file():
-        pytest.skip(f"no {graph}")
-    config = json.loads(read_tensorflow_graph(graph)[0]["config"])
-    descriptor = {k: v for k, v in config["descriptor"].items() if v is not None}
-    fitting_net = {k: v for k, v in config["fitting_net"].items() if v is not None}
-    make_case(here, "dipole", {"model/descriptor": descriptor, "training/numb_steps": 2, F: fitting_net})
-    assert dp("train", "input.json", "--init-frz-model", str(graph)) == 0
+@pytest.mark.parametrize("name", ["dipole_atomic", "polar_atomic", "polar_global"])
+def test_starting_from_a_graph_of_the_reference(here, name):
+    folder = SHARED / "reference" / name
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    graph = str(folder / "graph.pb")
+    model = json.loads((folder / "input.json").read_text())["model"]
+    descriptor, fitting_net = model["descriptor"], model["fitting_net"]
+    changes = {"model/descriptor": descriptor, "training/numb_steps": 2, F: fitting_net}
+    make_case(here, fitting_net["type"], changes)
+    assert dp("train", "input.json", "--init-frz-model", graph) == 0
     assert dp("train", "input.json", "--init-frz-model", "model.ckpt") == 0
-    write_input(
-        here / "input.json",
-        {"model/descriptor": descriptor, "loss": LOSS, F: {**fitting_net, "sel_type": [1]}},
-    )
-    assert dp("train", "input.json", "--init-frz-model", str(graph)) == 1
+    write_input(here / "input.json", {**changes, "loss": LOSS, F: {**fitting_net, "sel_type": [1]}})
+    assert dp("train", "input.json", "--init-frz-model", graph) == 1
 
 
 # ---- data ------------------------------------------------------------------------------------------
@@ -220,8 +219,9 @@ def test_defaults_and_short_forms():
     assert settled(sel_type=None)["model"]["fitting_net"]["sel_type"] == [0, 1]
     assert settled(sel_type=1)["model"]["fitting_net"]["sel_type"] == [1]
     assert settled(sel_type=[1, 0])["model"]["fitting_net"]["sel_type"] == [0, 1]
-    assert settled(scale=2)["model"]["fitting_net"]["scale"] == [2.0, 2.0]
-    assert settled(scale=[3, 4])["model"]["fitting_net"]["scale"] == [3.0, 4.0]
+    assert settled(scale=2, sel_type=[0, 1])["model"]["fitting_net"]["scale"] == [2.0, 2.0]
+    assert settled(scale=[3, 4], sel_type=None)["model"]["fitting_net"]["scale"] == [3.0, 4.0]
+    assert settled(scale=[3, 4])["model"]["fitting_net"]["scale"] == [3.0, 1.0]  # of type 0 alone
     assert settled(scale=[3], sel_type=[1])["model"]["fitting_net"]["scale"] == [1.0, 3.0]
     config = settled()
     assert normalize(config) == config

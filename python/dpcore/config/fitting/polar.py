@@ -51,7 +51,7 @@ def arguments() -> list[Argument]:
 
 
 def check(fitting: dict[str, Any], n_types: int | None, where: str) -> None:
-    """As for all tensors; ``scale`` becomes a list of one number per type, in place."""
+    """As for all tensors; ``scale`` becomes a list of one number per type, 1 if not selected."""
     tensor.check(fitting, n_types, where)
     if n_types is None:
         return
@@ -67,4 +67,4 @@ def check(fitting: dict[str, Any], n_types: int | None, where: str) -> None:
             f"{scale}",
             f"{where}/scale",
         )
-    fitting["scale"] = [float(s) for s in scale]
+    fitting["scale"] = [float(s) if t in selected else 1.0 for t, s in enumerate(scale)]
