@@ -132,6 +132,11 @@ void ComputeDeepTensorAtom::compute_peratom()
   LoadedModel &m = my.models.front();
   try {
     m.model.predict(in, false, m.session, m.prediction, false);
+  } catch (const dpcore::AtomError &e) {
+    std::vector<tagint> ids;
+    for (const int i : e.atoms()) ids.push_back(atom->tag_enable ? atom->tag[i] : i + 1);
+    error->one(FLERR, "compute deeptensor/atom: step " + std::to_string(update->ntimestep) + ": " +
+               dpcore::AtomError::list(ids) + " " + e.problem());
   } catch (const std::exception &e) {
     error->one(FLERR, message_of(e));
   }

@@ -16,7 +16,8 @@ import pytest
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
 from dpcore import _core
-from make_model import write_model
+from dpcore.infer import DeepPotential
+from make_model import write_model, write_tensor_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = Path(_core.__file__).parent
@@ -173,3 +174,21 @@ def test_missing_model_is_one_clear_line(tmp_path):
     done = subprocess.run([tmp_path / "infer", tmp_path / "absent"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "absent" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind, k", [("dipole", 3), ("polar", 9)])
+def test_deep_tensor_agrees_with_python(model, tmp_path, kind, k):
+    path = write_tensor_model(tmp_path / "tensor.dp", kind, [1])
+    compile_program(ROOT / "tests/cpp/check_tensor.cpp", tmp_path / "check")
+    lines = output_of(tmp_path / "check", path, model).splitlines()
+    found = {line.split()[0]: np.array(line.split()[1:], dtype=float) for line in lines[:5]}
+    coord = np.array([[0, 0, 0, 0.96, 0, 0, -0.24, 0.93, 0, 2.8, 0.1, 0.4]])
+    names = ("total", "force", "virial", "atomic", "atom_virial")
+    wanted = dict(zip(names, DeepPotential(path).eval_full(coord, None, [0, 1, 1, 0], atomic=True)))
+    wanted["atomic"] = wanted["atomic"][:, 1:3]
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value.ravel(), rtol=0, atol=1e-12 * np.abs(value).max())
+    worst, single, rest = re.fullmatch(r"worst (\S+) single (\S+) (k .*)", lines[5]).groups()
+    scale = max(np.abs(v).max() for v in wanted.values())
+    assert float(worst) <= 1e-12 * scale and 0 < float(single) <= 1e-4 * scale
+    assert rest == f"k {k} selected 1 types O H rcut 4" and lines[6] == "refused 7"

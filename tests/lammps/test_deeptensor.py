@@ -72,6 +72,14 @@ def test_what_cannot_be_computed_is_refused(tmp_path, box, pair, words, message)
     assert out.code != 0 and "deeptensor/atom" in out.text and message in out.errors, out.text[-2000:]
 
 
+def test_atoms_at_one_place_are_named_by_their_ids(tmp_path, box):
+    model = write_tensor_model(tmp_path / "m.dp", sel=(40, 40))
+    x, y, z = box.coord[3]
+    _, out = run(tmp_path, model, before=f"set atom 7 x {x:.17g} y {y:.17g} z {z:.17g}\n", check=False)
+    assert out.code != 0 and "deeptensor/atom: step 0: atoms" in out.errors
+    assert {"4", "7"} <= set(out.errors.split("atoms ")[1].split()[:3])
+
+
 def test_models_of_another_kind_are_refused(tmp_path, box, model):
     tensors = write_tensor_model(tmp_path / "m.dp", sel=(40, 40))
     _, out = run(tmp_path, model, check=False)
