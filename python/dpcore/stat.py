@@ -59,16 +59,17 @@ class Statistics:
 
     Attributes
     ----------
-    davg, dstd
-        Mean and spread of the environment matrix per centre type, [n_types, 4]: radial, x, y, z.
+    environment
+        Mean and spread of the environment matrix per centre type under their names in a model file:
+        ``descriptor/davg`` and ``descriptor/dstd``, [n_types, 4]: radial, x, y, z; [n_types, 1] for a
+        descriptor of distances; of a hybrid descriptor a pair for each part, ``descriptor/part_0/davg`` ...
     bias_atom_e
         Energy of an atom of each type in eV, [n_types].
     fparam_avg, fparam_istd, aparam_avg, aparam_istd
         Mean and inverse spread of the frame and atomic parameters; None if the model has none.
     """
 
-    davg: np.ndarray
-    dstd: np.ndarray
+    environment: dict[str, np.ndarray]
     bias_atom_e: np.ndarray
     fparam_avg: np.ndarray | None = None
     fparam_istd: np.ndarray | None = None
@@ -77,11 +78,7 @@ class Statistics:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The constants under their names in a model file."""
-        out = {
-            "descriptor/davg": self.davg,
-            "descriptor/dstd": self.dstd,
-            "fitting/bias_atom_e": self.bias_atom_e,
-        }
+        out = {**self.environment, "fitting/bias_atom_e": self.bias_atom_e}
         for name in ("fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"):
             value = getattr(self, name)
             if value is not None:
@@ -134,7 +131,9 @@ def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> Neig
     return NeighborStatistics(None if np.isinf(shortest) else shortest, largest.tolist())
 
 
-def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[int]:
+def resolve_sel(
+    sel: Sequence[int] | str, max_nbor_size: Sequence[int], where: str = "model/descriptor/sel"
+) -> list[int]:
     """Neighbour slots per type: the given list, or for ``auto`` from the numbers counted in the data.
 
     ``auto:f`` gives each type f times its largest number of neighbours, cut to an integer and rounded
@@ -157,13 +156,13 @@ def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[
         raise InputError(
             f"{sel} gives more slots than 32 bits can count, for {list(max_nbor_size)} neighbours in the "
             "data; expected a factor near 1",
-            "model/descriptor/sel",
+            where,
         )
     if sum(slots) == 0:
         raise InputError(
             "no atom of the training data has a neighbour within rcut, so that auto gives no slots; "
             "give a list of numbers",
-            "model/descriptor/sel",
+            where,
         )
     log.info("sel from the training data: %s", slots)
     return slots
@@ -277,12 +276,9 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
         if found:  # a system without energies says nothing about their bias
             energies.append(np.concatenate(found).mean())
             counts.append(system.type_counts(n_types))
-    davg, dstd = (np.asarray(a, dtype=np.float64) for a in env.result())
-    if model["descriptor"]["set_davg_zero"]:
-        davg = np.zeros_like(davg)
     table = np.array(counts).reshape(len(energies), n_types)
     bias = energy_bias(np.array(energies), table, fitting["rcond"], fitting["atom_ener"])
-    out = Statistics(davg, dstd, bias)
+    out = Statistics(env.tensors(), bias)
     protect = model["data_stat_protect"]
     if fparam.width:
         out.fparam_avg, out.fparam_istd = fparam.result(protect)

@@ -49,11 +49,6 @@ struct Trainer::Impl {
     copy_label(l.atom_ener, atoms, labels.atom_ener, labels.find_atom_ener);
     copy_label(l.atom_pref, atoms, labels.atom_pref, labels.find_atom_pref);
   }
-
-  std::vector<std::pair<std::string, ParameterBlock*>> blocks() const {
-    return {{"descriptor/", &model.potential().descriptor().parameters()},
-            {"fitting/", &model.potential().fitting().parameters()}};
-  }
 };
 
 Trainer::Trainer(Model& model, const std::string& loss) : impl_(std::make_unique<Impl>(model, loss)) {}
@@ -93,7 +88,7 @@ std::map<std::string, Tensor> Trainer::gradients(const Frames& frames, const Fra
   });
   std::map<std::string, Tensor> out;
   std::vector<double> v;
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (const auto& p : block->parameters()) {
       if (!p.trainable) continue;
       v.resize(p.size);
@@ -107,7 +102,7 @@ std::map<std::string, Tensor> Trainer::gradients(const Frames& frames, const Fra
 std::map<std::string, Tensor> Trainer::state() const {
   std::map<std::string, Tensor> out;
   std::vector<double> v;
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (int moment = 0; moment < 2; ++moment) {
       v.resize(block->size());
       block->get_moment(moment, v.data());
@@ -131,7 +126,7 @@ void Trainer::load_state(const std::map<std::string, Tensor>& state) {
     }
     return v;
   };
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (int moment = 0; moment < 2; ++moment) {
       block->set_moment(moment, get("trainer/" + prefix + "moment" + std::to_string(moment + 1), block->size()).data());
     }

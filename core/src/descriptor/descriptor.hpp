@@ -12,6 +12,8 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/any_matrix.hpp"
 #include "env/pairs.hpp"
@@ -19,19 +21,29 @@
 
 namespace dpcore {
 
+class SingleDescriptor;
+
 class Descriptor {
  public:
   struct State {
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
     virtual ~State() = default;
     TilePairs pairs;
-    SelOverflow overflow;  // accumulates over tiles
+    SelOverflow overflow;            // accumulates over tiles
+    std::vector<State*> parts{this};  // the states with pairs: of hybrid those of its list, else the state itself
+  };
+  struct Part {
+    std::string prefix;  // of its tensors in the model file: "" or "part_0/" ...
+    SingleDescriptor* descriptor;
   };
 
   virtual ~Descriptor() = default;
   virtual int dim_out() const = 0;
-  virtual double rcut() const = 0;
-  virtual bool is_float() const = 0;
-  virtual ParameterBlock& parameters() = 0;
+  virtual double rcut() const = 0;  // A, the largest of the parts
+  /// The descriptors with parameters and statistics: of hybrid those of its list, else the descriptor itself.
+  virtual std::vector<Part> parts() = 0;
 
   virtual std::unique_ptr<State> make_state() const = 0;
 
@@ -53,7 +65,23 @@ class Descriptor {
   /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
   /// idt ~ N(1, 0.001^2).
   virtual void initialize() = 0;
-  /// Statistics: davg, dstd [ntypes, 4]
+};
+
+/// What davg and dstd of a descriptor are taken of.
+struct EnvSpec {
+  std::vector<int> sel;
+  double rcut = 0, rcut_smth = 0;  // A
+  int n_components = 4;            // 4 of the environment matrix, or 1: the radial one
+  bool davg_zero = false;          // set_davg_zero
+};
+
+/// A descriptor with one neighbour list, parameters and statistics: any but hybrid.
+class SingleDescriptor : public Descriptor {
+ public:
+  std::vector<Part> parts() override { return {{"", this}}; }
+  virtual ParameterBlock& parameters() = 0;
+  virtual EnvSpec env_spec() const = 0;
+  /// davg, dstd [ntypes, env_spec().n_components]
   virtual void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) = 0;
   virtual const std::vector<double>& davg() const = 0;
   virtual const std::vector<double>& dstd() const = 0;
