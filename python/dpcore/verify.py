@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dpcore.clients import CLIENTS, Frame, choose
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 
 if TYPE_CHECKING:
     from dpcore.clients.compare import Row
@@ -211,7 +212,7 @@ def _frames(
 
 
 def _limit(file: ModelFile, tolerance: float | None) -> tuple[float, str]:
-    parts = [file.config["descriptor"], file.config["fitting_net"]]
+    parts = [*(part for _, part in descriptor_parts(file.config["descriptor"])), file.config["fitting_net"]]
     single = any(part.get("precision") in ("float32", "float16", "bfloat16") for part in parts)
     if tolerance is not None:
         return tolerance, "as given"
