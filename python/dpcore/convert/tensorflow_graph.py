@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
-What is read: the descriptor ``se_e2_a`` and the fitting net ``ener``.  Weights
+What is read: the descriptors ``se_e2_a``, ``se_e2_r`` and ``hybrid`` of these, and the fitting net
+``ener``.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).
@@ -17,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from dpcore import __version__
-from dpcore.convert.energy_fitting import axis_neuron, read_fitting
+from dpcore.convert.descriptor import read_descriptor, settle_axis_neuron
+from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
 from dpcore.convert.script import read_script, section, value_of
-from dpcore.convert.se_e2_a import read_descriptor
 from dpcore.convert.unsupported import refuse_unknown_operations, refuse_unsupported
 
 # Names of the outputs; those with "_test" were used before 1.0.
@@ -62,16 +63,11 @@ def read_tensorflow_graph(
 
     notes: list[str] = []
     descriptor, tensors = read_descriptor(graph, section(script, "model", "descriptor"), notes)
-    n_types = len(descriptor["sel"])
+    n_types = len(descriptor.get("list", [descriptor])[0]["sel"])
     type_map = _type_map(graph, section(script, "model"), n_types, notes)
     fitting, fitting_tensors = read_fitting(graph, section(script, "model", "fitting_net"), n_types, notes)
-    descriptor["axis_neuron"] = axis_neuron(
-        graph,
-        fitting,
-        n_inputs=fitting_tensors["fitting/net_0/layer_0/matrix"].shape[0],
-        width=descriptor["neuron"][-1],
-        written=descriptor["axis_neuron"],
-    )
+    n_inputs = fitting_tensors["fitting/net_0/layer_0/matrix"].shape[0]
+    settle_axis_neuron(graph, descriptor, fitting, n_inputs)
     tensors.update(fitting_tensors)
     notes.extend(_dropped_options(section(script, "model")))
 
