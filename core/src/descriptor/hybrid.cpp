@@ -39,7 +39,8 @@ double Hybrid::rcut() const {
 std::vector<Descriptor::Part> Hybrid::parts() {
   std::vector<Part> out;
   for (std::size_t k = 0; k < list_.size(); ++k) {
-    for (const Part& part : list_[k]->parts()) out.push_back({"part_" + std::to_string(k) + "/" + part.prefix, part.descriptor});
+    for (const Part& part : list_[k]->parts())
+      out.push_back({"part_" + std::to_string(k) + "/" + part.prefix, part.descriptor});
   }
   return out;
 }
@@ -73,7 +74,8 @@ void take_columns(const Exec& exec, const Matrix<double>& from, int at, const Ma
 
 /// All parts side by side in double, which holds the numbers of either precision.
 AnyMatrix join(const Exec& exec, const std::vector<AnyMatrix>& parts, int n_rows, int width, Workspace& ws) {
-  const Matrix<double> all = ws.matrix<double>(static_cast<std::size_t>(n_rows), static_cast<std::size_t>(width));
+  const Matrix<double> all =
+      ws.matrix<double>(static_cast<std::size_t>(n_rows), static_cast<std::size_t>(width));
   int at = 0;
   for (const AnyMatrix& part : parts) {
     if (part.is_float()) {
@@ -95,16 +97,17 @@ AnyMatrix columns(const Exec& exec, const Matrix<double>& all, int at, int width
 
 }  // namespace
 
-AnyMatrix Hybrid::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile, Descriptor::State& base,
-                          Workspace& ws) const {
+AnyMatrix Hybrid::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
+                          Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   std::vector<AnyMatrix> d;
-  for (std::size_t k = 0; k < list_.size(); ++k) d.push_back(list_[k]->forward(exec, structure, tile, *state.list[k], ws));
+  for (std::size_t k = 0; k < list_.size(); ++k)
+    d.push_back(list_[k]->forward(exec, structure, tile, *state.list[k], ws));
   return join(exec, d, tile.size(), dim_out(), ws);
 }
 
-void Hybrid::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix& d_descriptor, Descriptor::State& base,
-                             Workspace& ws) const {
+void Hybrid::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix& d_descriptor,
+                             Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const Matrix<double> all = as<double>(exec, d_descriptor, ws);
@@ -119,25 +122,28 @@ void Hybrid::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix
 AnyMatrix Hybrid::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   std::vector<AnyMatrix> d_dot;
-  for (std::size_t k = 0; k < list_.size(); ++k) d_dot.push_back(list_[k]->tangent(exec, tile, *state.list[k], ws));
+  for (std::size_t k = 0; k < list_.size(); ++k)
+    d_dot.push_back(list_[k]->tangent(exec, tile, *state.list[k], ws));
   return join(exec, d_dot, tile.size(), dim_out(), ws);
 }
 
-void Hybrid::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
-                             Descriptor::State& base, int slot, Workspace& ws) const {
+void Hybrid::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
+                             const AnyMatrix& d_dot_bar, Descriptor::State& base, int slot,
+                             Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const Matrix<double> bar = as<double>(exec, d_bar, ws), dot_bar = as<double>(exec, d_dot_bar, ws);
   int at = 0;
   for (std::size_t k = 0; k < list_.size(); ++k) {
     const int width = list_[k]->dim_out();
-    list_[k]->backward_params(exec, tile, columns(exec, bar, at, width, ws), columns(exec, dot_bar, at, width, ws),
-                              *state.list[k], slot, ws);
+    list_[k]->backward_params(exec, tile, columns(exec, bar, at, width, ws),
+                              columns(exec, dot_bar, at, width, ws), *state.list[k], slot, ws);
     at += width;
   }
 }
 
-void Hybrid::begin_step(const DeviceStructure& structure, const TilePlan& plan, const std::vector<Workspace*>& scratch) {
+void Hybrid::begin_step(const DeviceStructure& structure, const TilePlan& plan,
+                        const std::vector<Workspace*>& scratch) {
   for (const auto& one : list_) one->begin_step(structure, plan, scratch);
 }
 

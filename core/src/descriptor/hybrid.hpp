@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// hybrid: several descriptors side by side, D = [D_0, D_1, ...], each with neighbours, parameters and statistics of its own.
+// hybrid: several descriptors side by side, D = [D_0, D_1, ...], each with neighbours, parameters and
+// statistics of its own.
 #pragma once
 
 #include "descriptor/descriptor.hpp"
@@ -15,7 +16,8 @@ class Hybrid final : public Descriptor {
   std::vector<Part> parts() override;
   std::unique_ptr<Descriptor::State> make_state() const override;
 
-  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&, Workspace&) const override;
+  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&,
+                    Workspace&) const override;
   void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, Descriptor::State&,
                        Workspace&) const override;
   AnyMatrix tangent(const Exec&, const Tile&, Descriptor::State&, Workspace&) const override;

@@ -25,14 +25,16 @@ template <class S>
 Matrix<S> zeros(const Exec& exec, std::size_t n, int m, Workspace& ws) {
   const Matrix<S> a = ws.matrix<S>(n, static_cast<std::size_t>(m));
   for_each_element(
-      exec, "dpcore::zeros", static_cast<int>(n), m, KOKKOS_LAMBDA(const int i, const int k) { a(i, k) = S(0); });
+      exec, "dpcore::zeros", static_cast<int>(n), m,
+      KOKKOS_LAMBDA(const int i, const int k) { a(i, k) = S(0); });
   return a;
 }
 
 /// di[m] += scale sum over the pairs [begin, end) of g[p][m] weight[p], m0 <= m < m1; without weights: 1.
 template <class S>
-KOKKOS_FORCEINLINE_FUNCTION void sum_columns(const S* g, const S* weight, const int n_radial, const int begin, const int end,
-                                             const S scale, const int m0, const int m1, S* di) {
+KOKKOS_FORCEINLINE_FUNCTION void sum_columns(const S* g, const S* weight, const int n_radial, const int begin,
+                                             const int end, const S scale, const int m0, const int m1,
+                                             S* di) {
   for (int p = begin; p < end; ++p) {
     const S w = weight != nullptr ? scale * weight[p] : scale;
     const S* gp = g + static_cast<std::ptrdiff_t>(p) * n_radial;
@@ -41,10 +43,11 @@ KOKKOS_FORCEINLINE_FUNCTION void sum_columns(const S* g, const S* weight, const 
   }
 }
 
-/// d[i][m] += scale sum over the pairs p of neighbour type b and row i of g[p][m] weight[p]; without weights: 1.
+/// d[i][m] += scale sum over the pairs p of neighbour type b and row i of g[p][m] weight[p]; without
+/// weights: 1.
 template <class S>
-void add_sums(const Exec& exec, const TilePairs& pairs, int b, const Matrix<S>& g, const Vector<S>& weight, S scale,
-              const Matrix<S>& d) {
+void add_sums(const Exec& exec, const TilePairs& pairs, int b, const Matrix<S>& g, const Vector<S>& weight,
+              S scale, const Matrix<S>& d) {
   const int n = pairs.n_rows, n_radial = static_cast<int>(d.extent(1)), cell0 = b * n;
   const Vector<int> offset = pairs.offset;
   const S *g_data = g.data(), *weights = weight.data();
@@ -63,7 +66,8 @@ void add_empty_slots(const Exec& exec, const TilePairs& pairs, int b, int sel, c
   const int n = pairs.n_rows;
   const Vector<int> offset = pairs.offset;
   for_each_element(
-      exec, "dpcore::add_empty_slots", n, static_cast<int>(d.extent(1)), KOKKOS_LAMBDA(const int i, const int m) {
+      exec, "dpcore::add_empty_slots", n, static_cast<int>(d.extent(1)),
+      KOKKOS_LAMBDA(const int i, const int m) {
         const int empty = sel - (offset(b * n + i + 1) - offset(b * n + i));
         d(i, m) += scale * static_cast<S>(empty) * g(0, m);
       });
@@ -71,8 +75,8 @@ void add_empty_slots(const Exec& exec, const TilePairs& pairs, int b, int sel, c
 
 /// g_bar[m] = scale sum_i (sel - n_i) d_bar[i][m]
 template <class S>
-void empty_slots_backward(const Exec& exec, const TilePairs& pairs, int b, int sel, const Matrix<S>& d_bar, S scale,
-                          const Matrix<S>& g_bar) {
+void empty_slots_backward(const Exec& exec, const TilePairs& pairs, int b, int sel, const Matrix<S>& d_bar,
+                          S scale, const Matrix<S>& g_bar) {
   const int n = pairs.n_rows;
   const Vector<int> offset = pairs.offset;
   for_each(
@@ -88,8 +92,8 @@ void empty_slots_backward(const Exec& exec, const TilePairs& pairs, int b, int s
 
 /// d_value[p] = scale sum_m d_bar[row(p)][m] g_prime[p][m]
 template <class S>
-void sums_backward_inputs(const Exec& exec, const TilePairs& pairs, const Matrix<S>& d_bar, const Matrix<S>& g_prime,
-                          S scale, const Vector<S>& d_value) {
+void sums_backward_inputs(const Exec& exec, const TilePairs& pairs, const Matrix<S>& d_bar,
+                          const Matrix<S>& g_prime, S scale, const Vector<S>& d_value) {
   const int n_radial = static_cast<int>(d_bar.extent(1));
   const Vector<int> row = pairs.row;
   for_each(
@@ -103,12 +107,12 @@ void sums_backward_inputs(const Exec& exec, const TilePairs& pairs, const Matrix
       });
 }
 
-/// Adjoints of G and G' of the pairs [first, last) for <D_bar, D> + <D_dot_bar, D_dot>, D_dot = scale sum_j G'_j s_dot_j:
-/// g_bar = scale D_bar, g_prime_bar = scale s_dot D_dot_bar; their rows start at `first`
+/// Adjoints of G and G' of the pairs [first, last) for <D_bar, D> + <D_dot_bar, D_dot>, D_dot = scale sum_j
+/// G'_j s_dot_j: g_bar = scale D_bar, g_prime_bar = scale s_dot D_dot_bar; their rows start at `first`
 template <class S>
-void sums_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last, const Matrix<S>& d_bar,
-                          const Matrix<S>& d_dot_bar, const Vector<S>& s_dot, S scale, const Matrix<S>& g_bar,
-                          const Matrix<S>& g_prime_bar) {
+void sums_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last,
+                          const Matrix<S>& d_bar, const Matrix<S>& d_dot_bar, const Vector<S>& s_dot, S scale,
+                          const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
   const Vector<int> row = pairs.row;
   for_each_element(
       exec, "dpcore::sums_backward_params", last - first, static_cast<int>(d_bar.extent(1)),
@@ -122,11 +126,12 @@ void sums_backward_params(const Exec& exec, const TilePairs& pairs, int first, i
 }  // namespace
 
 template <class S>
-AnyMatrix SeE2R<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile, Descriptor::State& base,
-                            Workspace& ws) const {
+AnyMatrix SeE2R<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
+                            Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int a = tile.type;
-  select_pairs(exec, structure, tile, cutoff_.rcut, spec_.sel, this->wanted(a), state.pairs, state.overflow, ws);
+  select_pairs(exec, structure, tile, cutoff_.rcut, spec_.sel, this->wanted(a), state.pairs, state.overflow,
+               ws);
   radial_env_forward(exec, state.pairs, cutoff_, this->norm(a, 0), state.env, ws);
 
   const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs), m = static_cast<std::size_t>(dim_out());
@@ -148,8 +153,8 @@ AnyMatrix SeE2R<S>::forward(const Exec& exec, const DeviceStructure& structure, 
 }
 
 template <class S>
-void SeE2R<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix& d_descriptor, Descriptor::State& base,
-                               Workspace& ws) const {
+void SeE2R<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix& d_descriptor,
+                               Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const Vector<S> d_value = ws.vector<S>(static_cast<std::size_t>(state.pairs.n_pairs));
@@ -159,7 +164,8 @@ void SeE2R<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
 
 // D_dot = scale sum_j G'_j s_dot_j; empty slots do not move
 template <class S>
-AnyMatrix SeE2R<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base, Workspace& ws) const {
+AnyMatrix SeE2R<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base,
+                            Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   radial_env_tangent<S>(exec, state.pairs, this->norm(tile.type, 0), state.env, ws);
   const Matrix<S> d_dot = zeros<S>(exec, static_cast<std::size_t>(tile.size()), dim_out(), ws);
@@ -170,8 +176,9 @@ AnyMatrix SeE2R<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
 }
 
 template <class S>
-void SeE2R<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
-                               Descriptor::State& base, int slot, Workspace& ws) const {
+void SeE2R<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
+                               const AnyMatrix& d_dot_bar, Descriptor::State& base, int slot,
+                               Workspace& ws) const {
   if (!spec_.embedding.trainable) return;
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
@@ -182,8 +189,10 @@ void SeE2R<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   this->for_segments(state.pairs, [&](int b, int begin, int end) {
     for (int first = begin; first < end; first += kPairChunk) {
       const int last = std::min(end, first + kPairChunk);
-      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first), g_prime_bar = rows(g_prime_bar_room, 0, last - first);
-      sums_backward_params<S>(exec, state.pairs, first, last, bar, dot_bar, state.env.value_dot, scale_, g_bar, g_prime_bar);
+      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
+                      g_prime_bar = rows(g_prime_bar_room, 0, last - first);
+      sums_backward_params<S>(exec, state.pairs, first, last, bar, dot_bar, state.env.value_dot, scale_,
+                              g_bar, g_prime_bar);
       const Vector<S> s(state.env.value.data() + first, static_cast<std::size_t>(last - first));
       this->radial(a, b)->backward_params(exec, s, g_bar, g_prime_bar, slot, ws);
     }

@@ -2,10 +2,10 @@
 // se_e2_r: a two-body embedding of the distances alone.
 //
 //     D = 1/(5 nnei) sum_j N_ab(Rn_j)        Rn_j = (s(r_j) - davg)/dstd,  nnei = sum(sel)
-// The reference fills all sum(sel) slots, empty ones with Rn = -davg/dstd: these `sel_b - n_b` equal terms are added as one
-// product. Of an excluded pair of types a net of its own does not exist and nothing is added; with type_one_side the net
-// does, and the reference gives it Rn = 0 in all sel_b slots.
-// Derivations: docs/theory/se_e2_r.md.
+// The reference fills all sum(sel) slots, empty ones with Rn = -davg/dstd: these `sel_b - n_b` equal terms
+// are added as one product. Of an excluded pair of types a net of its own does not exist and nothing is
+// added; with type_one_side the net does, and the reference gives it Rn = 0 in all sel_b slots. Derivations:
+// docs/theory/se_e2_r.md.
 #pragma once
 
 #include "descriptor/two_body.hpp"
@@ -20,7 +20,8 @@ class SeE2R final : public TwoBody<S> {
   int dim_out() const override { return spec_.embedding.neuron.back(); }
   std::unique_ptr<Descriptor::State> make_state() const override { return std::make_unique<State>(); }
 
-  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&, Workspace&) const override;
+  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&,
+                    Workspace&) const override;
   void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, Descriptor::State&,
                        Workspace&) const override;
   AnyMatrix tangent(const Exec&, const Tile&, Descriptor::State&, Workspace&) const override;

@@ -14,15 +14,17 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
   TwoBodySpec s;
   s.ntypes = ntypes;
   s.sel = in.get<std::vector<int>>("sel");
-  in.require(static_cast<int>(s.sel.size()) == ntypes, "sel",
-             "expected one number per type (" + std::to_string(ntypes) + "), got " + std::to_string(s.sel.size()));
+  in.require(
+      static_cast<int>(s.sel.size()) == ntypes, "sel",
+      "expected one number per type (" + std::to_string(ntypes) + "), got " + std::to_string(s.sel.size()));
   for (const int n : s.sel) in.require(n >= 0, "sel", "expected numbers >= 0, got " + std::to_string(n));
   const double slots = std::accumulate(s.sel.begin(), s.sel.end(), 0.0);
   in.require(slots > 0, "sel", "expected at least one neighbour slot");
   in.require(slots <= 2147483647.0, "sel", "expected fewer slots than 32 bits can count");
   s.rcut = in.get<double>("rcut");
   s.rcut_smth = in.get<double>("rcut_smth");
-  in.require(s.rcut > 0 && s.rcut_smth >= 0 && s.rcut_smth < s.rcut, "rcut_smth", "expected 0 <= rcut_smth < rcut");
+  in.require(s.rcut > 0 && s.rcut_smth >= 0 && s.rcut_smth < s.rcut, "rcut_smth",
+             "expected 0 <= rcut_smth < rcut");
   in.require(s.rcut <= 1e4, "rcut", "expected at most 10,000 A");
   s.embedding.neuron = in.get<std::vector<int>>("neuron");
   in.require(!s.embedding.neuron.empty(), "neuron", "expected at least one layer");
@@ -58,8 +60,8 @@ TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components)
       if (spec_.type_one_side) {
         made = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(b) + "/", spec_.embedding);
       } else if (!spec_.is_excluded(a, b)) {
-        made = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(a) + "_" + std::to_string(b) + "/",
-                                             spec_.embedding);
+        made = std::make_unique<RadialNet<S>>(
+            store_, "net_" + std::to_string(a) + "_" + std::to_string(b) + "/", spec_.embedding);
       }
       nets_.push_back(std::move(made));
     }
@@ -88,12 +90,14 @@ std::vector<bool> TwoBody<S>::wanted(int type) const {
   return w;
 }
 
-// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at hand.
+// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
+// hand.
 template <class S>
 void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                          const std::vector<Workspace*>& scratch) {
+                            const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
-  const PairRanges ranges = pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
+  const PairRanges ranges =
+      pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
   struct Use {
     double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
     std::int64_t n_pairs = 0;
@@ -103,7 +107,8 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
     const RadialNorm n = norm(a, 0);
     for (int b = 0; b < spec_.ntypes; ++b) {
       if (spec_.is_excluded(a, b)) continue;
-      // the far end, which is also the value of an empty slot, is needed even where this centre type has no pair
+      // the far end, which is also the value of an empty slot, is needed even where this centre type has no
+      // pair
       const auto& range = ranges.at(a, b);
       const double lower = -n.avg * n.inverse_std;
       double slope, upper = lower;
@@ -123,13 +128,15 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   std::vector<std::size_t> worth;
   for (std::size_t k = 0; k < nets_.size(); ++k) {
     if (use[k].n_pairs == 0) continue;
-    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper))) continue;
+    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper)))
+      continue;
     if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k));
     spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
     worth.push_back(k);
   }
   run_workers(workers, [&](int worker) {
-    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size(); w += static_cast<std::size_t>(workers)) {
+    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
+         w += static_cast<std::size_t>(workers)) {
       const std::size_t k = worth[w];
       const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
       if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
@@ -142,7 +149,8 @@ void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.trainable) return;
   const int workers = static_cast<int>(scratch.size());
   run_workers(workers, [&](int worker) {
-    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size(); k += static_cast<std::size_t>(workers)) {
+    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size();
+         k += static_cast<std::size_t>(workers)) {
       if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
     }
   });

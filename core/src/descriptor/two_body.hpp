@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What the descriptors se_e2_a and se_e2_r share: their keys, one embedding net for each type of neighbour (and of centre
-// unless type_one_side), statistics per centre type, and in training tables of the nets.
+// What the descriptors se_e2_a and se_e2_r share: their keys, one embedding net for each type of neighbour
+// (and of centre unless type_one_side), statistics per centre type, and in training tables of the nets.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,9 @@ class TwoBody : public SingleDescriptor {
  public:
   double rcut() const override { return cutoff_.rcut; }
   ParameterBlock& parameters() override { return store_; }
-  EnvSpec env_spec() const override { return {spec_.sel, spec_.rcut, spec_.rcut_smth, n_components_, spec_.davg_zero}; }
+  EnvSpec env_spec() const override {
+    return {spec_.sel, spec_.rcut, spec_.rcut_smth, n_components_, spec_.davg_zero};
+  }
 
   void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) override;
   void finish_step(const std::vector<Workspace*>& scratch) override;
@@ -49,7 +51,8 @@ class TwoBody : public SingleDescriptor {
   /// The net, or its table where begin_step made one.
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
-    return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get()) : nets_[k].get();
+    return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get())
+                                            : nets_[k].get();
   }
   RadialNorm norm(int type, int component) const {
     const auto k = static_cast<std::size_t>(n_components_ * type + component);
@@ -61,7 +64,8 @@ class TwoBody : public SingleDescriptor {
   template <class F>
   void for_segments(const TilePairs& pairs, const F& f) const {
     for (int b = 0; b < spec_.ntypes; ++b) {
-      const int first = pairs.segment[static_cast<std::size_t>(b)], last = pairs.segment[static_cast<std::size_t>(b) + 1];
+      const int first = pairs.segment[static_cast<std::size_t>(b)],
+                last = pairs.segment[static_cast<std::size_t>(b) + 1];
       if (last > first) f(b, first, last);
     }
   }
@@ -75,7 +79,8 @@ class TwoBody : public SingleDescriptor {
       return *nets_[k];
     } else {
       const auto begin = nets_.begin();  // excluded pairs have no net
-      const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k), [](const auto& n) { return n != nullptr; });
+      const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
+                                        [](const auto& n) { return n != nullptr; });
       return double_nets_.net(static_cast<std::size_t>(before));
     }
   }
@@ -88,7 +93,8 @@ class TwoBody : public SingleDescriptor {
   int n_components_;
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
-  std::vector<std::unique_ptr<RadialTable<S>>> tables_, spare_tables_;  // by net_index; tables_ only within a step
+  std::vector<std::unique_ptr<RadialTable<S>>> tables_,
+      spare_tables_;        // by net_index; tables_ only within a step
   DoubleNets double_nets_;  // for the tables of float32 nets
   std::vector<double> davg_, dstd_;
 };

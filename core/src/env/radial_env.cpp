@@ -4,8 +4,8 @@
 namespace dpcore {
 
 template <class S>
-void radial_env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff, const RadialNorm& norm,
-                        RadialEnv<S>& env, Workspace& ws) {
+void radial_env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
+                        const RadialNorm& norm, RadialEnv<S>& env, Workspace& ws) {
   const auto n = static_cast<std::size_t>(pairs.n_pairs);
   env.value = ws.vector<S>(n);
   env.value_dot = Vector<S>();
@@ -26,7 +26,8 @@ void radial_env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& 
 
 // s_dot = s' (x . x_dot)/r
 template <class S>
-void radial_env_tangent(const Exec& exec, const TilePairs& pairs, const RadialNorm& norm, RadialEnv<S>& env, Workspace& ws) {
+void radial_env_tangent(const Exec& exec, const TilePairs& pairs, const RadialNorm& norm, RadialEnv<S>& env,
+                        Workspace& ws) {
   env.value_dot = ws.vector<S>(static_cast<std::size_t>(pairs.n_pairs));
   const Vector<S> value_dot = env.value_dot;
   const Matrix<double> part = env.part, r = pairs.r, r_dot = pairs.r_dot;
@@ -40,8 +41,8 @@ void radial_env_tangent(const Exec& exec, const TilePairs& pairs, const RadialNo
 
 // the transpose: dE/dx_a = g s' x_a/r
 template <class S>
-void radial_env_backward(const Exec& exec, const TilePairs& pairs, const RadialNorm& norm, const RadialEnv<S>& env,
-                         const Vector<S>& d_value) {
+void radial_env_backward(const Exec& exec, const TilePairs& pairs, const RadialNorm& norm,
+                         const RadialEnv<S>& env, const Vector<S>& d_value) {
   const Matrix<double> part = env.part, r = pairs.r, d_r = pairs.d_r;
   for_each(
       exec, "dpcore::radial_env_backward", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
@@ -50,11 +51,17 @@ void radial_env_backward(const Exec& exec, const TilePairs& pairs, const RadialN
       });
 }
 
-template void radial_env_forward<double>(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&, RadialEnv<double>&, Workspace&);
-template void radial_env_forward<float>(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&, RadialEnv<float>&, Workspace&);
-template void radial_env_tangent<double>(const Exec&, const TilePairs&, const RadialNorm&, RadialEnv<double>&, Workspace&);
-template void radial_env_tangent<float>(const Exec&, const TilePairs&, const RadialNorm&, RadialEnv<float>&, Workspace&);
-template void radial_env_backward<double>(const Exec&, const TilePairs&, const RadialNorm&, const RadialEnv<double>&, const Vector<double>&);
-template void radial_env_backward<float>(const Exec&, const TilePairs&, const RadialNorm&, const RadialEnv<float>&, const Vector<float>&);
+template void radial_env_forward<double>(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&,
+                                         RadialEnv<double>&, Workspace&);
+template void radial_env_forward<float>(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&,
+                                        RadialEnv<float>&, Workspace&);
+template void radial_env_tangent<double>(const Exec&, const TilePairs&, const RadialNorm&, RadialEnv<double>&,
+                                         Workspace&);
+template void radial_env_tangent<float>(const Exec&, const TilePairs&, const RadialNorm&, RadialEnv<float>&,
+                                        Workspace&);
+template void radial_env_backward<double>(const Exec&, const TilePairs&, const RadialNorm&,
+                                          const RadialEnv<double>&, const Vector<double>&);
+template void radial_env_backward<float>(const Exec&, const TilePairs&, const RadialNorm&,
+                                         const RadialEnv<float>&, const Vector<float>&);
 
 }  // namespace dpcore

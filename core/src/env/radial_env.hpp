@@ -22,7 +22,8 @@ struct RadialEnv {
 };
 
 template <class S>
-void radial_env_forward(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&, RadialEnv<S>&, Workspace&);
+void radial_env_forward(const Exec&, const TilePairs&, const Cutoff&, const RadialNorm&, RadialEnv<S>&,
+                        Workspace&);
 
 /// value_dot from pairs.r_dot
 template <class S>
@@ -30,6 +31,7 @@ void radial_env_tangent(const Exec&, const TilePairs&, const RadialNorm&, Radial
 
 /// pairs.d_r [n_pairs, 3] = dE/dr from d_value [n_pairs] = dE/dRn
 template <class S>
-void radial_env_backward(const Exec&, const TilePairs&, const RadialNorm&, const RadialEnv<S>&, const Vector<S>& d_value);
+void radial_env_backward(const Exec&, const TilePairs&, const RadialNorm&, const RadialEnv<S>&,
+                         const Vector<S>& d_value);
 
 }  // namespace dpcore

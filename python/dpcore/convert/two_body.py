@@ -307,7 +307,7 @@ def _exclude_types(
     if one_side and written and not found and _may_ignore_exclusion(place):
         notes.append(
             f"{place.what}: exclude_types = {written} was dropped: the graph does not exclude them, as "
-            "versions before 2.2 did not for se_e2_r with type_one_side"
+            "early versions did not for se_e2_r with type_one_side"
         )
         return []
     if asymmetric or (script and found != written):

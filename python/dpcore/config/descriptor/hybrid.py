@@ -3,24 +3,28 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 from dargs import Argument, Variant
-
-from dpcore.config.descriptor import se_e2_a, se_e2_r
 
 NAME = "hybrid"
 ALIASES = ()
 DOC = "Several descriptors side by side, each with its own neighbours and nets."
 
-PARTS = {module.NAME: module for module in (se_e2_a, se_e2_r)}
+
+def _parts() -> dict[str, ModuleType]:
+    """The descriptors that may stand in the list: all but this one."""
+    from dpcore.config.descriptor import REGISTRY
+
+    return {name: module for name, module in REGISTRY.items() if name != NAME}
 
 
 def arguments() -> list[Argument]:
     """The keys of the descriptor section."""
     kind = Variant(
         "type",
-        [Argument(m.NAME, dict, m.arguments(), alias=list(m.ALIASES), doc=m.DOC) for m in PARTS.values()],
+        [Argument(m.NAME, dict, m.arguments(), alias=list(m.ALIASES), doc=m.DOC) for m in _parts().values()],
         doc="The kind of this descriptor.",
     )
     return [
@@ -30,7 +34,7 @@ def arguments() -> list[Argument]:
             [],
             [kind],
             repeat=True,
-            doc=f"The descriptors, at least one: sections with the keys of {' or '.join(PARTS)}. The fitting "
+            doc=f"The descriptors, at least one: sections with the keys of {' or '.join(_parts())}. The fitting "
             "net gets their outputs one after the other.",
         )
     ]
@@ -38,5 +42,6 @@ def arguments() -> list[Argument]:
 
 def check(descriptor: dict[str, Any], n_types: int | None, where: str) -> None:
     """Check each descriptor of the list."""
+    modules = _parts()
     for k, part in enumerate(descriptor["list"]):
-        PARTS[part["type"]].check(part, n_types, f"{where}/list/{k}")
+        modules[part["type"]].check(part, n_types, f"{where}/list/{k}")
