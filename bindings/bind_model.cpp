@@ -10,9 +10,13 @@ namespace {
 
 /// A Model and the overflow of its last prediction.
 struct PyModel {
+  explicit PyModel(dpcore::Model m) : model(std::move(m)) {}
   dpcore::Model model;
   long overflow_atoms = 0;
   int overflow_worst = 0;
+  long outside_pairs = 0;
+  double outside_nearest = 0;
+  std::string notice;
 };
 
 }  // namespace
@@ -52,6 +56,9 @@ void bind_model(py::module_& m) {
             }
             p.overflow_atoms = r.overflow_atoms;
             p.overflow_worst = r.overflow_worst;
+            p.outside_pairs = r.outside_pairs;
+            p.outside_nearest = r.outside_nearest;
+            p.notice = r.notice;
             const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms;
             py::dict out;
             out["energy"] = to_array(std::move(r.energy), {nf});
@@ -74,7 +81,37 @@ void bind_model(py::module_& m) {
             d["worst_excess"] = p.overflow_worst;
             return d;
           },
-          "Of the last evaluate(): atoms with more neighbours than sel, and the largest excess.");
+          "Of the last evaluate(): atoms with more neighbours than sel, and the largest excess.")
+      .def(
+          "outside_tables",
+          [](const PyModel& p) {
+            py::dict d;
+            d["pairs"] = p.outside_pairs;
+            d["nearest"] = p.outside_nearest;
+            d["notice"] = p.notice;
+            return d;
+          },
+          "Of the last evaluate(): pairs nearer than the tables of a compressed model reach, the shortest in A, and what "
+          "to tell the user about them ('' if nothing).")
+      .def(
+          "tables",
+          [](const PyModel& p) {
+            py::list out;
+            for (const auto& t : p.model.tables()) {
+              py::dict d;
+              d["net"] = t.net;
+              d["lower"] = t.lower;
+              d["upper"] = t.upper;
+              d["last"] = t.last;
+              d["fine"] = t.fine;
+              d["coarse"] = t.coarse;
+              d["intervals"] = t.intervals;
+              d["bytes"] = t.bytes;
+              out.append(d);
+            }
+            return out;
+          },
+          "The tables of a compressed model, a dict for each net; [] for others.");
 }
 
 }  // namespace dpcore_python

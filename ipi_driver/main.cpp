@@ -87,6 +87,7 @@ int run(int argc, char** argv) {
     frames.box = structures.box.data();
     frames.type = types.data();
     Prediction result = model.predict(frames);
+    if (!result.notice.empty()) say("warning: " + result.notice);
     if (result.overflow_atoms > 0 && !warned) {
       warned = true;
       say("warning: " + std::to_string(result.overflow_atoms) +

@@ -17,3 +17,9 @@ def restored_log():
             handler.close()
     logger.setLevel(logging.NOTSET)
     logger.propagate = True
+
+
+@pytest.fixture
+def exact_nets(monkeypatch):
+    """Embedding nets instead of tables of them: for comparisons that count the last digits."""
+    monkeypatch.setenv("DP_EXACT_NETS", "1")

@@ -18,14 +18,14 @@ from make_input import changed
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
-from bad_input import arrays, commands, data, deep_pot, input_file, models
+from bad_input import arrays, commands, compress, data, deep_pot, input_file, models
 from bad_input.case import EVERYTHING, INPUT, make_folder
 from dpcore.cli import main
 from dpcore.config import InputError, normalize
 from dpcore.infer import DeepPot
 from dpcore.modelfile import read_model
 
-CASES = {**input_file.CASES, **data.CASES, **arrays.CASES, **models.CASES, **commands.CASES}
+CASES = {**input_file.CASES, **data.CASES, **arrays.CASES, **models.CASES, **commands.CASES, **compress.CASES}
 SLOW = 20.0  # seconds; every refusal takes a fraction of one
 # what a run that stops later may have written before, each as a whole
 WRITTEN_BEFORE = {"out.json", "lcurve.out", "input_v2_compat.json", "full"}

@@ -226,6 +226,9 @@ void PairDeepMD::init_style()
   if (force->newton_pair == 0)
     error->all(FLERR, "pair_style deepmd returns forces on ghost atoms and needs newton on for pairs; write newton on "
                "before the box is made");
+  if (my.options.atomic && atom->tag_enable == 0)
+    error->all(FLERR, "pair_style deepmd: atomic writes deviations in the order of atom IDs, and these atoms have none "
+               "(atom_modify id no)");
   my.energy = force->boltz / kBoltzmannMetal;
   my.length = force->angstrom;
   my.cutoff = my.model().rcut() * my.length;
@@ -313,6 +316,8 @@ void PairDeepMD::predict(bool peratom)
   in.rebuilt = m.list != my.list;
   m.model.predict(in, peratom, m.session, m.prediction);
   m.list = my.list;
+  if (!m.prediction.notice.empty())
+    error->warning(FLERR, "rank " + std::to_string(comm->me) + ": " + m.prediction.notice);
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
     error->warning(FLERR, std::to_string(m.prediction.overflow_atoms) + " atoms of rank " + std::to_string(comm->me) +

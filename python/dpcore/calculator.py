@@ -190,8 +190,10 @@ class DP(Calculator):
 def _checked(type_dict: Mapping[str, int] | None, type_map: list[str]) -> dict[str, int]:
     if type_dict is None:
         return {name: index for index, name in enumerate(type_map)}
+    if not isinstance(type_dict, Mapping):
+        raise InputError(f"expected types by symbol, as {{'O': 0, 'H': 1}}, got {type_dict!r}", "type_dict")
     for symbol, index in type_dict.items():
-        if not 0 <= int(index) < len(type_map):
+        if not isinstance(index, (int, np.integer)) or not 0 <= index < len(type_map):
             names = ", ".join(f"{i} ({name})" for i, name in enumerate(type_map))
             raise InputError(f"{symbol} has type {index}; the model has types {names}", "type_dict")
     return {symbol: int(index) for symbol, index in type_dict.items()}

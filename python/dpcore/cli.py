@@ -52,6 +52,15 @@ checkpoint first.""",
   dp freeze -o water.dp                         the newest checkpoint of this folder
   dp freeze -c model.ckpt-4000 -o water.dp      a certain one""",
     ),
+    "compress": Verb(
+        "dpcore.compress",
+        "tabulate the embedding nets of a model, for speed",
+        """\
+  dp compress -i water.dp -o water-c.dp         tables in steps of 0.01
+  dp compress -i water.dp -o water-c.dp --tol 1e-8
+                                                the step follows from an error of the forces in eV/A
+  dp compress -i water-c.dp -o water.dp --undo  the original model again""",
+    ),
     "test": Verb(
         "dpcore.test",
         "compare a model with labelled data",
@@ -102,7 +111,7 @@ PROGRAMS = {"ipi": ("dpcore.ipi", "serve a model to i-PI (the program dp_ipi)")}
 
 # verbs of the reference's manual that this version does not have
 LATER = (
-    "change-bias", "compress", "config", "convert-backend", "embed", "eval-desc", "gui",
+    "change-bias", "config", "convert-backend", "embed", "eval-desc", "gui",
     "neighbor-stat", "pretrained", "show", "train-nvnmd", "transfer",
 )  # fmt: skip
 

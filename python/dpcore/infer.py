@@ -55,6 +55,8 @@ class DeepPot:
         Whether the model takes an electric field (never), frame parameters, atomic parameters.
     modifier_type
         None.
+    compressed
+        Whether it is a model of ``dp compress``.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class DeepPot:
         self._model = file.model()
         self._warned = False
         self.model_version = file.metadata.get("format_version", "1")
+        self.compressed = bool(self._model.tables())
         self.has_fparam = self._model.dim_fparam > 0
         self.has_aparam = self._model.dim_aparam > 0
 
@@ -100,7 +103,8 @@ class DeepPot:
         return self  # nothing of it changes, so that copies of what holds it can share it
 
     def __repr__(self) -> str:
-        return f"DeepPot({str(self._file.path)!r}, types {' '.join(self.get_type_map())})"
+        kind = ", compressed" if self.compressed else ""
+        return f"DeepPot({str(self._file.path)!r}{kind}, types {' '.join(self.get_type_map())})"
 
     @property
     def path(self) -> Path:
@@ -222,6 +226,9 @@ class DeepPot:
             pbc,
         )
         self._warn_of_overflow()
+        notice = self._model.outside_tables()["notice"]
+        if notice:
+            log.warning("%s: %s", self._file.path, notice)
         out = (result["energy"].reshape(n_frames, 1), result["force"], result["virial"])
         if atomic:
             out += (result["atom_energy"].reshape(n_frames, n_atoms, 1), result["atom_virial"])

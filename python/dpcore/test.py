@@ -186,6 +186,8 @@ def test(
     if numb_test < 0:
         raise InputError(f"expected 0 (all) or more, got {numb_test}", "--numb-test")
     potential = DeepPot(model)
+    if potential.compressed:
+        log.info("# compressed model: %s", model)
     paths = _systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     results, total = [], Errors()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dpcore.clients import CLIENTS, Frame, choose
 from dpcore.errors import InputError
 from dpcore.grammar import descriptor_parts
+from dpcore.random_atoms import random_parameters
 
 if TYPE_CHECKING:
     from dpcore.clients.compare import Row
@@ -158,19 +159,13 @@ def random_frame(file: ModelFile) -> Frame:
     import numpy as np
 
     rng = np.random.RandomState(_SEED)
-    names, tensors = file.config["type_map"], file.model_tensors()
+    names = file.config["type_map"]
     n = 4
     grid = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 3)
     grid = grid + rng.uniform(-0.07, 0.07, (n**3, 3))
     shear = np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3))
     types = rng.permutation(np.arange(n**3) % len(names)).astype(np.int32)
-    parameters = []
-    for name, shape in (("fparam", ()), ("aparam", (n**3,))):
-        mean, inverse = (tensors.get(f"fitting/{name}_{what}") for what in ("avg", "istd"))
-        if mean is None or len(mean) == 0:
-            parameters.append(None)
-        else:
-            parameters.append(mean + rng.uniform(-0.5, 0.5, (*shape, len(mean))) / inverse)
+    parameters = random_parameters(file, rng, n**3)
     model, spacing = file.model(), _SPACING
     for _ in range(10):
         frame = Frame(names, spacing * grid @ shear, spacing * n * shear, types, *parameters)

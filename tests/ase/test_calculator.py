@@ -241,6 +241,10 @@ def test_type_dict_gives_other_symbols_to_types(model):
     assert sulfide.get_potential_energy() == water.get_potential_energy()
     with pytest.raises(InputError, match=r"type_dict: S has type 2; the model has types 0 \(O\), 1 \(H\)"):
         DP(model, type_dict={"S": 2})
+    with pytest.raises(InputError, match="type_dict: S has type 0.7"):
+        DP(model, type_dict={"S": 0.7})
+    with pytest.raises(InputError, match="type_dict: expected types by symbol"):
+        DP(model, type_dict=["O", "H"])
 
 
 def test_arguments_that_do_not_exist_are_refused(model, tmp_path):

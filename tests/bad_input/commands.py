@@ -36,7 +36,7 @@ def _test(*words):
 WORDS = {
     "unknown verb": _wrong(["xyzzy"], 'there is no verb "xyzzy"', "There are: train, freeze"),
     "misspelt verb": _wrong(["trian", "input.json"], 'Did you mean "train"?'),
-    "later verb": _wrong(["compress"], "compress is not in this version"),
+    "later verb": _wrong(["pretrained"], "pretrained is not in this version"),
     "no input": _wrong(["train"], USAGE, "required: INPUT"),
     "two inputs": _wrong(["train", "a.json", "b.json"], USAGE, "unrecognized arguments: b.json"),
     "unknown option": _wrong(["freeze", "--ouptut", "x"], USAGE, "--ouptut"),

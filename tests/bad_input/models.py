@@ -19,7 +19,7 @@ def _test(prepare, *expect, model="model.dp"):
     return Case(["test", "-m", model, "-s", "data"], [model, *expect], prepare)
 
 
-def _bytes(change, name="model.dp"):
+def change_bytes(change, name="model.dp"):
     def prepare(folder):
         path = folder / name
         path.write_bytes(change(path.read_bytes()))
@@ -34,7 +34,7 @@ def _flip(part):
         at = int(part * (len(content) - 1))
         return content[:at] + bytes([content[at] ^ 0x20]) + content[at + 1 :]
 
-    return _bytes(change)
+    return change_bytes(change)
 
 
 def rewrite(metadata=None, tensors=None, name="model.dp"):
@@ -55,7 +55,7 @@ def rewrite(metadata=None, tensors=None, name="model.dp"):
     return prepare
 
 
-def _config(path, value):
+def set_config(path, value):
     """Another value in the configuration of the model."""
 
     def change(text):
@@ -95,41 +95,41 @@ CONTAINERS = {
     "empty": _test(write("model.dp", b""), "the file is empty"),
     **{
         f"cut off at {part:.0%}": _test(
-            _bytes(lambda content, part=part: content[: int(part * len(content))]), "the file is truncated"
+            change_bytes(lambda content, part=part: content[: int(part * len(content))]), "the file is truncated"
         )
         for part in (0.1, 0.3, 0.5, 0.9)
     },
-    "cut off by a byte": _test(_bytes(lambda content: content[:-1]), "truncated"),
-    "cut off to a byte": _test(_bytes(lambda content: content[:1]), "truncated"),
-    "bytes added": _test(_bytes(lambda content: content + b"\0"), "damaged"),
+    "cut off by a byte": _test(change_bytes(lambda content: content[:-1]), "truncated"),
+    "cut off to a byte": _test(change_bytes(lambda content: content[:1]), "truncated"),
+    "bytes added": _test(change_bytes(lambda content: content + b"\0"), "damaged"),
     "byte changed in the tensors": _test(_flip(0.97), "damaged"),
     "byte changed in the header": _test(_flip(0.2), "damaged"),
     "a pipe": _test(lambda folder: os.mkfifo(folder / "p"), "not a regular file", model="p"),
-    "newer version": _test(_bytes(_newer), "a newer dpcore", "format 2", "reads format 1", "update dpcore"),
+    "newer version": _test(change_bytes(_newer), "a newer dpcore", "format 2", "reads format 1", "update dpcore"),
     "safetensors of another program": _test(write("model.dp", _safetensors({"w": np.zeros(3)})), "dpcore"),
     "no config": _test(rewrite({"config": ...}), '"config"', "not written by dpcore"),
     "config is no JSON": _test(rewrite({"config": "{"}), "not valid JSON"),
     "config is a list": _test(rewrite({"config": "[]"}), "expected a section"),
     "another kind of model": _test(rewrite({"kind": "dipole"}), 'kind "dipole"', "does not know"),
-    "another descriptor": _test(_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
+    "another descriptor": _test(set_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
     "hybrid without a list": _test(
-        _config("descriptor", {"type": "hybrid"}), "model/descriptor/list", "missing"
+        set_config("descriptor", {"type": "hybrid"}), "model/descriptor/list", "missing"
     ),
-    "hybrid of numbers": _test(_config("descriptor", {"type": "hybrid", "list": [1]}), "list[0]", "section"),
+    "hybrid of numbers": _test(set_config("descriptor", {"type": "hybrid", "list": [1]}), "list[0]", "section"),
     "hybrid of nothing": _test(
-        _config("descriptor", {"type": "hybrid", "list": []}), "at least one descriptor"
+        set_config("descriptor", {"type": "hybrid", "list": []}), "at least one descriptor"
     ),
     "descriptor of other statistics": _test(
-        _config("descriptor/type", "se_e2_r"), "descriptor/dstd", "[2, 4]", "[2, 1]"
+        set_config("descriptor/type", "se_e2_r"), "descriptor/dstd", "[2, 4]", "[2, 1]"
     ),
-    "sel of one type": _test(_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
-    "negative rcut": _test(_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),
+    "sel of one type": _test(set_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
+    "negative rcut": _test(set_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),
     "axis_neuron too large": _test(
-        _config("descriptor/axis_neuron", 7), "model/descriptor/axis_neuron", "1 to 6"
+        set_config("descriptor/axis_neuron", 7), "model/descriptor/axis_neuron", "1 to 6"
     ),
-    "unknown activation": _test(_config("descriptor/activation_function", "sin"), "sin"),
-    "text instead of a number": _test(_config("descriptor/rcut", "x"), "model/descriptor/rcut", "wrong kind"),
-    "no types": _test(_config("type_map", []), "model/type_map", "at least one"),
+    "unknown activation": _test(set_config("descriptor/activation_function", "sin"), "sin"),
+    "text instead of a number": _test(set_config("descriptor/rcut", "x"), "model/descriptor/rcut", "wrong kind"),
+    "no types": _test(set_config("type_map", []), "model/type_map", "at least one"),
 }
 
 TENSORS = {
@@ -188,7 +188,7 @@ FOREIGN = {
 def _graph(change):
     def prepare(folder):
         shutil.copy(GRAPH, folder / "graph.pb")
-        _bytes(change, "graph.pb")(folder)
+        change_bytes(change, "graph.pb")(folder)
 
     return prepare
 
@@ -260,7 +260,7 @@ CHECKPOINTS = {
         nothing, "model.dp: is a frozen model", "--init-model", option="--init-model", name="model.dp"
     ),
     "checkpoint cut off": _restart(
-        _bytes(lambda content: content[:-9], "model.ckpt-2"), "model.ckpt-2", "truncated", name="model.ckpt-2"
+        change_bytes(lambda content: content[:-9], "model.ckpt-2"), "model.ckpt-2", "truncated", name="model.ckpt-2"
     ),
     "state of training lost": _restart(
         rewrite({"trainer": "{}"}, name="model.ckpt-2"),
@@ -344,7 +344,7 @@ CHECKPOINTS = {
         name="model.dp",
     ),
     "frozen model cut off": _restart(
-        _bytes(lambda content: content[:200]),
+        change_bytes(lambda content: content[:200]),
         "model.dp",
         "truncated",
         option="--init-frz-model",

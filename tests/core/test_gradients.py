@@ -32,6 +32,8 @@ from gradcheck import (
 )
 from training import LOSSES, LR, START_LR, make_batch
 
+pytestmark = pytest.mark.usefixtures("exact_nets")
+
 SYSTEMS = odd_systems()
 
 

@@ -17,6 +17,8 @@ from dpcore import _core as core
 from gradcheck import evaluate, make_config, make_tensors, model, odd_systems
 from training import LABELS, LOSSES, LR, START_LR, make_batch, make_loss
 
+pytestmark = pytest.mark.usefixtures("exact_nets")
+
 SYSTEMS = odd_systems()
 CONFIG = make_config()
 POTENTIAL = model(CONFIG, make_tensors(CONFIG))

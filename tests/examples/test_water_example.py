@@ -212,6 +212,21 @@ def test_demo_prints_a_table_and_one_answer_everywhere(demo):
     assert float(line.split()[1]) < 1e-8
 
 
+def test_model_of_the_demo_is_compressed_as_the_readme_says(demo, tmp_path):
+    from dpcore.cli import main
+    from dpcore.infer import DeepPot
+
+    assert "dp compress -i water.dp -o water-c.dp" in (EXAMPLE / "README.md").read_text()
+    model, compressed = demo[0] / "water.dp", tmp_path / "water-c.dp"
+    assert main(["compress", "-i", str(model), "-o", str(compressed)]) == 0
+    data = load("test")
+    types = np.loadtxt(DATA / "test" / "type.raw", dtype=int)
+    found, expected = (DeepPot(m).eval(data["coord"], data["box"], types) for m in (compressed, model))
+    assert np.abs(expected[1]).max() > 1
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["--steps", "0"], "--steps: expected 1 or more"), (["--out", "taken"], "--out taken: cannot make")],

@@ -77,6 +77,17 @@ def test_wrong_parameters_are_named(folder, monkeypatch, arguments, words):
     assert all(word in str(error.value) for word in words), error.value
 
 
+def test_names_of_the_model_with_another_type_are_a_warning(folder):
+    with pytest.warns(UserWarning, match="type_map gives [HO] the type [01], which is [OH] in") as told:
+        DPDriver(f"{folder}/conf.xyz", f"{folder}/water.dp", type_map="H O")
+    assert len(told) == 2
+
+
+def test_template_that_cannot_be_read(folder):
+    with pytest.raises(InputError, match=r"absent.xyz: cannot be read: No such file"):
+        DPDriver(f"{folder}/absent.xyz", f"{folder}/water.dp")
+
+
 def test_another_number_of_atoms_is_named(driver):
     cells, coords = water(1)
     with pytest.raises(InputError, match="i-PI gives 47 atoms, the template has 48"):

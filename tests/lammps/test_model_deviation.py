@@ -149,6 +149,14 @@ def test_atoms_are_in_the_order_of_their_ids_when_some_are_gone(tmp_path, model,
     np.testing.assert_allclose(read(tmp_path / "model_devi.out")[1][0, 1:], [*numbers, *atoms], rtol=1e-6)
 
 
+def test_atoms_without_ids_have_no_order(tmp_path, model, others, box):
+    atoms = "atom_modify id no\nregion r block 0 8 0 8 0 8\ncreate_box 2 r\ncreate_atoms 1 random 9 4711 r\n"
+    script = HEAD.replace("read_data box.data\n", atoms) + style(model, others, "atomic") + "run 0\n"
+    out = lammps(tmp_path, script, ranks=2, check=False)
+    assert out.code != 0 and "these atoms have none (atom_modify id no)" in out.errors
+    assert lammps(tmp_path, script.replace("atomic\npair_coeff", "\npair_coeff")).code == 0
+
+
 def test_deviation_in_other_units(tmp_path, model, others, box):
     lammps(tmp_path, HEAD.replace("metal", "real") + style(model, others) + "run 0\n")
     numbers, _ = expected_row([model, *others], box)

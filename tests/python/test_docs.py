@@ -32,6 +32,7 @@ RUN = [
     "docs/ase.md",
     "docs/model-file.md",
     "docs/commands.md",
+    "docs/compress.md",
 ]
 CHECK_ONLY, NOT_RUN = "check only", "not run"
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "2>&1", "<"}

@@ -92,3 +92,20 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
     where = "descriptor/neuron" if kind == "se_e2_r" else "descriptor/list/1/neuron"
     assert f"{where}: the input has [4, 9], the model [4, 8]" in capfd.readouterr().err
+
+
+def test_compress(kind, capfd):
+    """Tables serve se_e2_r as they serve se_e2_a; a hybrid descriptor is refused."""
+    assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
+    capfd.readouterr()
+    code = dp("compress", "-i", "m.dp", "-o", "c.dp")
+    if kind == "hybrid":
+        assert code == 1 and "hybrid descriptor, which dp compress does not support" in capfd.readouterr().err
+        return
+    assert code == 0
+    coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
+    types = np.loadtxt("valid/type.raw", dtype=int)
+    model, compressed = DeepPot("m.dp"), DeepPot("c.dp")
+    assert compressed.compressed and not model.compressed
+    for one, other in zip(model.eval(coord, box, types), compressed.eval(coord, box, types)):
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6)

@@ -58,8 +58,9 @@ class DeepPot {
   }
 
   void print_summary(const std::string& pre) const {
-    std::printf("%sdpcore %s (%s): %s, rcut %g A, types %s\n", pre.c_str(), DPCORE_VERSION,
-                DPCORE_BACKEND_NAME, loaded().path().c_str(), cutoff(), loaded().type_names().c_str());
+    std::printf("%sdpcore %s (%s): %s%s, rcut %g A, types %s\n", pre.c_str(), DPCORE_VERSION,
+                DPCORE_BACKEND_NAME, loaded().path().c_str(), model().tables().empty() ? "" : " (compressed)",
+                cutoff(), loaded().type_names().c_str());
   }
   double cutoff() const { return model().rcut(); }
   int numb_types() const { return model().ntypes(); }

@@ -68,7 +68,7 @@ class LoadedModel {
 
   Prediction predict(const Frames& frames, bool atomic) {
     Prediction out = model_.predict(frames, atomic);
-    warn_of_overflow(out);
+    warn(out);
     return out;
   }
   /// use(Prediction&) gets the result, and may swap arrays with it: they are used again in the next call.
@@ -76,12 +76,13 @@ class LoadedModel {
   void predict(const Neighborhood& atoms, bool atomic, const F& use) {
     const std::lock_guard<std::mutex> one_list_at_a_time(mutex_);
     model_.predict(atoms, atomic, session_, prediction_);
-    warn_of_overflow(prediction_);
+    warn(prediction_);
     use(prediction_);
   }
 
  private:
-  void warn_of_overflow(const Prediction& p) {
+  void warn(const Prediction& p) {
+    if (!p.notice.empty()) std::fprintf(stderr, "dpcore: %s: %s\n", path_.c_str(), p.notice.c_str());
     if (p.overflow_atoms == 0 || warned_.exchange(true)) return;
     std::fprintf(stderr,
                  "dpcore: %s: %ld atom(s) have more neighbours of a type than the model's sel, by up to %d: "

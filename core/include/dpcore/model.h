@@ -9,10 +9,12 @@
 
 #include "dpcore/errors.h"
 #include "dpcore/model_file.h"
+#include "dpcore/table_info.h"
 
 namespace dpcore {
 
 class Potential;
+struct OutsideTable;
 
 /// Frames of one composition.
 struct Frames {
@@ -52,6 +54,9 @@ struct Prediction {
   std::vector<double> atom_virial;  ///< [n_frames, n_atoms, 9] eV, only if asked for; sums to virial
   long overflow_atoms = 0;   ///< centres with more neighbours of a type than `sel`; the farthest were left out
   int overflow_worst = 0;    ///< the largest excess
+  long outside_pairs = 0;    ///< compressed models: pairs nearer than the tables reach
+  double outside_nearest = 0;  ///< A, the shortest of them
+  std::string notice;        ///< what the user should be told about them, when it is time to tell it; usually empty
 };
 
 /// Safe for concurrent predict() calls on one object.
@@ -76,6 +81,8 @@ class DPCORE_API Model {
   int dim_fparam() const;
   int dim_aparam() const;
   const std::vector<std::string>& type_map() const;
+  /// The tables of a compressed model; empty for others.
+  std::vector<TableInfo> tables() const;
 
   /// Evaluates in groups of frames, so that memory does not grow with their number. Throws Error on bad input.
   /// Environment DP_STRICT_SEL=1: more neighbours than `sel` are an Error.
@@ -104,6 +111,7 @@ class DPCORE_API Model {
  private:
   struct Impl;
   explicit Model(std::unique_ptr<Impl>);
+  void watch_tables(const OutsideTable&, int n_frames, Prediction&) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -7,6 +7,7 @@
 #include "api/frames.hpp"
 #include "api/params.hpp"
 #include "api/session.hpp"
+#include "api/table_watch.hpp"
 #include "base/json_config.hpp"
 #include "base/runtime.hpp"
 
@@ -25,8 +26,9 @@ struct Model::Impl {
   std::string config;
   std::mutex mutex;
   std::vector<std::unique_ptr<SessionData>> idle;
+  TableWatch watch;
 
-  explicit Impl(const std::string& text) : potential(parse_json(text, "model config")), config(text) {}
+  explicit Impl(const std::string& text) : potential(parse_json(text, "model config")), config(text), watch(potential) {}
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -87,7 +89,12 @@ int Model::ntypes() const { return impl_->potential.ntypes(); }
 int Model::dim_fparam() const { return impl_->potential.fitting().dim_fparam(); }
 int Model::dim_aparam() const { return impl_->potential.fitting().dim_aparam(); }
 const std::vector<std::string>& Model::type_map() const { return impl_->potential.type_map(); }
+std::vector<TableInfo> Model::tables() const { return impl_->potential.descriptor().tables(); }
 Potential& Model::potential() const { return impl_->potential; }
+
+void Model::watch_tables(const OutsideTable& outside, int n_frames, Prediction& out) const {
+  impl_->watch.add(outside, n_frames, out);
+}
 
 Prediction Model::predict(const Frames& frames, bool atomic) const {
   check_frames(frames, ntypes());
@@ -100,6 +107,7 @@ Prediction Model::predict(const Frames& frames, bool atomic) const {
   out.atom_energy.resize(n_frames * n_atoms);
   if (atomic) out.atom_virial.resize(9 * n_frames * n_atoms);
 
+  OutsideTable outside;
   auto session = impl_->take();
   const int group = frames_per_group(frames);
   for (int begin = 0; begin < frames.n_frames; begin += group) {
@@ -122,7 +130,9 @@ Prediction Model::predict(const Frames& frames, bool atomic) const {
       }
     }
     count_overflow(e.overflow, type_map(), "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
+    outside.add(e.outside.pairs, e.outside.nearest);
   }
+  impl_->watch.add(outside, frames.n_frames, out);
   impl_->give_back(std::move(session));
   return out;
 }

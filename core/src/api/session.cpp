@@ -136,6 +136,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   out.overflow_atoms = 0;
   out.overflow_worst = 0;
   count_overflow(e.overflow, type_map(), "this frame", out);
+  watch_tables(e.outside, 1, out);
 }
 
 }  // namespace dpcore

@@ -92,4 +92,16 @@ KOKKOS_INLINE_FUNCTION void add_to(T* target, const T value) {
   }
 }
 
+/// The same, with the value from before.
+template <class T>
+KOKKOS_INLINE_FUNCTION T fetch_add(T* target, const T value) {
+  if constexpr (kExecOnHost) {
+    const T before = *target;
+    *target += value;
+    return before;
+  } else {
+    return Kokkos::atomic_fetch_add(target, value);
+  }
+}
+
 }  // namespace dpcore

@@ -10,16 +10,29 @@
 // Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the seam.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "base/any_matrix.hpp"
+#include "dpcore/table_info.h"
 #include "env/pairs.hpp"
 #include "nn/initialize.hpp"
 
 namespace dpcore {
+
+/// Pairs for which the tables of a compressed model do not reach, and the shortest of them.
+struct OutsideTable {
+  std::int64_t pairs = 0;
+  double nearest = 0;  // A
+  void add(std::int64_t n, double distance) {
+    if (n == 0) return;
+    nearest = pairs == 0 ? distance : std::min(nearest, distance);
+    pairs += n;
+  }
+};
 
 class SingleDescriptor;
 
@@ -31,7 +44,9 @@ class Descriptor {
     State& operator=(const State&) = delete;
     virtual ~State() = default;
     TilePairs pairs;
-    SelOverflow overflow;            // accumulates over tiles
+    bool for_training = false;  // tangent and backward_params will follow: keep what they need
+    SelOverflow overflow;       // accumulates over tiles
+    OutsideTable outside;       // accumulates over tiles
     std::vector<State*> parts{this};  // the states with pairs: of hybrid those of its list, else the state itself
   };
   struct Part {
@@ -61,6 +76,17 @@ class Descriptor {
   }
   virtual void finish_step(const std::vector<Workspace*>& scratch) { (void)scratch; }
   virtual void end_step() noexcept {}
+
+  /// Called when statistics and networks are set: make what follows from them, the tables of a compressed model. Not
+  /// from inside run_workers.
+  virtual void finish_loading() {}
+  /// Before evaluations that no training step interrupts: make what serves them alone, once. Safe for concurrent calls;
+  /// not from inside run_workers.
+  virtual void prepare_inference() const {}
+  /// The networks will change: drop what prepare_inference made.
+  virtual void forget_inference() {}
+  /// The tables of a compressed model; empty for others.
+  virtual std::vector<TableInfo> tables() const { return {}; }
 
   /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
   /// idt ~ N(1, 0.001^2).

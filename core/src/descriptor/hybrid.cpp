@@ -100,6 +100,7 @@ AnyMatrix columns(const Exec& exec, const Matrix<double>& all, int at, int width
 AnyMatrix Hybrid::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                           Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
+  for (const auto& one : state.list) one->for_training = state.for_training;
   std::vector<AnyMatrix> d;
   for (std::size_t k = 0; k < list_.size(); ++k)
     d.push_back(list_[k]->forward(exec, structure, tile, *state.list[k], ws));
@@ -153,6 +154,29 @@ void Hybrid::finish_step(const std::vector<Workspace*>& scratch) {
 
 void Hybrid::end_step() noexcept {
   for (const auto& one : list_) one->end_step();
+}
+
+void Hybrid::finish_loading() {
+  for (const auto& one : list_) one->finish_loading();
+}
+
+void Hybrid::prepare_inference() const {
+  for (const auto& one : list_) one->prepare_inference();
+}
+
+void Hybrid::forget_inference() {
+  for (const auto& one : list_) one->forget_inference();
+}
+
+std::vector<TableInfo> Hybrid::tables() const {
+  std::vector<TableInfo> out;
+  for (std::size_t k = 0; k < list_.size(); ++k) {
+    for (TableInfo table : list_[k]->tables()) {
+      table.net = "part_" + std::to_string(k) + "/" + table.net;
+      out.push_back(std::move(table));
+    }
+  }
+  return out;
 }
 
 void Hybrid::initialize() {

@@ -27,6 +27,10 @@ class Hybrid final : public Descriptor {
   void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) override;
   void finish_step(const std::vector<Workspace*>& scratch) override;
   void end_step() noexcept override;
+  void finish_loading() override;
+  void prepare_inference() const override;
+  void forget_inference() override;
+  std::vector<TableInfo> tables() const override;
   void initialize() override;
 
  private:

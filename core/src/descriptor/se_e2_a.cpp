@@ -100,13 +100,25 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   env_forward(exec, state.pairs, cutoff_, env_norm(a), state.env, ws);
 
   const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs), m = static_cast<std::size_t>(n_radial);
-  state.g = ws.matrix<S>(n_pairs, m);
-  state.g_prime = ws.matrix<S>(n_pairs, m);
+  state.g = state.g_prime = Matrix<S>();
+  state.stored.assign(static_cast<std::size_t>(spec_.ntypes), 0);
+  if (this->has_fixed_tables()) state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
   state.moment = zero_moment<S>(exec, tile.size(), n_radial, ws);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
-    const Matrix<S> g = rows(state.g, first, last), g_prime = rows(state.g_prime, first, last);
-    this->radial(a, b)->forward(exec, Vector<S>(state.env.radial.data() + first, last - first), g, g_prime, ws);
-    add_moment<S>(exec, state.pairs, b, state.env.value, g, scale(), state.moment);
+    const QuinticTable<S>* table = this->fixed_table(a, b);
+    if (table != nullptr && !state.for_training &&
+        find_places(exec, table->view(), state.env.radial, first, last, state.places, ws)) {
+      add_table_moment<S>(exec, state.pairs, b, table->view(), state.places, state.env.value, scale(), state.moment);
+      return;
+    }
+    state.stored[static_cast<std::size_t>(b)] = 1;
+    if (state.g.data() == nullptr) {
+      state.g = ws.matrix<S>(n_pairs, m);
+      state.g_prime = ws.matrix<S>(n_pairs, m);
+    }
+    const Vector<S> s(state.env.radial.data() + first, static_cast<std::size_t>(last - first));
+    this->evaluate_radial(exec, a, b, first, last, s, rows(state.g, first, last), rows(state.g_prime, first, last), state, ws);
+    add_moment<S>(exec, state.pairs, b, state.env.value, rows(state.g, first, last), scale(), state.moment);
   });
 
   Kokkos::Array<S, 4> pad;
@@ -133,6 +145,11 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   contract_axes_backward<S>(exec, as<S>(exec, d_descriptor, ws), state.moment, axis_neuron_, false, moment_bar);
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
+    if (!state.stored[static_cast<std::size_t>(b)]) {
+      table_moment_backward_inputs<S>(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(), state.places, moment_bar,
+                                      state.env.value, scale(), d_value, ws);
+      return;
+    }
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),
                               rows(state.g_prime, first, last), scale(), d_value);
   });

@@ -7,6 +7,7 @@
 // Derivations: docs/theory/se_e2_a.md.
 #pragma once
 
+#include "descriptor/table_moment.hpp"
 #include "descriptor/two_body.hpp"
 #include "env/env_matrix.hpp"
 
@@ -30,7 +31,9 @@ class SeE2A final : public TwoBody<S> {
  private:
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;      // [n_pairs, n_radial]
+    Matrix<S> g, g_prime;      // [n_pairs, n_radial], of types with stored[b]
+    TablePlaces<S> places;     // of the other types
+    std::vector<char> stored;  // [ntypes]
     Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
   };
 

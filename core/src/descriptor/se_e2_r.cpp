@@ -140,7 +140,8 @@ AnyMatrix SeE2R<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   const Matrix<S> d = zeros<S>(exec, static_cast<std::size_t>(tile.size()), dim_out(), ws);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
     const Vector<S> s(state.env.value.data() + first, static_cast<std::size_t>(last - first));
-    this->radial(a, b)->forward(exec, s, rows(state.g, first, last), rows(state.g_prime, first, last), ws);
+    this->evaluate_radial(exec, a, b, first, last, s, rows(state.g, first, last),
+                          rows(state.g_prime, first, last), state, ws);
     add_sums<S>(exec, state.pairs, b, state.g, Vector<S>(), scale_, d);
   });
   Workspace::Scope scope(ws);

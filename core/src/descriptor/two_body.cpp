@@ -35,6 +35,11 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
   s.embedding.online_table = in.get_or<bool>("online_table", true);
   s.type_one_side = in.get_or<bool>("type_one_side", false);
   s.davg_zero = in.get_or<bool>("set_davg_zero", false);
+  const auto compress = config.find("compress");
+  if (compress != config.end() && !compress->is_null()) {
+    s.compress = TableSpec::from_json(*compress, "model/descriptor/compress");
+    in.require(s.compress->min_nbor_dist < s.rcut, "compress", "expected min_nbor_dist below rcut");
+  }
   s.excluded.assign(static_cast<std::size_t>(ntypes * ntypes), false);
   for (const auto& pair : in.get_or<std::vector<std::vector<int>>>("exclude_types", {})) {
     in.require(pair.size() == 2 && pair[0] >= 0 && pair[0] < ntypes && pair[1] >= 0 && pair[1] < ntypes,
@@ -57,11 +62,8 @@ TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components)
   for (int a = 0; a < n_centre; ++a) {
     for (int b = 0; b < ntypes; ++b) {
       std::unique_ptr<RadialNet<S>> made;
-      if (spec_.type_one_side) {
-        made = std::make_unique<RadialNet<S>>(store_, "net_" + std::to_string(b) + "/", spec_.embedding);
-      } else if (!spec_.is_excluded(a, b)) {
-        made = std::make_unique<RadialNet<S>>(
-            store_, "net_" + std::to_string(a) + "_" + std::to_string(b) + "/", spec_.embedding);
+      if (spec_.type_one_side || !spec_.is_excluded(a, b)) {
+        made = std::make_unique<RadialNet<S>>(store_, net_name(a, b) + "/", spec_.embedding);
       }
       nets_.push_back(std::move(made));
     }
@@ -90,79 +92,9 @@ std::vector<bool> TwoBody<S>::wanted(int type) const {
   return w;
 }
 
-// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
-// hand.
 template <class S>
-void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                            const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
-  const PairRanges ranges =
-      pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
-  struct Use {
-    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
-    std::int64_t n_pairs = 0;
-  };
-  std::vector<Use> use(nets_.size());
-  for (int a = 0; a < spec_.ntypes; ++a) {
-    const RadialNorm n = norm(a, 0);
-    for (int b = 0; b < spec_.ntypes; ++b) {
-      if (spec_.is_excluded(a, b)) continue;
-      // the far end, which is also the value of an empty slot, is needed even where this centre type has no
-      // pair
-      const auto& range = ranges.at(a, b);
-      const double lower = -n.avg * n.inverse_std;
-      double slope, upper = lower;
-      if (range.n_pairs > 0) {
-        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg) * n.inverse_std;
-      }
-      Use& u = use[net_index(a, b)];
-      u.lower = std::min(u.lower, lower);
-      u.upper = std::max(u.upper, upper);
-      u.n_pairs += range.n_pairs;
-    }
-  }
-  spare_tables_.resize(nets_.size());
-  tables_.resize(nets_.size());
-  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
-  const int workers = static_cast<int>(scratch.size());
-  std::vector<std::size_t> worth;
-  for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_pairs == 0) continue;
-    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper)))
-      continue;
-    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k));
-    spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
-    worth.push_back(k);
-  }
-  run_workers(workers, [&](int worker) {
-    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
-         w += static_cast<std::size_t>(workers)) {
-      const std::size_t k = worth[w];
-      const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-      if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
-    }
-  });
-}
-
-template <class S>
-void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.trainable) return;
-  const int workers = static_cast<int>(scratch.size());
-  run_workers(workers, [&](int worker) {
-    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size();
-         k += static_cast<std::size_t>(workers)) {
-      if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
-    }
-  });
-  if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
-}
-
-template <class S>
-void TwoBody<S>::end_step() noexcept {
-  for (std::size_t k = 0; k < tables_.size(); ++k) {
-    if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
-  }
-  tables_.clear();
+std::string TwoBody<S>::net_name(int a, int b) const {
+  return "net_" + (spec_.type_one_side ? "" : std::to_string(a) + "_") + std::to_string(b);
 }
 
 template class TwoBody<double>;

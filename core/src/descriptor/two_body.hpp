@@ -4,10 +4,14 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
 
 #include "descriptor/descriptor.hpp"
 #include "env/radial_env.hpp"
 #include "radial/double_nets.hpp"
+#include "radial/quintic_table.hpp"
 #include "radial/radial_table.hpp"
 
 namespace dpcore {
@@ -19,7 +23,8 @@ struct TwoBodySpec {
   EmbeddingSpec embedding;
   bool type_one_side = false;
   bool davg_zero = false;
-  std::vector<bool> excluded;  // [ntypes * ntypes], symmetric
+  std::vector<bool> excluded;         // [ntypes * ntypes], symmetric
+  std::optional<TableSpec> compress;  // evaluation by fixed tables
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   int n_slots() const;  // nnei = sum(sel)
@@ -38,6 +43,11 @@ class TwoBody : public SingleDescriptor {
   void finish_step(const std::vector<Workspace*>& scratch) override;
   void end_step() noexcept override;
 
+  void finish_loading() override;
+  void prepare_inference() const override;
+  void forget_inference() override;
+  std::vector<TableInfo> tables() const override;
+
   void initialize() override;
   void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
   const std::vector<double>& davg() const override { return davg_; }
@@ -48,9 +58,19 @@ class TwoBody : public SingleDescriptor {
 
   /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs.
   const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }
-  /// The net, or its table where begin_step made one.
+  /// The quintic table of a pair of types; null where there is none.
+  const QuinticTable<S>* fixed_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return fixed_tables_.size() > k ? fixed_tables_[k].get() : nullptr;
+  }
+  bool has_fixed_tables() const { return !fixed_tables_.empty(); }
+  /// G and G' at s of the pairs [first, last) of neighbour type b.
+  void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s, const Matrix<S>& g,
+                       const Matrix<S>& g_prime, Descriptor::State&, Workspace&) const;
+  /// The net, or its table where begin_step, finish_loading or prepare_inference made one.
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
+    if (fixed_table(a, b) != nullptr) return fixed_table(a, b);
     return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get())
                                             : nets_[k].get();
   }
@@ -74,14 +94,16 @@ class TwoBody : public SingleDescriptor {
   Cutoff cutoff_;
 
  private:
-  const RadialNet<double>& double_net(std::size_t k) const {
+  /// The k-th net in double; `copies` holds those of float nets.
+  const RadialNet<double>& double_net(std::size_t k, const DoubleNets& copies) const {
     if constexpr (sizeof(S) == 8) {
+      (void)copies;
       return *nets_[k];
     } else {
       const auto begin = nets_.begin();  // excluded pairs have no net
       const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
                                         [](const auto& n) { return n != nullptr; });
-      return double_nets_.net(static_cast<std::size_t>(before));
+      return copies.net(static_cast<std::size_t>(before));
     }
   }
 
@@ -89,12 +111,22 @@ class TwoBody : public SingleDescriptor {
     return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
   }
 
+  std::string net_name(int a, int b) const;
+  using QuinticTables = std::vector<std::unique_ptr<QuinticTable<S>>>;
+  /// By net_index; none for nets whose pairs are all excluded.
+  std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
+  QuinticTables exact_tables() const;
+  QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
+
   nlohmann::json config_;
   int n_components_;
   ParameterStore<S> store_;
   std::vector<std::unique_ptr<RadialNet<S>>> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_,
-      spare_tables_;        // by net_index; tables_ only within a step
+      spare_tables_;                    // by net_index; tables_ only within a step
+  mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
+  mutable std::mutex preparing_;
+  mutable std::atomic<bool> prepared_{false};
   DoubleNets double_nets_;  // for the tables of float32 nets
   std::vector<double> davg_, dstd_;
 };

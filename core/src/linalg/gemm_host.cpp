@@ -4,51 +4,34 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/lanes.hpp"
+
 namespace dpcore {
 
 namespace {
 
 // The register tile: kRows rows of A against kVectors vectors of B. With 32 registers (AVX-512, SVE) 8 x 3 sums leave room
 // for the operands; with 16 (AVX2, SSE) 4 x 3 do.
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64, kRows = 8;
-#elif defined(__AVX__)
-constexpr int kVectorBytes = 32, kRows = 4;
-#else
-constexpr int kVectorBytes = 16, kRows = 4;
-#endif
+constexpr int kRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kVectors = 3;
 constexpr int kDepth = 256;  // rows of B per pass: a panel of B stays in the first-level cache
-
-template <class S>
-struct Lanes;
-template <>
-struct Lanes<double> {
-  typedef double type __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
-};
-template <>
-struct Lanes<float> {
-  typedef float type __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
-};
-template <class S>
-constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(S));
 
 /// kRows x NV vectors of C from a panel of B, rows of which are ldb apart and contiguous.
 template <class S, int NV>
 void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb) {
-  using Vec = typename Lanes<S>::type;
+  using V = Vec<S>;
   constexpr int L = kLanes<S>;
   for (int i0 = 0; i0 < t.m; i0 += kRows) {
     const int n_rows = std::min(kRows, t.m - i0);
     const S* row[kRows];  // rows beyond the last repeat it
     for (int i = 0; i < kRows; ++i) row[i] = t.a + (i0 + std::min(i, n_rows - 1)) * t.row_a;
-    Vec sum[kRows][NV];
+    V sum[kRows][NV];
     for (int i = 0; i < kRows; ++i) {
-      for (int v = 0; v < NV; ++v) sum[i][v] = Vec{};
+      for (int v = 0; v < NV; ++v) sum[i][v] = V{};
     }
     for (int p = 0; p < t.k; ++p) {
-      Vec bv[NV];
-      for (int v = 0; v < NV; ++v) bv[v] = *reinterpret_cast<const Vec*>(b + p * ldb + v * L);
+      V bv[NV];
+      for (int v = 0; v < NV; ++v) bv[v] = *reinterpret_cast<const V*>(b + p * ldb + v * L);
       for (int i = 0; i < kRows; ++i) {
         const S a = row[i][p * t.col_a];
         for (int v = 0; v < NV; ++v) sum[i][v] += a * bv[v];
@@ -57,7 +40,7 @@ void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptr
     if (!t.transposed && n_rows == kRows && n_columns == NV * L) {
       for (int i = 0; i < kRows; ++i) {
         for (int v = 0; v < NV; ++v) {
-          Vec* c = reinterpret_cast<Vec*>(t.c + (i0 + i) * t.ldc + v * L);
+          V* c = reinterpret_cast<V*>(t.c + (i0 + i) * t.ldc + v * L);
           *c = t.add ? *c + sum[i][v] : sum[i][v];
         }
       }

@@ -30,7 +30,10 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     if (!w) w = std::make_unique<Worker>();
     if (!w->descriptor) w->descriptor = potential.descriptor().make_state();
     if (!w->fitting) w->fitting = potential.fitting().make_state();
-    for (Descriptor::State* part : w->descriptor->parts) part->overflow = SelOverflow();
+    for (Descriptor::State* part : w->descriptor->parts) {
+      part->overflow = SelOverflow();
+      part->outside = OutsideTable();
+    }
     w->scratch.reset();
     w->kept.reset();
     w->sums.reset(host, atomic);
@@ -47,10 +50,12 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
   out.virial.assign(9 * n_frames, 0.0);
   out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
   out.overflow = SelOverflow();
+  out.outside = OutsideTable();
   for (const auto& w : workers) {
     add(w->sums.force, out.force);
     add(w->sums.virial, out.virial);
     add(w->sums.atom_virial, out.atom_virial);
+    for (const Descriptor::State* part : w->descriptor->parts) out.outside.add(part->outside.pairs, part->outside.nearest);
   }
   // of several parts the one with most atoms: an atom with too many neighbours for two lists is still one atom
   for (std::size_t k = 0; k < workers.front()->descriptor->parts.size(); ++k) {
@@ -81,6 +86,7 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
               WorkerTeam& team, Evaluation& out) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
+  if (!potential.in_training) descriptor.prepare_inference();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, atomic);
   run_tiles(team, plan, [&](int index, const Tile& tile) {

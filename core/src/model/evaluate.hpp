@@ -17,6 +17,7 @@ struct Evaluation {
   std::vector<double> atom_energy;  // [n_local] eV
   std::vector<double> atom_virial;  // [n_force, 9] eV, empty unless asked for
   SelOverflow overflow;
+  OutsideTable outside;
 };
 
 /// What one thread needs; kept and reused between calls.

@@ -85,6 +85,7 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
     if (networks) load_block(tensors, prefix, *block);
     for (const auto& p : block->parameters()) known.insert(prefix + p.name);
   }
+  if (networks) descriptor_->finish_loading();
   for (const auto& [name, tensor] : tensors) {
     if (known.count(name) == 0 && name.rfind("trainer/", 0) != 0) {
       throw Error("model: tensor '" + name + "' does not belong to a model with this config");
@@ -109,6 +110,7 @@ std::map<std::string, Tensor> Potential::tensors() const {
 
 void Potential::initialize() {
   descriptor_->initialize();
+  descriptor_->finish_loading();
   fitting_->initialize();
 }
 

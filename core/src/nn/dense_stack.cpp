@@ -138,6 +138,30 @@ void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackS
   }
 }
 
+// x_ddot = skip(x_ddot_in) + idt (phi' z_ddot + phi'' z_dot^2),  z_ddot = x_ddot_in W
+template <class S>
+void DenseStack<S>::second_tangent(const Exec& exec, const StackState<S>& state, const Matrix<S>& x_ddot_last,
+                                   Workspace& ws) const {
+  Workspace::Scope scope(ws);
+  Matrix<S> x_in = ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(n_in()));
+  for_each_element(
+      exec, "dpcore::straight_on", state.n, n_in(), KOKKOS_LAMBDA(const int i, const int j) { x_in(i, j) = S(0); });
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    const auto& layer = layers_[k];
+    const auto& s = state.layers[k];
+    const Matrix<S> x_ddot =
+        k + 1 == layers_.size() ? x_ddot_last : ws.matrix<S>(static_cast<std::size_t>(state.n), s.x.extent(1));
+    multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, x_ddot);
+    const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot;
+    for_each_element(
+        exec, "dpcore::second_tangent", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+          x_ddot(i, j) = d1(i, j) * x_ddot(i, j) + d2(i, j) * z_dot(i, j) * z_dot(i, j);
+        });
+    if (layer.skip != Skip::None) add_skip<S>(exec, layer, store_->value(layer.idt), x_in, x_ddot);
+    x_in = x_ddot;
+  }
+}
+
 template <class S>
 void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_last, StackState<S>& state, bool keep,
                                     const Matrix<S>* d_input, Workspace& ws) const {

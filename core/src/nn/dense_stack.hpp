@@ -8,6 +8,7 @@
 //     forward           x, phi'(z), [phi''(z)]
 //     backward_inputs   from x_bar = dE/dx_last: x_bar of every layer, the input's included
 //     tangent           from input_dot: z_dot, x_dot of every layer
+//     second_tangent    the second derivative of x_last along input_dot, for an input that moves straight on
 //     backward_params   the adjoint of  Phi = <y_bar, x_last> + <y_dot_bar, x_dot_last>,  where backward_inputs was
 //                       run with y_dot_bar (its x_bar are the adjoints of x_dot): z_bar of every layer, x_bar of the input
 // and accumulate_gradients, the weight products, kept apart so that they can run over all samples at once:
@@ -72,6 +73,8 @@ class DenseStack {
   void forward(const Exec&, const Matrix<S>& input, StackState<S>&, bool training) const;
   /// input_dot = nullptr stands for a tangent of 1 in a single input column.
   void tangent(const Exec&, const Matrix<S>* input_dot, StackState<S>&, Workspace&) const;
+  /// After forward and tangent with `training`: x_ddot [n, n_out] of the last layer, where input_ddot = 0.
+  void second_tangent(const Exec&, const StackState<S>&, const Matrix<S>& x_ddot, Workspace&) const;
   /// d_input may be nullptr. Keeps x_dot_bar and z_dot_bar in the state if `keep`.
   void backward_inputs(const Exec&, const Matrix<S>& x_bar, StackState<S>&, bool keep, const Matrix<S>* d_input,
                        Workspace&) const;

@@ -69,6 +69,20 @@ void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const M
 }
 
 template <class S>
+void RadialNet<S>::second_order(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+                                const Matrix<S>& g_second, Workspace& ws) const {
+  StackState<S> state;
+  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+    stack_.prepare(end - begin, true, state, ws);
+    state.layers.back().x = rows(g, begin, end);
+    state.layers.back().x_dot = rows(g_prime, begin, end);
+    stack_.forward(exec, Matrix<S>(s.data() + begin, end - begin, 1), state, true);
+    stack_.tangent(exec, nullptr, state, ws);
+    stack_.second_tangent(exec, state, rows(g_second, begin, end), ws);
+  });
+}
+
+template <class S>
 void RadialNet<S>::values(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, Workspace& ws) const {
   StackState<S> state;
   for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {

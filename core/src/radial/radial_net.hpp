@@ -34,6 +34,10 @@ class RadialNet final : public Radial<S> {
   void backward_params(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
                        int slot, Workspace&) const override;
 
+  /// Values, first and second derivatives [n, n_out].
+  void second_order(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+                    const Matrix<S>& g_second, Workspace&) const;
+
   /// The values alone, and the gradients of <g_bar, G(s)>.
   void values(const Exec&, const Vector<S>& s, const Matrix<S>& g, Workspace&) const;
   void backward_values(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, int slot, Workspace&) const;

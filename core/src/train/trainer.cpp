@@ -35,9 +35,13 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
   if (potential_.in_training) {
     throw Error("trainer: another trainer holds this model, and the optimiser's state is the model's; use that one or end it");
   }
+  if (!potential_.descriptor().tables().empty()) {
+    throw Error("trainer: the model is compressed, its tables would not follow the weights; start from it with --init-frz-model");
+  }
   for (const auto& part : potential_.descriptor().parts()) part.descriptor->parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
+  potential_.descriptor().forget_inference();
   potential_.in_training = true;
 }
 
@@ -57,6 +61,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
   const int ntypes = potential_.ntypes();
   const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
   team_.prepare(potential_, structure, plan, false);
+  for (auto& w : team_.workers) w->descriptor->for_training = true;
   std::vector<Workspace*> scratch;
   for (const auto& w : team_.workers) scratch.push_back(&w->scratch);
   const StepGuard guard{descriptor};

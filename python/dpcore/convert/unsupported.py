@@ -116,7 +116,7 @@ def _compressed(graph: Graph, script: dict[str, Any]) -> None:
             graph,
             "a compressed model",
             "its embedding nets were replaced by tables; give the uncompressed model, the one "
-            "that `dp compress` of DeePMD-kit took as its input",
+            "that `dp compress` of DeePMD-kit took as its input (dp compress of dpcore takes it too)",
         )
 
 

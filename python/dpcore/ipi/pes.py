@@ -16,6 +16,7 @@ With ``<batch_size> N </batch_size>`` N beads are evaluated in one call.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,17 @@ def _types(template: Path, model_names: list[str], type_map: str | None) -> np.n
     given = str(type_map).replace(",", " ").split() if type_map is not None else []
     if len(given) > len(model_names):
         raise InputError(f"expected {len(model_names)} names at most, as the model, got {given}", "type_map")
+    for t, name in enumerate(given):
+        if known.get(name, t) != t:
+            warnings.warn(
+                f"type_map gives {name} the type {t}, which is {model_names[t]} in the model", stacklevel=3
+            )
     known.update({name: t for t, name in enumerate(given)})
-    lines = template.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = template.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise InputError(f"cannot be read: {reason}", str(template)) from None
     try:
         n_atoms = int(lines[0])
     except (IndexError, ValueError):

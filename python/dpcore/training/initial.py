@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # keys of the model that say how it is trained and not what it computes; the input decides on them.
 # Whether resnet_dt matters depends on the widths: the arrays tell.
-_FREE = {"trainable", "seed", "rcond", "set_davg_zero", "precision", "resnet_dt", "online_table"}
+_FREE = {"trainable", "seed", "rcond", "set_davg_zero", "precision", "resnet_dt", "online_table", "compress"}
 
 
 def open_start(init_model: str | None, restart: str | None, init_frz_model: str | None) -> ModelFile | None:

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// The tables that stand for the embedding nets of two-body descriptors: fixed ones in a compressed model, and
+// those of a training step.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <string>
+
+#include "base/runtime.hpp"
+#include "descriptor/two_body.hpp"
+
+namespace dpcore {
+
+namespace {
+
+// Tables for the evaluation of models that are not compressed. They stand for the nets to rounding, or are
+// not used.
+constexpr double kNearest = 0.6;  // A: pairs closer than that use the nets
+constexpr double kSteps[] = {0.01, 0.005};
+constexpr double kGain = 0.3;  // a finer step has to divide the error by about three to be worth its memory
+constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a model
+template <class S>
+constexpr double kRounding =
+    sizeof(S) == 8 ? 1e-13 : 2e-6;  // of G', relative to its largest value: as good as the net
+template <class S>
+constexpr double kTolerance = sizeof(S) == 8 ? 2e-12 : 1e-5;  // will do
+
+bool exact_nets_wanted() {
+  const char* text = std::getenv("DP_EXACT_NETS");
+  return text != nullptr && *text != '\0' && std::string(text) != "0";
+}
+
+/// Length in A of the shortest of the pairs [first, last).
+double shortest(const Exec& exec, const TilePairs& pairs, int first, int last) {
+  const Matrix<double> mine = rows(pairs.r, first, last);
+  const auto r = Kokkos::create_mirror_view(mine);
+  mirror_copy(exec, r, mine);
+  double least = std::numeric_limits<double>::max();
+  for (int p = 0; p < last - first; ++p) {
+    least = std::min(least, r(p, 0) * r(p, 0) + r(p, 1) * r(p, 1) + r(p, 2) * r(p, 2));
+  }
+  return std::sqrt(least);
+}
+
+}  // namespace
+
+template <class S>
+void TwoBody<S>::evaluate_radial(const Exec& exec, int a, int b, int first, int last, const Vector<S>& s,
+                                 const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State& state,
+                                 Workspace& ws) const {
+  if (fixed_table(a, b) == nullptr) {
+    radial(a, b)->forward(exec, s, g, g_prime, ws);
+    return;
+  }
+  const int outside = fixed_table(a, b)->evaluate(exec, s, g, g_prime, ws);
+  if (outside > 0 && spec_.compress) state.outside.add(outside, shortest(exec, state.pairs, first, last));
+}
+
+// The range of one net: empty slots and pairs at the cut-off at its lower end, pairs at the shortest distance
+// at the upper one, over the centre types that use it.
+template <class S>
+auto TwoBody<S>::table_grids(const TableSpec& spec) const -> std::vector<std::optional<TableGrid>> {
+  std::vector<std::optional<TableGrid>> grids(nets_.size());
+  double slope;
+  const double near = spec.min_nbor_dist, s_near = cutoff_.weight(near, slope) / near;
+  for (std::size_t k = 0; k < nets_.size(); ++k) {
+    double smallest = std::numeric_limits<double>::max(), largest = std::numeric_limits<double>::lowest();
+    for (int a = 0; a < spec_.ntypes; ++a) {
+      const RadialNorm n = norm(a, 0);
+      for (int b = 0; b < spec_.ntypes; ++b) {
+        if (net_index(a, b) != k || spec_.is_excluded(a, b)) continue;
+        smallest = std::min(smallest, -n.avg * n.inverse_std);
+        largest = std::max(largest, (s_near - n.avg) * n.inverse_std);
+      }
+    }
+    if (smallest <= largest)
+      grids[k] = TableGrid::make(spec, smallest, largest);  // else all its pairs are excluded
+  }
+  return grids;
+}
+
+template <class S>
+auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
+                             Outside outside) const -> QuinticTables {
+  QuinticTables tables(nets_.size());
+  DoubleNets copies;
+  if constexpr (sizeof(S) == 4) copies.refresh(store_, spec_.embedding);
+  Workspace ws;
+  for (std::size_t k = 0; k < grids.size(); ++k) {
+    if (grids[k])
+      tables[k] = std::make_unique<QuinticTable<S>>(double_net(k, copies), *nets_[k], *grids[k], outside, ws);
+  }
+  return tables;
+}
+
+template <class S>
+void TwoBody<S>::finish_loading() {
+  if (spec_.compress) fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
+}
+
+/// Tables with the best of kSteps; none where that is not good enough.
+template <class S>
+auto TwoBody<S>::exact_tables() const -> QuinticTables {
+  TableSpec spec;
+  spec.min_nbor_dist = std::min(kNearest, 0.5 * cutoff_.rcut);
+  spec.extrapolate = 1;
+  QuinticTables best;
+  double least = std::numeric_limits<double>::max();
+  for (const double step : kSteps) {
+    spec.step = step;
+    const auto grids = table_grids(spec);
+    std::size_t bytes = 0;
+    for (const auto& g : grids) {
+      if (g) bytes += QuinticTable<S>::bytes_of(*g, spec_.embedding.neuron.back());
+    }
+    if (bytes > kMostBytes) break;
+    QuinticTables tables = make_tables(grids, Outside::Net);
+    Workspace ws;
+    double error = 0;
+    for (const auto& t : tables) {
+      const double e = t ? t->error(ws) : 0;
+      error = e <= error ? error : e;  // NaN stays
+    }
+    if (!(error <= kGain * least)) break;  // finer ones are limited by rounding, which they amplify by 1/step
+    least = error;
+    best = std::move(tables);
+    if (error <= kRounding<S>) break;
+  }
+  return least <= kTolerance<S> ? std::move(best) : QuinticTables();
+}
+
+template <class S>
+void TwoBody<S>::prepare_inference() const {
+  if (prepared_) return;
+  const std::lock_guard<std::mutex> lock(preparing_);
+  if (prepared_) return;
+  if (!spec_.compress && is_smooth(spec_.embedding.activation) && !exact_nets_wanted()) {
+    try {
+      fixed_tables_ = exact_tables();
+    } catch (const Error&) {  // no memory, or more intervals than any table has: the nets do it
+    }
+  }
+  prepared_ = true;
+}
+
+template <class S>
+void TwoBody<S>::forget_inference() {
+  if (!spec_.compress) fixed_tables_.clear();
+  prepared_ = false;
+}
+
+template <class S>
+std::vector<TableInfo> TwoBody<S>::tables() const {
+  std::vector<TableInfo> out;
+  if (!spec_.compress) return out;
+  for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
+    if (!fixed_tables_[k]) continue;
+    const auto n = static_cast<std::size_t>(spec_.ntypes);
+    const TableGrid& g = fixed_tables_[k]->grid();
+    out.push_back({net_name(static_cast<int>(k / n), static_cast<int>(k % n)), g.lower, g.upper, g.last,
+                   g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
+  }
+  return out;
+}
+
+// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
+// hand.
+template <class S>
+void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
+                            const std::vector<Workspace*>& scratch) {
+  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
+  const PairRanges ranges =
+      pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
+  struct Use {
+    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
+    std::int64_t n_pairs = 0;
+  };
+  std::vector<Use> use(nets_.size());
+  for (int a = 0; a < spec_.ntypes; ++a) {
+    const RadialNorm n = norm(a, 0);
+    for (int b = 0; b < spec_.ntypes; ++b) {
+      if (spec_.is_excluded(a, b)) continue;
+      // the far end, which is also the value of an empty slot, is needed even where this centre type has no
+      // pair
+      const auto& range = ranges.at(a, b);
+      const double lower = -n.avg * n.inverse_std;
+      double slope, upper = lower;
+      if (range.n_pairs > 0) {
+        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg) * n.inverse_std;
+      }
+      Use& u = use[net_index(a, b)];
+      u.lower = std::min(u.lower, lower);
+      u.upper = std::max(u.upper, upper);
+      u.n_pairs += range.n_pairs;
+    }
+  }
+  spare_tables_.resize(nets_.size());
+  tables_.resize(nets_.size());
+  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
+  const int workers = static_cast<int>(scratch.size());
+  std::vector<std::size_t> worth;
+  for (std::size_t k = 0; k < nets_.size(); ++k) {
+    if (use[k].n_pairs == 0) continue;
+    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper)))
+      continue;
+    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
+    spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
+    worth.push_back(k);
+  }
+  run_workers(workers, [&](int worker) {
+    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
+         w += static_cast<std::size_t>(workers)) {
+      const std::size_t k = worth[w];
+      const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+      if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
+    }
+  });
+}
+
+template <class S>
+void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
+  if (!spec_.embedding.trainable) return;
+  const int workers = static_cast<int>(scratch.size());
+  run_workers(workers, [&](int worker) {
+    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size();
+         k += static_cast<std::size_t>(workers)) {
+      if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+    }
+  });
+  if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
+}
+
+template <class S>
+void TwoBody<S>::end_step() noexcept {
+  for (std::size_t k = 0; k < tables_.size(); ++k) {
+    if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
+  }
+  tables_.clear();
+}
+
+#define DPCORE_INSTANTIATE(S)                                                                       \
+  template void TwoBody<S>::prepare_inference() const;                                              \
+  template void TwoBody<S>::forget_inference();                                                     \
+  template void TwoBody<S>::finish_loading();                                                       \
+  template std::vector<TableInfo> TwoBody<S>::tables() const;                                       \
+  template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                     \
+                                       const std::vector<Workspace*>&);                             \
+  template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                            \
+  template void TwoBody<S>::end_step() noexcept;                                                    \
+  template void TwoBody<S>::evaluate_radial(const Exec&, int, int, int, int, const Vector<S>&,      \
+                                            const Matrix<S>&, const Matrix<S>&, Descriptor::State&, \
+                                            Workspace&) const;
+DPCORE_INSTANTIATE(double)
+DPCORE_INSTANTIATE(float)
+#undef DPCORE_INSTANTIATE
+
+}  // namespace dpcore

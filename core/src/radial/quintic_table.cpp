@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "radial/quintic_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+namespace dpcore {
+
+namespace {
+
+constexpr double kCoarse = 10;              // coarse step / fine step
+constexpr double kMostIntervals = 1 << 22;  // of one table; more is a mistake in step or statistics
+constexpr double kMostBytes = 2147483648.0;
+constexpr int kNodeChunk = 1024;  // intervals made at a time
+
+int divisions(double length, double step) { return static_cast<int>(std::ceil(length / step * (1 - 1e-12))); }
+
+/// Six coefficients of the polynomial in t with values, slopes and curvatures (v, d, c) at t = 0 and t = h.
+KOKKOS_INLINE_FUNCTION void hermite(const double h, const double v0, const double d0, const double c0,
+                                    const double v1, const double d1, const double c1, double a[6]) {
+  const double rise = v1 - v0, h2 = h * h, h3 = h2 * h;
+  a[0] = v0;
+  a[1] = d0;
+  a[2] = 0.5 * c0;
+  a[3] = (20 * rise - (8 * d1 + 12 * d0) * h - (3 * c0 - c1) * h2) / (2 * h3);
+  a[4] = (-30 * rise + (14 * d1 + 16 * d0) * h + (3 * c0 - 2 * c1) * h2) / (2 * h3 * h);
+  a[5] = (12 * rise - 6 * (d1 + d0) * h + (c1 - c0) * h2) / (2 * h3 * h2);
+}
+
+/// The rows of a table, from the net at its nodes. (A function of its own: nvcc takes no lambdas in
+/// constructors.)
+template <class S>
+void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, int stride, S* coefficient,
+               Workspace& ws) {
+  const Exec exec;
+  const TableGrid at = grid;
+  const int m = nodes.n_out();
+  for (int begin = 0; begin < grid.n(); begin += kNodeChunk) {
+    const Workspace::Scope scope(ws);
+    const int count = std::min(kNodeChunk, grid.n() - begin);
+    const auto n_nodes = static_cast<std::size_t>(count) + 1, width = static_cast<std::size_t>(m);
+    const Vector<double> x = ws.vector<double>(n_nodes);
+    const Matrix<double> value = ws.matrix<double>(n_nodes, width), slope = ws.matrix<double>(n_nodes, width),
+                         curvature = ws.matrix<double>(n_nodes, width);
+    for_each(
+        exec, "dpcore::table_nodes", count + 1, KOKKOS_LAMBDA(const int k) {
+          const int j = begin + k;
+          x(k) = j < at.n_fine ? at.lower + j * at.fine : at.upper + (j - at.n_fine) * at.coarse;
+        });
+    nodes.second_order(exec, x, value, slope, curvature, ws);
+    S* to = coefficient + static_cast<std::ptrdiff_t>(begin) * 6 * stride;
+    for_each_element(
+        exec, "dpcore::table_coefficients", count, m, KOKKOS_LAMBDA(const int k, const int c) {
+          double a[6];
+          hermite(begin + k < at.n_fine ? at.fine : at.coarse, value(k, c), slope(k, c), curvature(k, c),
+                  value(k + 1, c), slope(k + 1, c), curvature(k + 1, c), a);
+          for (int p = 0; p < 6; ++p)
+            to[(static_cast<std::ptrdiff_t>(k) * 6 + p) * stride + c] = static_cast<S>(a[p]);
+        });
+    if constexpr (!kExecOnHost) exec.fence("dpcore::QuinticTable");
+  }
+}
+
+}  // namespace
+
+TableSpec TableSpec::from_json(const nlohmann::json& section, const std::string& path) {
+  const ConfigReader in(section, path);
+  TableSpec s;
+  s.min_nbor_dist = in.get<double>("min_nbor_dist");
+  s.step = in.get<double>("step");
+  s.extrapolate = in.get<double>("extrapolate");
+  in.require(s.min_nbor_dist > 0, "min_nbor_dist", "expected a distance above 0");
+  in.require(s.step > 0 && std::isfinite(s.step), "step", "expected a number above 0");
+  in.require(s.extrapolate >= 1 && std::isfinite(s.extrapolate), "extrapolate",
+             "expected a number from 1 on");
+  const auto outside = in.get_or<std::string>("outside", "net");
+  in.require(outside == "net" || outside == "linear", "outside",
+             "expected net or linear, got '" + outside + "'");
+  s.outside = outside == "net" ? Outside::Net : Outside::Linear;
+  return s;
+}
+
+TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest) {
+  TableGrid g;
+  g.lower = std::floor(smallest) + 0.0;  // not -0
+  g.upper = std::max(std::ceil(largest), g.lower + 1);
+  g.last = std::max(g.upper, spec.extrapolate * g.upper);
+  const double intervals = (g.upper - g.lower) / spec.step + (g.last - g.upper) / (kCoarse * spec.step);
+  if (!(intervals <= kMostIntervals)) {
+    throw Error("a table from " + std::to_string(g.lower) + " to " + std::to_string(g.last) +
+                " in steps of " + std::to_string(spec.step) + " would have more than " +
+                std::to_string(static_cast<int>(kMostIntervals)) +
+                " intervals; choose a larger step, or check min_nbor_dist");
+  }
+  g.n_fine = std::max(1, divisions(g.upper - g.lower, spec.step));
+  g.n_coarse = divisions(g.last - g.upper, kCoarse * spec.step);
+  g.fine = (g.upper - g.lower) / g.n_fine;
+  g.coarse = g.n_coarse > 0 ? (g.last - g.upper) / g.n_coarse : 1.0;
+  return g;
+}
+
+template <class S>
+QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid& grid,
+                              Outside outside, Workspace& ws)
+    : net_(&net), grid_(grid), outside_(outside) {
+  const int m = n_out(), stride = stride_of(m);
+  const auto row = static_cast<std::size_t>(6 * stride);
+  const double bytes = static_cast<double>(grid.n()) * static_cast<double>(row * sizeof(S));
+  if (!(bytes <= kMostBytes)) {
+    throw Error("a table from " + std::to_string(grid.lower) + " to " + std::to_string(grid.last) +
+                " in steps of " + std::to_string(grid.fine) + " would take " +
+                std::to_string(static_cast<int>(bytes / 1048576.0)) +
+                " MiB; choose a larger step, or check min_nbor_dist");
+  }
+  try {
+    coefficient_ = DeviceArray<S>("dpcore::QuinticTable", static_cast<std::size_t>(grid.n()) * row);
+  } catch (const std::exception&) {
+    throw Error("a table of " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
+                " MiB does not fit in memory; compress with a larger step");
+  }
+  make_rows(nodes, grid, stride, coefficient_.data(), ws);
+  view_.coefficient = coefficient_.data();
+  view_.stride = stride;
+  view_.lower = grid.lower;
+  view_.upper = grid.upper;
+  view_.last = grid.last;
+  view_.fine = grid.fine;
+  view_.coarse = grid.coarse;
+  view_.inverse_fine = 1 / grid.fine;
+  view_.inverse_coarse = 1 / grid.coarse;
+  view_.n_fine = grid.n_fine;
+  view_.n = grid.n();
+}
+
+template <class S>
+int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
+                              const Matrix<S>& g_prime, Workspace& ws) const {
+  const Workspace::Scope scope(ws);
+  const int m = n_out(), n = static_cast<int>(s.extent(0)), stride = view_.stride;
+  const TableView<S> table = view_;
+  const Vector<int> where = ws.vector<int>(static_cast<std::size_t>(n)), count = ws.vector<int>(1);
+  const auto count_host = Kokkos::create_mirror_view(count);
+  count_host(0) = 0;
+  mirror_copy(exec, count, count_host);
+  for_each(
+      exec, "dpcore::quintic_table", n, KOKKOS_LAMBDA(const int p) {
+        const double at = static_cast<double>(s(p));
+        double inside = at;
+        if (!table.holds(at)) {
+          inside = at < table.lower ? table.lower : table.last;  // NaN: any
+          where(fetch_add(&count(0), 1)) = p;
+        }
+        S t;
+        const S* a = table.row(inside, t);
+        S* out = &g(p, 0);
+        S* slope = &g_prime(p, 0);
+#pragma omp simd
+        for (int c = 0; c < m; ++c) {
+          const S a1 = a[stride + c], a2 = a[2 * stride + c], a3 = a[3 * stride + c], a4 = a[4 * stride + c],
+                  a5 = a[5 * stride + c];
+          out[c] = a[c] + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
+          slope[c] = a1 + t * (S(2) * a2 + t * (S(3) * a3 + t * (S(4) * a4 + t * (S(5) * a5))));
+        }
+        if (inside != at) {
+          const S beyond = static_cast<S>(at - inside);
+          for (int c = 0; c < m; ++c) out[c] += beyond * slope[c];
+        }
+      });
+  mirror_copy(exec, count_host, count);
+  const int n_out_of_range = count_host(0);
+  if (n_out_of_range == 0 || outside_ == Outside::Linear) return n_out_of_range;
+
+  const auto rows = static_cast<std::size_t>(n_out_of_range), width = static_cast<std::size_t>(m);
+  const Vector<S> x = ws.vector<S>(rows);
+  const Matrix<S> exact = ws.matrix<S>(rows, width), exact_slope = ws.matrix<S>(rows, width);
+  for_each(
+      exec, "dpcore::gather_outside", n_out_of_range, KOKKOS_LAMBDA(const int k) { x(k) = s(where(k)); });
+  net_->forward(exec, x, exact, exact_slope, ws);
+  for_each_element(
+      exec, "dpcore::scatter_outside", n_out_of_range, m, KOKKOS_LAMBDA(const int k, const int c) {
+        g(where(k), c) = exact(k, c);
+        g_prime(where(k), c) = exact_slope(k, c);
+      });
+  return n_out_of_range;
+}
+
+template <class S>
+double QuinticTable<S>::error(Workspace& ws) const {
+  constexpr int n = 251;  // a prime: no harmony with the step
+  const Workspace::Scope scope(ws);
+  const Exec exec;
+  const auto rows = static_cast<std::size_t>(n), width = static_cast<std::size_t>(n_out());
+  const Vector<S> s = ws.vector<S>(rows);
+  const Matrix<S> table = ws.matrix<S>(rows, width), slope = ws.matrix<S>(rows, width);
+  const Matrix<S> exact = ws.matrix<S>(rows, width), exact_slope = ws.matrix<S>(rows, width);
+  const TableGrid g = grid_;
+  for_each(
+      exec, "dpcore::table_probes", n, KOKKOS_LAMBDA(const int k) {
+        s(k) = static_cast<S>(g.lower + (k * (g.n_fine - 1) / (n - 1) + 0.5) * g.fine);
+      });
+  evaluate(exec, s, table, slope, ws);
+  net_->forward(exec, s, exact, exact_slope, ws);
+  const auto difference = [&](const Matrix<S>& a, const Matrix<S>& b) {
+    const auto x = Kokkos::create_mirror_view(a), y = Kokkos::create_mirror_view(b);
+    mirror_copy(exec, x, a);
+    mirror_copy(exec, y, b);
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t c = 0; c < width; ++c) {
+        largest = std::max(largest, static_cast<double>(std::abs(x(i, c))));
+        const double d = static_cast<double>(std::abs(x(i, c) - y(i, c)));
+        worst = d <= worst ? worst : d;  // NaN stays
+      }
+    }
+    return worst / std::max(largest, 1e-30);
+  };
+  const double of_value = difference(exact, table), of_slope = difference(exact_slope, slope);
+  return of_value >= of_slope ? of_value : of_slope;
+}
+
+template <class S>
+void QuinticTable<S>::backward_params(const Exec&, const Vector<S>&, const Matrix<S>&, const Matrix<S>&, int,
+                                      Workspace&) const {
+  throw Error("a compressed model has no trainable embedding nets");
+}
+
+template class QuinticTable<double>;
+template class QuinticTable<float>;
+
+}  // namespace dpcore
