@@ -154,7 +154,7 @@ def compress(
     file, output = _open(model, output)
     if file.config["descriptor"]["type"] == "hybrid":
         raise InputError(
-            "the model has a hybrid descriptor, which dp compress does not support yet; use the model as it is",
+            "the model has a hybrid descriptor, which dp compress does not support yet; use it as it is",
             file.path,
         )
     if "compress" in file.config["descriptor"]:
