@@ -50,8 +50,7 @@ def model(coord, box, types, precision: str = "float64", **descriptor) -> _core.
     }
     statistics_ = _core.EnvStatistics(json.dumps(section["descriptor"]), 2)
     statistics_.add(coord, box, types)
-    davg, dstd = statistics_.result()
-    tensors = {"descriptor/davg": davg, "descriptor/dstd": dstd, "fitting/bias_atom_e": np.zeros(2)}
+    tensors = {**statistics_.tensors(), "fitting/bias_atom_e": np.zeros(2)}
     return _core.Model.create(json.dumps(section), tensors)
 
 

@@ -6,16 +6,6 @@
 
 namespace dpcore_python {
 
-namespace {
-
-struct PyEnvStatistics {
-  dpcore::EnvStatistics statistics;
-  int ntypes;
-  PyEnvStatistics(const std::string& config, int n) : statistics(config, n), ntypes(n) {}
-};
-
-}  // namespace
-
 void bind_statistics(py::module_& m) {
   m.def(
       "neighbor_stat",
@@ -44,19 +34,19 @@ void bind_statistics(py::module_& m) {
         return to_array(std::move(x), {ntypes});
       },
       py::arg("energy"), py::arg("counts"), py::arg("rcond"), "energies per type [ntypes] by least squares");
-  py::class_<PyEnvStatistics>(m, "EnvStatistics", "davg and dstd of the environment matrix")
+  py::class_<dpcore::EnvStatistics>(m, "EnvStatistics", "mean and spread of the environment matrix")
       .def(py::init<const std::string&, int>(), py::arg("descriptor_config"), py::arg("ntypes"))
       .def(
           "add",
-          [](PyEnvStatistics& s, const py::object& coord, const py::object& box, const py::object& types) {
+          [](dpcore::EnvStatistics& s, const py::object& coord, const py::object& box, const py::object& types) {
             const FrameArrays in(coord, box, types, py::none(), py::none(), 0, 0);
             const py::gil_scoped_release other_threads_may_run;
-            s.statistics.add(in.frames);
+            s.add(in.frames);
           },
           py::arg("coord"), py::arg("box"), py::arg("types"))
-      .def("result", [](const PyEnvStatistics& s) {
-        return py::make_tuple(to_array(s.statistics.davg(), {s.ntypes, 4}), to_array(s.statistics.dstd(), {s.ntypes, 4}));
-      });
+      .def(
+          "tensors", [](const dpcore::EnvStatistics& s) { return to_dict(s.tensors()); },
+          "descriptor/davg and descriptor/dstd as in the model file");
 }
 
 }  // namespace dpcore_python

@@ -168,29 +168,47 @@ def odd_systems():
 
 # ---- models ------------------------------------------------------------------
 
+DESCRIPTORS = ("se_e2_a", "se_e2_r", "hybrid")
+
 
 def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
-    """The `model` section of a small model, changed by the given keys."""
+    """The `model` section of a small model, changed by the given keys.
+
+    The keys of a hybrid descriptor are those of both its parts, se_e2_a and se_e2_r; the second has other
+    widths, and slots for two more neighbours of each type.
+    """
+    descriptor = dict(descriptor or {})
+    kind = descriptor.pop("type", "se_e2_a")
+    keys = {
+        "sel": [14, 18, 9][: len(type_map)],
+        "rcut": RCUT,
+        "rcut_smth": RCUT_SMTH,
+        "neuron": [3, 6, 6],
+        "axis_neuron": 2,
+        "activation_function": "tanh",
+        "resnet_dt": False,
+        "type_one_side": False,
+        "precision": "float64",
+        "trainable": True,
+        "seed": 1,
+        "exclude_types": [],
+        "set_davg_zero": False,
+        "online_table": False,  # training with the nets themselves, as exact as rounding
+        **descriptor,
+    }
+    without_axis = {key: value for key, value in keys.items() if key != "axis_neuron"}
+    second = {"sel": [n and n + 2 for n in keys["sel"]], "neuron": [*keys["neuron"], 5]}
+    section = {
+        "se_e2_a": {"type": "se_e2_a", **keys},
+        "se_e2_r": {"type": "se_e2_r", **without_axis},
+        "hybrid": {
+            "type": "hybrid",
+            "list": [{"type": "se_e2_a", **keys}, {"type": "se_e2_r", **without_axis, **second}],
+        },
+    }[kind]
     return {
         "type_map": list(type_map),
-        "descriptor": {
-            "type": "se_e2_a",
-            "sel": [14, 18, 9][: len(type_map)],
-            "rcut": RCUT,
-            "rcut_smth": RCUT_SMTH,
-            "neuron": [3, 6, 6],
-            "axis_neuron": 2,
-            "activation_function": "tanh",
-            "resnet_dt": False,
-            "type_one_side": False,
-            "precision": "float64",
-            "trainable": True,
-            "seed": 1,
-            "exclude_types": [],
-            "set_davg_zero": False,
-            "online_table": False,  # training with the nets themselves, as exact as rounding
-            **(descriptor or {}),
-        },
+        "descriptor": section,
         "fitting_net": {
             "type": "ener",
             "numb_fparam": 0,
@@ -208,6 +226,19 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
     }
 
 
+def descriptor_parts(config):
+    """(prefix of the tensors, section) of the descriptor or of each part of a hybrid one."""
+    section = config["descriptor"]
+    if section["type"] != "hybrid":
+        return [("descriptor/", section)]
+    return [(f"descriptor/part_{k}/", part) for k, part in enumerate(section["list"])]
+
+
+def part_prefix(config):
+    """The prefix of the tensors of the first part."""
+    return descriptor_parts(config)[0][0]
+
+
 def make_statistics(config, seed=0, angular=True):
     """davg, dstd, bias and parameter statistics, all different from the trivial ones.
 
@@ -216,15 +247,16 @@ def make_statistics(config, seed=0, angular=True):
     """
     rng = np.random.default_rng([13, seed])
     fitting, n = config["fitting_net"], len(config["type_map"])
-    davg = rng.uniform(0.05, 0.25, (n, 4)) * [1.0, angular, angular, angular]
-    if config["descriptor"]["set_davg_zero"]:
-        davg *= 0.0
-    dstd = rng.uniform(0.15, 0.3, (n, 4)) * (
-        3.0 if config["descriptor"]["activation_function"] in LARGE else 1.0
-    )
-    if not angular:
-        dstd[:, 1:] = dstd[:, 1:2]
-    tensors = {"descriptor/davg": davg, "descriptor/dstd": dstd}
+    tensors = {}
+    for prefix, part in descriptor_parts(config):
+        davg = rng.uniform(0.05, 0.25, (n, 4)) * [1.0, angular, angular, angular]
+        if part["set_davg_zero"]:
+            davg *= 0.0
+        dstd = rng.uniform(0.15, 0.3, (n, 4)) * (3.0 if part["activation_function"] in LARGE else 1.0)
+        if not angular:
+            dstd[:, 1:] = dstd[:, 1:2]
+        columns = 4 if part["type"] == "se_e2_a" else 1
+        tensors.update({f"{prefix}davg": davg[:, :columns], f"{prefix}dstd": dstd[:, :columns]})
     constant = {"ener": "bias_atom_e", "polar": "constant_matrix"}.get(fitting["type"])
     if constant:
         tensors[f"fitting/{constant}"] = rng.uniform(-1.0, 1.0, n)
@@ -241,17 +273,18 @@ def make_tensors(config, seed=0, angular=True):
     Nets with kinks get large biases and small matrices: every neuron stays on one side of its kinks.
     """
     rng = np.random.default_rng([17, seed])
+    sections = {"descriptor": descriptor_parts(config)[0][1], "fitting_net": config["fitting_net"]}
     tensors = core.Model.create(json.dumps(config), make_statistics(config, seed, angular)).tensors()
     for name in sorted(tensors):
         section = "descriptor" if name.startswith("descriptor") else "fitting_net"
-        activation, kind = config[section]["activation_function"], name.split("/")[-1]
+        activation, kind = sections[section]["activation_function"], name.split("/")[-1]
         value, shape = tensors[name], tensors[name].shape
         if kind == "matrix":
             scale = {"relu": 0.4, "relu6": 0.4}.get(activation, 1.2)
             if section == "fitting_net" and shape[1] == 1:
                 scale = 4.0 if activation in KINKED else 1.2
             elif section == "fitting_net" and "layer_0" in name:  # descriptors are larger for nets with kinks
-                scale *= {"relu": 0.5, "relu6": 0.1}.get(config["descriptor"]["activation_function"], 2.0)
+                scale *= {"relu": 0.5, "relu6": 0.1}.get(sections["descriptor"]["activation_function"], 2.0)
             value = scale * rng.normal(size=shape) / np.sqrt(shape[0])
         elif kind == "bias":
             levels = {"relu": [-1.7, 1.7, 2.1], "relu6": [-2.5, 3.0, 3.0, 9.0]}.get(activation, [0.0])
@@ -281,7 +314,8 @@ def kink_distance(config, tensors, system):
 
 def smooth_tensors(config, systems, margin=5 * STEP):
     """make_tensors() of the first seed with which no neuron is near a kink on any of the systems."""
-    names = [config[section]["activation_function"] for section in ("descriptor", "fitting_net")]
+    sections = [descriptor_parts(config)[0][1], config["fitting_net"]]
+    names = [section["activation_function"] for section in sections]
     for seed in range(50):
         tensors = make_tensors(config, seed)
         if not set(names) & set(KINKED) or all(kink_distance(config, tensors, s) > margin for s in systems):

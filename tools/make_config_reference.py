@@ -74,10 +74,26 @@ def tables(argument, above):
             title = f'{level}# `{path}` with `"{variant.flag_name}": "{choice.name}"`'
             parts += [f"{title}\n", f"`{choice.name}`{others}{default}: {one_line(choice.doc)}\n"]
             parts.append(table(choice.sub_fields.values(), path))
+            parts += [
+                text
+                for field in choice.sub_fields.values()
+                if is_section(field)
+                for text in part_of(field, path)
+            ]
     for field in inside:
         if is_section(field):
             parts += tables(field, path)
     return parts
+
+
+def part_of(field, above):
+    """What to say of a list of sections, whose keys stand elsewhere."""
+    kinds = [f"`{name}`" for variant in field.sub_variants.values() for name in variant.choice_dict]
+    title = f"{'#' * (3 + above.count('/'))}# `{above}/{field.name}`"
+    return [
+        f"{title}\n",
+        f"{one_line(field.doc)} The `type` of each is one of {', '.join(kinds)}, with the keys above.\n",
+    ]
 
 
 def table(fields, path):

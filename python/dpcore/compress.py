@@ -152,6 +152,11 @@ def compress(
     """
     _check_numbers(step, tolerance, extrapolate)
     file, output = _open(model, output)
+    if file.config["descriptor"]["type"] == "hybrid":
+        raise InputError(
+            "the model has a hybrid descriptor, which dp compress does not support yet; use it as it is",
+            file.path,
+        )
     if "compress" in file.config["descriptor"]:
         raise InputError(
             "is compressed already; give the original model, or --undo to get it back from this file",

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from dpcore.errors import InputError, suggest
+from dpcore.grammar import describe
 
 __all__ = ["add_arguments", "convert_from", "run"]
 
@@ -100,14 +101,12 @@ def _report(metadata: dict[str, str], input_model: str | Path, output: Path) -> 
     config = json.loads(metadata["config"])
     descriptor, fitting = config["descriptor"], config["fitting_net"]
     log.info(
-        "%s: %s + %s, types %s, rcut %g A, precision %s/%s",
+        "%s: %s + %s (%s), types %s",
         input_model,
-        descriptor["type"],
+        describe(descriptor),
         fitting["type"],
-        " ".join(config["type_map"]),
-        descriptor["rcut"],
-        descriptor["precision"],
         fitting["precision"],
+        " ".join(config["type_map"]),
     )
     for note in json.loads(metadata["training"])["notes"]:
         log.warning("%s: %s", input_model, note)

@@ -10,11 +10,32 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor"]
+__all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor", "describe", "descriptor_parts"]
 
 _AUTO_SEL = re.compile(r"auto(?::(?P<factor>[^:]+))?\Z")
 _AUTO_BATCH = re.compile(r"auto(?::(?P<atoms>[0-9]{1,9}))?\Z")
 _BLOCK = re.compile(r"(?P<begin>[0-9]{1,9}):(?P<end>[0-9]{1,9}):(?P<weight>[^:]+)\Z")
+
+
+def descriptor_parts(
+    descriptor: dict[str, Any], where: str = "model/descriptor"
+) -> list[tuple[str, dict[str, Any]]]:
+    """The sections of a descriptor that have keys of their own, with their key paths.
+
+    These are the descriptors in the list of ``hybrid``, or the descriptor itself.
+    """
+    if descriptor["type"] != "hybrid":
+        return [(where, descriptor)]
+    return [(f"{where}/list/{k}", part) for k, part in enumerate(descriptor["list"])]
+
+
+def describe(descriptor: dict[str, Any]) -> str:
+    """Kind, cut-off, sel and precision in one line."""
+    parts = [
+        f"{part['type']} (rcut {part['rcut']:g} A, sel {part['sel']}, {part['precision']})"
+        for _, part in descriptor_parts(descriptor)
+    ]
+    return parts[0] if descriptor["type"] != "hybrid" else f"hybrid of {', '.join(parts)}"
 
 
 def auto_sel_factor(value: Any) -> float | None:

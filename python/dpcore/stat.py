@@ -59,8 +59,10 @@ class Statistics:
 
     Attributes
     ----------
-    davg, dstd
-        Mean and spread of the environment matrix per centre type, [n_types, 4]: radial, x, y, z.
+    environment
+        Mean and spread of the environment matrix per centre type under their names in a model file:
+        ``descriptor/davg`` and ``descriptor/dstd``, [n_types, 4]: radial, x, y, z; [n_types, 1] for a
+        descriptor of distances; of a hybrid descriptor a pair for each part, ``descriptor/part_0/davg`` ...
     bias_atom_e
         Energy of an atom of each type in eV, [n_types]; None of a model of tensors.
     constant_matrix
@@ -69,8 +71,7 @@ class Statistics:
         Mean and inverse spread of the frame and atomic parameters; None if the model has none.
     """
 
-    davg: np.ndarray
-    dstd: np.ndarray
+    environment: dict[str, np.ndarray]
     bias_atom_e: np.ndarray | None = None
     constant_matrix: np.ndarray | None = None
     fparam_avg: np.ndarray | None = None
@@ -80,10 +81,7 @@ class Statistics:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The constants under their names in a model file."""
-        out = {
-            "descriptor/davg": self.davg,
-            "descriptor/dstd": self.dstd,
-        }
+        out = dict(self.environment)
         for name in (
             "bias_atom_e",
             "constant_matrix",
@@ -143,7 +141,9 @@ def neighbor_statistics(data: DataCollection, rcut: float, n_types: int) -> Neig
     return NeighborStatistics(None if np.isinf(shortest) else shortest, largest.tolist())
 
 
-def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[int]:
+def resolve_sel(
+    sel: Sequence[int] | str, max_nbor_size: Sequence[int], where: str = "model/descriptor/sel"
+) -> list[int]:
     """Neighbour slots per type: the given list, or for ``auto`` from the numbers counted in the data.
 
     ``auto:f`` gives each type f times its largest number of neighbours, cut to an integer and rounded
@@ -166,13 +166,13 @@ def resolve_sel(sel: Sequence[int] | str, max_nbor_size: Sequence[int]) -> list[
         raise InputError(
             f"{sel} gives more slots than 32 bits can count, for {list(max_nbor_size)} neighbours in the "
             "data; expected a factor near 1",
-            "model/descriptor/sel",
+            where,
         )
     if sum(slots) == 0:
         raise InputError(
             "no atom of the training data has a neighbour within rcut, so that auto gives no slots; "
             "give a list of numbers",
-            "model/descriptor/sel",
+            where,
         )
     log.info("sel from the training data: %s", slots)
     return slots
@@ -325,10 +325,7 @@ def compute_statistics(model: dict[str, Any], core: dict[str, Any], data: DataCo
         if found:  # a system without energies says nothing about their bias
             energies.append(np.concatenate(found).mean())
             counts.append(system.type_counts(n_types))
-    davg, dstd = (np.asarray(a, dtype=np.float64) for a in env.result())
-    if model["descriptor"]["set_davg_zero"]:
-        davg = np.zeros_like(davg)
-    out = Statistics(davg, dstd)
+    out = Statistics(env.tensors())
     if fitting["type"] == "ener":
         table = np.array(counts).reshape(len(energies), n_types)
         out.bias_atom_e = energy_bias(np.array(energies), table, fitting["rcond"], fitting["atom_ener"])

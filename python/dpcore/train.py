@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import InputError
+from dpcore.grammar import describe, descriptor_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +134,7 @@ def train(
             initial.log_changes(start, config)
 
     neighbors = _count_neighbors(config, data, start if restart else None, skip_neighbor_stat)
-    core = core_config(model_section, model_section["descriptor"]["sel"])
+    core = core_config(model_section)
     _write_json(output, config)
 
     if start is None:
@@ -203,29 +204,33 @@ def _count_neighbors(
 ) -> NeighborStatistics | None:
     """Count neighbours in the data and settle ``sel`` in `config`; None if this is left out.
 
-    A continued run on the same data takes the numbers of its checkpoint.
+    A continued run on the same data takes the numbers of its checkpoint, which has those for the largest
+    cut-off.  Returns the numbers for the largest cut-off.
     """
     from dpcore.stat import NeighborStatistics, neighbor_statistics, resolve_sel
 
-    descriptor = config["model"]["descriptor"]
+    parts = descriptor_parts(config["model"]["descriptor"])
     n_types = len(config["model"]["type_map"])
-    found = None
+    largest = max(part["rcut"] for _, part in parts)
+    found: dict[float, NeighborStatistics] = {}
     if restarted is not None:
         before = restarted.training
         same = (before.get("input") or {}).get("training", {}).get("training_data")
         if same == config["training"]["training_data"] and len(before.get("max_nbor_size", ())) == n_types:
-            found = NeighborStatistics(before["min_nbor_dist"], before["max_nbor_size"])
-    if found is None and not skip:
-        found = neighbor_statistics(data, descriptor["rcut"], n_types)
-    if found is not None:
-        descriptor["sel"] = resolve_sel(descriptor["sel"], found.max_nbor_size)
-    elif not isinstance(descriptor["sel"], list):
-        raise InputError(
-            "is to be counted in the training data, but --skip-neighbor-stat leaves this out; give a list of "
-            "numbers or drop the option",
-            "model/descriptor/sel",
-        )
-    return found
+            found[largest] = NeighborStatistics(before["min_nbor_dist"], before["max_nbor_size"])
+    if not found and not skip:
+        radii = sorted({part["rcut"] for _, part in parts})
+        found = {rcut: neighbor_statistics(data, rcut, n_types) for rcut in radii}
+    for where, part in parts:
+        if part["rcut"] in found:
+            part["sel"] = resolve_sel(part["sel"], found[part["rcut"]].max_nbor_size, f"{where}/sel")
+        elif not isinstance(part["sel"], list):
+            raise InputError(
+                "is to be counted in the training data, but --skip-neighbor-stat leaves this out; give a "
+                "list of numbers or drop the option",
+                f"{where}/sel",
+            )
+    return found.get(largest)
 
 
 def _go_on(
@@ -249,14 +254,11 @@ def _log_model(core: dict[str, Any], model: _core.Model) -> None:
     descriptor, fitting = core["descriptor"], core["fitting_net"]
     sizes = [t.size for name, t in model.tensors().items() if "/net_" in name]
     log.info(
-        "model: %s + %s, types %s, rcut %g A, sel %s, precision %s/%s, %d parameters",
-        descriptor["type"],
+        "model: %s + %s (%s), types %s, %d parameters",
+        describe(descriptor),
         fitting["type"],
-        " ".join(core["type_map"]),
-        descriptor["rcut"],
-        descriptor["sel"],
-        descriptor["precision"],
         fitting["precision"],
+        " ".join(core["type_map"]),
         sum(sizes),
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dpcore.clients import CLIENTS, Frame, choose
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 from dpcore.random_atoms import random_parameters
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _frames(
 
 
 def _limit(file: ModelFile, tolerance: float | None) -> tuple[float, str]:
-    parts = [file.config["descriptor"], file.config["fitting_net"]]
+    parts = [*(part for _, part in descriptor_parts(file.config["descriptor"])), file.config["fitting_net"]]
     single = any(part.get("precision") in ("float32", "float16", "bfloat16") for part in parts)
     if tolerance is not None:
         return tolerance, "as given"

@@ -104,6 +104,30 @@ KEYS = {
     # kinds
     "no kind of descriptor": _key({f"{D}/type": ...}, f"{D}/type", "is missing", "se_e2_a"),
     "misspelt descriptor": _key({f"{D}/type": "se_e2a"}, f"{D}/type", 'Did you mean "se_e2_a"?'),
+    "hybrid without a list": _key({D: {"type": "hybrid"}}, f"{D}/list", "required and missing"),
+    "hybrid with an empty list": _key({D: {"type": "hybrid", "list": []}}, f"{D}/list", "at least one"),
+    "hybrid of text": _key(
+        {D: {"type": "hybrid", "list": ["se_a"]}}, f"{D}/list/0", "expected a section", '"se_a"'
+    ),
+    "hybrid of hybrid": _key(
+        {D: {"type": "hybrid", "list": [{"type": "hybrid"}]}},
+        f"{D}/list/0/type",
+        "not supported",
+        "se_e2_a, se_e2_r",
+    ),
+    "misspelt key in a part": _key(
+        {D: {"type": "hybrid", "list": [{"type": "se_r", "rcutt": 4.0}]}},
+        f"{D}/list/0/rcutt",
+        'Did you mean "rcut"?',
+    ),
+    "sel of one type in a part": _key(
+        {D: {"type": "hybrid", "list": [{"type": "se_r"}, {"type": "se_r", "sel": [4]}]}},
+        f"{D}/list/1/sel",
+        "each of the 2 types",
+    ),
+    "axis_neuron of se_e2_r": _key(
+        {D: {"type": "se_e2_r", "axis_neuron": 4}}, f"{D}/axis_neuron", "unknown key"
+    ),
     "later descriptor": _key({f"{D}/type": "dpa1"}, f"{D}/type", '"dpa1" is not supported', "se_e2_a"),
     "misspelt fitting net": _key({f"{F}/type": "enre"}, f"{F}/type", 'Did you mean "ener"?'),
     "later fitting net": _key({f"{F}/type": "dos"}, f"{F}/type", '"dos" is not supported', "ener"),

@@ -115,6 +115,16 @@ CONTAINERS = {
         rewrite({"kind": "dipole"}), 'kind "dipole"', 'kind "ener"', "damaged"
     ),
     "another descriptor": _test(set_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
+    "hybrid without a list": _test(
+        set_config("descriptor", {"type": "hybrid"}), "model/descriptor/list", "missing"
+    ),
+    "hybrid of numbers": _test(set_config("descriptor", {"type": "hybrid", "list": [1]}), "list[0]", "section"),
+    "hybrid of nothing": _test(
+        set_config("descriptor", {"type": "hybrid", "list": []}), "at least one descriptor"
+    ),
+    "descriptor of other statistics": _test(
+        set_config("descriptor/type", "se_e2_r"), "descriptor/dstd", "[2, 4]", "[2, 1]"
+    ),
     "sel of one type": _test(set_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
     "negative rcut": _test(set_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),
     "axis_neuron too large": _test(

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 from bad_input.case import TYPES, Case, both, write_input
 from bad_input.models import rewrite
 from make_system import make_system
 
-F = "model/fitting_net"
+D, F = "model/descriptor", "model/fitting_net"
 TENSOR = {
     "model/fitting_net": {"type": "dipole", "sel_type": [0], "neuron": [5], "seed": 1},
     "loss": {"type": "tensor", "pref": 1.0, "pref_atomic": 1.0},
@@ -53,6 +54,12 @@ def _nan(array):
     return array
 
 
+def _in_hybrid(text):
+    """The configuration with its descriptor as the only part of a hybrid one."""
+    config = json.loads(text)
+    return json.dumps({**config, "descriptor": {"type": "hybrid", "list": [config["descriptor"]]}})
+
+
 def _without(*names):
     return lambda folder: [(folder / SET / f"{name}.npy").unlink() for name in names]
 
@@ -70,6 +77,18 @@ KEYS_OF_INPUT = {
     "key of polar": _key({f"{F}/fit_diag": True}, f"{F}/fit_diag", "unknown key"),
     "scale of three types": _key(
         {f"{F}/type": "polar", f"{F}/scale": [1.0, 2.0, 3.0]}, f"{F}/scale", "each of the 2 types", "got 3"
+    ),
+    "descriptor of distances": _key(
+        {D: {"type": "se_e2_r", "sel": [8, 8]}},
+        f"{F}/type",
+        "dipole needs the rotation matrix",
+        "se_e2_r has none",
+    ),
+    "hybrid descriptor": _key(
+        {D: {"type": "hybrid", "list": [{"type": "se_a", "sel": [8, 8]}]}, f"{F}/type": "polar"},
+        f"{F}/type",
+        "polar needs the rotation matrix",
+        "hybrid has none",
     ),
     "loss of energies": _key({"loss": {}}, "loss/type", '"tensor"'),
     "energies with the loss of tensors": _key({F: {}}, "loss/type", '"ener"'),
@@ -105,6 +124,13 @@ MODELS = {
     ),
     "said to be of another kind": _test(
         "dipole.dp", rewrite({"kind": "polar"}, name="dipole.dp"), "dipole.dp", 'kind "polar"', "damaged"
+    ),
+    "of a hybrid descriptor": _test(
+        "dipole.dp",
+        rewrite({"config": _in_hybrid}, name="dipole.dp"),
+        "dipole.dp",
+        "model/fitting_net/type",
+        "hybrid has none",
     ),
     "net of a type that is not selected": _test(
         "dipole.dp",

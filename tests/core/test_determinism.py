@@ -55,7 +55,7 @@ def results(precision="float64"):
     out.update({f"weight {k}": v for k, v in trained_weights(config).items()})
     statistics = core.EnvStatistics(json.dumps(config["descriptor"]), 2)
     statistics.add(system.coord, system.box, system.types)
-    out["davg"], out["dstd"] = statistics.result()
+    out.update(statistics.tensors())
     return out
 
 

@@ -15,11 +15,14 @@ import pytest
 from dpcore import _core as core
 from gradcheck import (
     ACTIVATIONS,
+    DESCRIPTORS,
     KINKED,
+    TENSOR_FITTINGS,
     evaluate,
     grid_system,
     make_config,
     make_statistics,
+    make_tensor_config,
     make_tensors,
     model,
     odd_systems,
@@ -50,6 +53,25 @@ def with_tables(monkeypatch, config, tensors, system):
     found = evaluate(model(config, tensors), system, atomic=True)
     expected = exact(monkeypatch, config, tensors, system)
     return found, expected, not np.array_equal(found["force"], expected["force"])
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("kind", DESCRIPTORS[1:])
+def test_other_descriptors(monkeypatch, precision, kind):
+    config = make_config({"type": kind, "precision": precision, "type_one_side": True})
+    found, expected, tabulated = with_tables(monkeypatch, config, make_tensors(config), grid_system())
+    assert tabulated
+    assert_stands_for(found, expected, LIMIT[precision])
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("kind", TENSOR_FITTINGS)
+def test_tensors(monkeypatch, precision, kind):
+    """The rotation matrix and its derivatives come from the tables too."""
+    config = make_tensor_config(kind, None, {"precision": precision, "type_one_side": True})
+    found, expected, tabulated = with_tables(monkeypatch, config, make_tensors(config), grid_system())
+    assert tabulated
+    assert_stands_for(found, expected, LIMIT[precision])
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])

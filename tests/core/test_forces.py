@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gradcheck import (
     ACTIVATIONS,
+    DESCRIPTORS,
     SMALL_SEL,
     TRICLINIC,
     System,
@@ -76,17 +77,19 @@ def check(config, system, **more):
     return potential, found
 
 
+@pytest.mark.parametrize("descriptor", DESCRIPTORS)
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_on_odd_systems(name):
-    potential, _ = check(make_config({"resnet_dt": True}), SYSTEMS[name])
+def test_on_odd_systems(name, descriptor):
+    potential, _ = check(make_config({"type": descriptor, "resnet_dt": True}), SYSTEMS[name])
     assert potential.sel_overflow()["atoms"] == 0
 
 
 @pytest.mark.parametrize("cell", [None, TRICLINIC])
 @pytest.mark.parametrize("one_side", [False, True])
-def test_with_fewer_slots_than_neighbours(cell, one_side):
+@pytest.mark.parametrize("descriptor", DESCRIPTORS[:2])
+def test_with_fewer_slots_than_neighbours(cell, one_side, descriptor):
     system = random_system([0, 1, 1, 0, 1, 1, 0], cell, seed=7, sel=SMALL_SEL, spread=2.6)
-    config = make_config({"sel": list(SMALL_SEL), "type_one_side": one_side})
+    config = make_config({"type": descriptor, "sel": list(SMALL_SEL), "type_one_side": one_side})
     potential, _ = check(config, system)
     assert potential.sel_overflow()["atoms"] > 0
 
@@ -101,6 +104,13 @@ def test_for_every_activation(activation, resnet_dt, one_side):
     )
     check(config, SYSTEMS["triclinic"])
     check(config, SYSTEMS["not periodic"])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("descriptor", DESCRIPTORS[1:])
+def test_activations_of_other_descriptors(activation, descriptor):
+    section = {"activation_function": activation, "resnet_dt": True}
+    check(make_config({"type": descriptor, "type_one_side": True, **section}, section), SYSTEMS["triclinic"])
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -150,8 +160,9 @@ def test_odd_fitting_nets(neuron, resnet_dt):
     ids=str,
 )
 @pytest.mark.parametrize("one_side", [False, True])
-def test_excluded_pairs(exclude, one_side):
-    config = make_config({"exclude_types": exclude, "type_one_side": one_side})
+@pytest.mark.parametrize("descriptor", DESCRIPTORS)
+def test_excluded_pairs(exclude, one_side, descriptor):
+    config = make_config({"type": descriptor, "exclude_types": exclude, "type_one_side": one_side})
     if len(exclude) < 3:
         check(config, SYSTEMS["triclinic"])
         return
@@ -161,8 +172,9 @@ def test_excluded_pairs(exclude, one_side):
     assert len(set(energies[SYSTEMS["triclinic"].types == 1])) == 1 and len(set(energies)) == 2
 
 
-def test_excluded_pair_leaves_no_trace():
-    config = make_config({"exclude_types": [[0, 1]]})
+@pytest.mark.parametrize("descriptor", DESCRIPTORS)
+def test_excluded_pair_leaves_no_trace(descriptor):
+    config = make_config({"type": descriptor, "exclude_types": [[0, 1]]})
     system = SYSTEMS["triclinic"]
     potential = model(config, make_tensors(config))
     before = evaluate(potential, system, atomic=True)
@@ -194,8 +206,9 @@ def test_an_atom_without_neighbours_has_its_vacuum_energy():
     assert np.all(found["force"] == 0.0)
 
 
-def test_sel_of_zero_hides_a_type():
-    config = make_config({"sel": [0, 18]})
+@pytest.mark.parametrize("descriptor", DESCRIPTORS)
+def test_sel_of_zero_hides_a_type(descriptor):
+    config = make_config({"type": descriptor, "sel": [0, 18]})
     tensors = make_tensors(config)
     check(config, SYSTEMS["triclinic"])
     potential = model(config, tensors)

@@ -26,11 +26,15 @@ def model_and_trainer(table: bool, davg, *, precision="float64", activation="tan
             "type": "ener", "neuron": [20, 20], "activation_function": "tanh", "resnet_dt": True, "precision": precision, "seed": 2,
         },
     }
-    tensors = {
-        "descriptor/davg": np.asarray(davg, dtype=float),
-        "descriptor/dstd": np.full((2, 4), 0.1),
-        "fitting/bias_atom_e": np.zeros(2),
-    }
+    davg, tensors = np.asarray(davg, dtype=float), {"fitting/bias_atom_e": np.zeros(2)}
+    parts = {"descriptor/": config["descriptor"]}
+    if descriptor.get("type") == "hybrid":  # of both kinds
+        one, other = ({**config["descriptor"], "type": kind} for kind in ("se_e2_a", "se_e2_r"))
+        config["descriptor"] = {"type": "hybrid", "list": [one, other]}
+        parts = {"descriptor/part_0/": one, "descriptor/part_1/": other}
+    for prefix, part in parts.items():
+        columns = 1 if part["type"] == "se_e2_r" else 4
+        tensors.update({f"{prefix}davg": davg[:, :columns], f"{prefix}dstd": np.full((2, columns), 0.1)})
     model = _core.Model.create(json.dumps(config), tensors)
     return model, _core.Trainer(model, LOSS)
 
@@ -88,6 +92,26 @@ def test_gradients_equal_those_of_the_nets(precision, tolerance, activation):
     assert error <= tolerance
     if precision == "float64":
         assert error > 0, "the table was not used: the comparison says nothing"
+
+
+@pytest.mark.parametrize("kind", ["se_e2_r", "hybrid"])
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"precision": "float64"},
+        {"precision": "float64", "exclude_types": [[0, 0]]},
+        {"precision": "float64", "type_one_side": False, "exclude_types": [[0, 1]]},
+        {"precision": "float32", "exclude_types": [[1, 1]]},
+    ],
+    ids=str,
+)
+def test_gradients_of_other_descriptors(kind, isolated, keys):
+    batch = make_batch(30, 60, 10.0, isolated=isolated)
+    table, exact = (gradients(t, batch, DAVG, type=kind, **keys)[1] for t in (True, False))
+    error = worst_difference(table, exact)
+    assert error <= (1e-9 if keys["precision"] == "float64" else 2e-4)
+    assert error > 0, "the table was not used: the comparison says nothing"
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])

@@ -28,6 +28,7 @@ pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
 from dpcore import _core as core
 from dpcore.convert import read_tensorflow_graph
 from dpcore.convert_from import convert_from
+from dpcore.grammar import descriptor_parts
 from dpcore.infer import DeepPot
 
 
@@ -102,7 +103,8 @@ def test_potential_tells_what_it_is(case):
     n_types = len(config["type_map"])
     assert potential.get_type_map() == config["type_map"]
     assert potential.get_ntypes() == n_types
-    assert potential.get_rcut() == pytest.approx(config["descriptor"]["rcut"], rel=1e-7)
+    rcut = max(part["rcut"] for _, part in descriptor_parts(config["descriptor"]))
+    assert potential.get_rcut() == pytest.approx(rcut, rel=1e-7)
     assert potential.get_dim_fparam() == config["fitting_net"]["numb_fparam"]
     assert potential.get_dim_aparam() == config["fitting_net"]["numb_aparam"]
     n_atoms = len(values["type"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gradcheck import (
+    DESCRIPTORS,
     RCUT,
     SMALL_SEL,
     TRICLINIC,
@@ -21,15 +22,31 @@ from gradcheck import (
 )
 
 SYSTEMS = odd_systems()
-CONFIG = make_config({"activation_function": "gelu", "resnet_dt": True}, {"numb_fparam": 1, "numb_aparam": 2})
 # angular=False: statistics as data give them, without a preferred direction
-POTENTIAL = model(CONFIG, make_tensors(CONFIG, angular=False))
+POTENTIALS = {
+    kind: model(config, make_tensors(config, angular=False))
+    for kind in DESCRIPTORS
+    for config in [
+        make_config(
+            {"type": kind, "activation_function": "gelu", "resnet_dt": True},
+            {"numb_fparam": 1, "numb_aparam": 2},
+        )
+    ]
+}
 ROUND = float(np.float32(RCUT))
 
 
-def predict(system, potential=POTENTIAL, **more):
-    if potential is POTENTIAL and system.fparam is None:
-        system = system.with_params(1, 2)
+@pytest.fixture(params=DESCRIPTORS, autouse=True)
+def descriptor(request, monkeypatch):
+    """Every test here for every descriptor: `predict` takes its potential unless told otherwise."""
+    monkeypatch.setitem(POTENTIALS, "current", POTENTIALS[request.param])
+    return request.param
+
+
+def predict(system, potential=None, **more):
+    if potential is None:
+        potential = POTENTIALS["current"]
+        system = system if system.fparam is not None else system.with_params(1, 2)
     return evaluate(potential, system, atomic=True, **more)
 
 
@@ -250,11 +267,11 @@ def pair_at(distance):
 
 
 @pytest.mark.parametrize("one_side", [False, True])
-def test_energy_is_smooth_where_an_atom_leaves_the_cutoff(one_side):
+def test_energy_is_smooth_where_an_atom_leaves_the_cutoff(one_side, descriptor):
     """Inside, the energy differs from the outside by (rcut - r)^3, the force by (rcut - r)^2; davg
     is not zero.
     """
-    config = make_config({"type_one_side": one_side})
+    config = make_config({"type": descriptor, "type_one_side": one_side})
     potential = model(config, make_tensors(config))
     outside = predict(pair_at(ROUND + 1e-9), potential)
     far = predict(pair_at(ROUND + 5.0), potential)
@@ -281,9 +298,10 @@ def test_the_cutoff_is_single_precision():
 
 
 @pytest.mark.parametrize("excess", [1, 3])
-def test_the_farthest_neighbours_beyond_sel_have_no_effect(excess):
+def test_the_farthest_neighbours_beyond_sel_have_no_effect(excess, descriptor):
     """A model with sel neighbours gives the same energy of the centre without those that are left out."""
-    config = make_config({"sel": list(SMALL_SEL)})
+    kind = "se_e2_a" if descriptor == "hybrid" else descriptor  # in which each part has a sel of its own
+    config = make_config({"type": kind, "sel": list(SMALL_SEL)})
     potential = model(config, make_tensors(config))
     radii = np.linspace(0.9, 2.9, SMALL_SEL[1] + excess)
     directions = np.random.default_rng(8).normal(size=(len(radii), 3))
@@ -300,11 +318,12 @@ def test_the_farthest_neighbours_beyond_sel_have_no_effect(excess):
     assert full == pytest.approx(part, rel=1e-14) and abs(full - less["atom_energy"][0, 0]) > 1e-6
 
 
-def test_large_and_small_systems_agree():
+def test_large_and_small_systems_agree(descriptor):
     """Atoms of one type fill several tiles, pairs several chunks, and the descriptor several
     gradient jobs.
     """
-    config = make_config({"neuron": [7, 14, 28], "axis_neuron": 9, "sel": [40, 40]}, {"neuron": [20, 20]})
+    keys = {"type": descriptor, "neuron": [7, 14, 28], "axis_neuron": 9, "sel": [40, 40]}
+    config = make_config(keys, {"neuron": [20, 20]})
     potential = model(config, make_tensors(config, angular=False))
     cluster = random_system([0] * 3 + [1] * 4, None, seed=21, spread=2.5)
     copies = 150

@@ -21,6 +21,25 @@ N_ATOMS = 48
 WIDTHS = {"coord": 3 * N_ATOMS, "box": 9, "force": 3 * N_ATOMS, "virial": 9}
 
 
+@pytest.mark.parametrize("name", ["input_se_e2_r.json", "input_hybrid.json"])
+def test_inputs_of_other_descriptors_train(name, tmp_path, monkeypatch):
+    """A few steps lower the loss."""
+    pytest.importorskip("dpcore._core", reason="the compiled core is not built")
+    from dpcore.cli import main
+
+    config = json.loads((EXAMPLE / name).read_text())
+    config["training"].update(numb_steps=30, disp_freq=10, save_freq=30)
+    for key in ("training_data", "validation_data"):
+        config["training"][key]["systems"] = [
+            str(EXAMPLE / path) for path in config["training"][key]["systems"]
+        ]
+    monkeypatch.chdir(tmp_path)
+    Path("input.json").write_text(json.dumps(config))
+    assert main(["train", "input.json"]) == 0
+    curve = np.genfromtxt("lcurve.out", names=True)
+    assert curve["rmse_e_trn"][-1] < 0.5 * curve["rmse_e_trn"][0]
+
+
 def load(name):
     """The arrays of one system in float64."""
     return {p.stem: np.load(p).astype(np.float64) for p in (DATA / name / "set.000").glob("*.npy")}

@@ -30,18 +30,44 @@ def section(**changes):
     return changes
 
 
-# The radii are no float32 numbers; sel of "overflow" is smaller than the number of neighbours.
+# The radii are no float32 numbers; sel of "overflow" is smaller than the number of neighbours. The place in
+# the list is the seed of the data: append new cases.
 CASES = {
     "float32": section(descriptor={"precision": "float32"}, fitting={"precision": "float32"}),
-    "resnet_dt": section(
-        descriptor={"resnet_dt": True, "neuron": [2, 4, 4, 8]}, fitting={"neuron": [16, 16, 8]}
-    ),
-    "relative_f": section(loss={"relative_f": 0.3, "start_pref_pf": 2.0, "limit_pref_pf": 1.0}, n_frames=2),
     "fparam": section(fitting={"numb_fparam": 2, "numb_aparam": 1}, n_frames=3),
-    "two_side_exclude": section(descriptor={"type_one_side": False, "exclude_types": [[0, 0]]}),
     "gelu": section(descriptor={"activation_function": "gelu"}, fitting={"activation_function": "gelu"}),
     "overflow": section(
         descriptor={"sel": [3, 9]}, fitting={"resnet_dt": False, "activation_function": "sigmoid"}
+    ),
+    "relative_f": section(loss={"relative_f": 0.3, "start_pref_pf": 2.0, "limit_pref_pf": 1.0}, n_frames=2),
+    "resnet_dt": section(
+        descriptor={"resnet_dt": True, "neuron": [2, 4, 4, 8]}, fitting={"neuron": [16, 16, 8]}
+    ),
+    "two_side_exclude": section(descriptor={"type_one_side": False, "exclude_types": [[0, 0]]}),
+    "se_e2_r": section(descriptor={"type": "se_e2_r", "type_one_side": False, "exclude_types": [[0, 1]]}),
+    # the peer gives an excluded neighbour the net's value at 0
+    "se_e2_r_one_side": section(
+        descriptor={
+            "type": "se_e2_r",
+            "exclude_types": [[1, 1]],
+            "resnet_dt": True,
+            "neuron": [2, 4, 4, 8],
+            "sel": [3, 30],
+        }
+    ),
+    "se_e2_r_float32": section(
+        descriptor={"type": "se_e2_r", "precision": "float32", "set_davg_zero": True},
+        fitting={"precision": "float32"},
+    ),
+    "hybrid": section(
+        descriptor={
+            "type": "hybrid",
+            "list": [
+                {"type": "se_e2_r", "neuron": [4, 8]},
+                {"sel": [6, 9], "rcut": 3.3, "rcut_smth": 1.1, "exclude_types": [[0, 0]], "seed": 21},
+                {"type": "se_e2_r", "sel": [8, 8], "rcut": 2.9, "type_one_side": True, "seed": 31},
+            ],
+        }
     ),
     "dipole": section(
         fitting={"type": "dipole", "sel_type": [0]}, loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3}
@@ -105,6 +131,28 @@ def write_system(folder: Path, n_frames: int, seed: int) -> None:
         np.save(folder / "set.000" / f"{name}.npy", values)
 
 
+def make_descriptor(changes: dict) -> dict:
+    """The section of a descriptor; each part of a hybrid one is the base input with its own changes."""
+    if changes.get("type") == "hybrid":
+        return {"type": "hybrid", "list": [make_descriptor(part) for part in changes["list"]]}
+    keys = {
+        "type": "se_e2_a",
+        "sel": [16, 24],
+        "rcut": 4.1,
+        "rcut_smth": 0.7,
+        "neuron": [4, 8, 16],
+        "axis_neuron": 4,
+        "resnet_dt": False,
+        "type_one_side": True,
+        "seed": 11,
+        "precision": "float64",
+        **changes,
+    }
+    if keys["type"] == "se_e2_r":
+        del keys["axis_neuron"]
+    return keys
+
+
 def make_input(name: str) -> dict:
     """The peer's input of one case."""
     case = CASES[name]
@@ -112,19 +160,7 @@ def make_input(name: str) -> dict:
     return {
         "model": {
             "type_map": TYPE_MAP,
-            "descriptor": {
-                "type": "se_e2_a",
-                "sel": [16, 24],
-                "rcut": 4.1,
-                "rcut_smth": 0.7,
-                "neuron": [4, 8, 16],
-                "axis_neuron": 4,
-                "resnet_dt": False,
-                "type_one_side": True,
-                "seed": 11,
-                **precision,
-                **case.get("descriptor", {}),
-            },
+            "descriptor": make_descriptor(case.get("descriptor", {})),
             "fitting_net": {
                 "type": "ener",
                 "neuron": [16, 16],
@@ -185,7 +221,7 @@ def make_case(name: str, folder: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     first = target / "first"
     first.mkdir(parents=True)
-    seed = 100 + sorted(CASES).index(name)
+    seed = 100 + list(CASES).index(name)
     write_system(target / "data", CASES[name].get("n_frames", 1), seed)
     config = make_input(name)
     (target / "input.json").write_text(json.dumps(config, indent=1))

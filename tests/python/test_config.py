@@ -232,6 +232,26 @@ def test_the_core_gets_numbers_for_sel():
     assert model["descriptor"]["sel"] == "auto:1.5"
 
 
+# ---- hybrid --------------------------------------------------------------------------------------
+
+
+def test_parts_of_hybrid_get_their_defaults():
+    parts = [
+        {"_comment": "near", "type": "se_a", "sel": [4, 8], "n_axis_neuron": 2},
+        {"type": "se_r", "precision": "float16", "env_protection": 0.0},
+    ]
+    config = normalize(changed({"model/descriptor": {"type": "hybrid", "list": parts}}))
+    first, second = config["model"]["descriptor"]["list"]
+    assert (first["type"], first["axis_neuron"], first["rcut"]) == ("se_e2_a", 2, 6.0)
+    assert (second["type"], second["sel"], second["precision"]) == ("se_e2_r", "auto", "float32")
+    assert "axis_neuron" not in second and "env_protection" not in second
+    assert normalize(config) == config
+    with pytest.raises(InputError, match="still to be counted") as raised:
+        core_config(config["model"])
+    assert raised.value.where == "model/descriptor/list/1/sel"
+    assert set(core_config(config["model"], [1, 2])["descriptor"]) == {"type", "list"}
+
+
 def test_inputs_of_the_reference_models_are_read_or_refused_by_name():
     folder = SHARED / "reference"
     if not folder.is_dir():
@@ -241,8 +261,9 @@ def test_inputs_of_the_reference_models_are_read_or_refused_by_name():
     for name in names:
         plain = name.startswith("se_e2_a") and name != "se_e2_a_tebd"
         plain |= name.startswith(("dipole_", "polar_"))
-        if plain or name in ("fparam", "aparam", "nopbc"):
-            assert load_input(folder / name / "input.json")["model"]["descriptor"]["type"] == "se_e2_a"
+        if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "hybrid"):
+            kind = name if name in ("se_e2_r", "hybrid") else "se_e2_a"
+            assert load_input(folder / name / "input.json")["model"]["descriptor"]["type"] == kind
         else:
             with pytest.raises(InputError, match="not supported by this version"):
                 load_input(folder / name / "input.json")

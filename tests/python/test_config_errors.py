@@ -8,7 +8,14 @@ from dpcore.config import InputError, normalize, suggest
 from make_input import changed
 
 D, F, T, TD = "model/descriptor", "model/fitting_net", "training", "training/training_data"
+A = {"type": "se_e2_a", "sel": [4, 8]}
 
+
+def hybrid(*parts):
+    return {"type": "hybrid", "list": list(parts)}
+
+
+NOT_SUPPORTED = "not supported by this version"
 BAD = [
     # misspelt and misplaced keys
     ({"modle": {}}, "modle", 'Did you mean "model"'),
@@ -37,21 +44,40 @@ BAD = [
     # kinds this version has not, and kinds that nobody has
     *[
         ({f"{D}/type": kind}, f"{D}/type", f'"{kind}" is not supported by this version')
-        for kind in ("se_e2_r", "se_r", "se_e3", "se_at", "se_a_tpe", "loc_frame", "hybrid", "dpa1")
+        for kind in ("se_e3", "se_at", "se_a_tpe", "loc_frame", "dpa1")
     ],
     *[
         ({f"{F}/type": kind}, f"{F}/type", f'"{kind}" is not supported by this version')
         for kind in ("global_polar", "wfc", "dos")
     ],
-    ({"loss/type": "dos"}, "loss/type", "not supported by this version"),
-    ({"learning_rate/type": "cosine"}, "learning_rate/type", "not supported by this version"),
-    ({f"{D}/type": "se_e2_b"}, f"{D}/type", 'Did you mean "se_e2_a"'),
+    ({"loss/type": "dos"}, "loss/type", NOT_SUPPORTED),
+    ({"learning_rate/type": "cosine"}, "learning_rate/type", NOT_SUPPORTED),
+    ({f"{D}/type": "se_e2a"}, f"{D}/type", 'Did you mean "se_e2_a"'),
+    # hybrid and se_e2_r
+    ({D: {"type": "hybrid"}}, f"{D}/list", "required"),
+    ({D: {"type": "hybrid", "list": []}}, f"{D}/list", "list of sections, at least one"),
+    ({D: {"type": "hybrid", "list": {"type": "se_a"}}}, f"{D}/list", "list of sections"),
+    ({D: {"type": "hybrid", "list": [3]}}, f"{D}/list/0", "section"),
+    ({D: hybrid({})}, f"{D}/list/0/type", "is missing"),
+    ({D: hybrid(A, {"type": "se_e3"})}, f"{D}/list/1/type", NOT_SUPPORTED),
+    ({D: hybrid({"type": "hybrid"})}, f"{D}/list/0/type", NOT_SUPPORTED),
+    ({D: hybrid(A, {"type": "se_r", "axis_neuron": 4})}, f"{D}/list/1/axis_neuron", "unknown key"),
+    ({D: hybrid(A, {**A, "rcut": -1})}, f"{D}/list/1/rcut", "above 0"),
+    ({D: hybrid(A, {**A, "sel": [1]})}, f"{D}/list/1/sel", "each of the 2 types"),
+    ({D: hybrid(A, {**A, "axis_neuron": 99})}, f"{D}/list/1/axis_neuron", "at most the last"),
+    ({D: hybrid(A, {**A, "spin": {}})}, f"{D}/list/1/spin", NOT_SUPPORTED),
+    ({D: {"type": "hybrid", "list": [A], "sel": [4, 4]}}, f"{D}/sel", "unknown key"),
+    ({D: {"type": "se_r", "axis_neuron": 4}}, f"{D}/axis_neuron", "unknown key"),
+    ({D: {"type": "se_r", "sel": [4]}}, f"{D}/sel", "each of the 2 types"),
+    ({D: {"type": "se_r", "rcut": 3.0, "rcut_smth": 3.0}}, f"{D}/rcut_smth", "below rcut"),
+    ({D: hybrid(A, A), f"{F}/type": "polar"}, f"{F}/type", "polar needs .* se_e2_a; hybrid has none"),
+    ({D: {"type": "se_r", "sel": [4, 8]}, F: {"type": "dipole"}}, f"{F}/type", "se_e2_r has none"),
     ({f"{F}/type": "enr"}, f"{F}/type", 'Did you mean "ener"'),
     ({"learning_rate/type": 3}, "learning_rate/type", "got 3"),
     ({"model/type_embedding": {"neuron": [2]}}, "model/type_embedding", "not supported by this version"),
     ({"model/modifier": {"type": "dipole_charge"}}, "model/modifier", "not supported by this version"),
     ({"model/use_srtab": "table.txt"}, "model/use_srtab", "not supported by this version"),
-    ({"model/spin": {}}, "model/spin", "not supported by this version"),
+    ({"model/spin": {}}, "model/spin", NOT_SUPPORTED),
     ({"loss/use_huber": True}, "loss/use_huber", "not supported by this version"),
     ({f"{T}/mixed_precision": {}}, f"{T}/mixed_precision", "not supported by this version"),
     # sections of a wrong shape

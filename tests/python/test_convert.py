@@ -27,6 +27,7 @@ from dpcore.convert import READERS, read_tensorflow_graph
 from dpcore.convert.graphdef import decode_tensor, read_graph
 from dpcore.convert_from import SOURCES, convert_from
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 from reference.graph_editing import (
     assert_same_tensors,
     change_script,
@@ -34,6 +35,7 @@ from reference.graph_editing import (
     node_of,
     remove_nodes,
     rename_ops,
+    set_string,
     set_values,
     without_stored_bias,
 )
@@ -74,14 +76,21 @@ def test_config_repeats_the_training_input(name):
     config = json.loads(metadata["config"])
     assert config["type_map"] == written["model"]["type_map"]
     for section in ("descriptor", "fitting_net"):
-        for key, value in written["model"][section].items():
-            assert config[section][key] == value, f"{section}/{key}"
+        sections = descriptor_parts(config[section], section)
+        for (where, found), (_, expected) in zip(
+            sections, descriptor_parts(written["model"][section], section), strict=True
+        ):
+            for key, value in expected.items():
+                assert found[key] == value, f"{where}/{key}"
     n_types = len(config["type_map"])
-    for statistic in ("davg", "dstd"):
-        assert tensors[f"descriptor/{statistic}"].shape == (n_types, 4)
-        assert tensors[f"descriptor/{statistic}"].dtype == np.float64
+    descriptors = descriptor_parts(config["descriptor"], "descriptor")
+    for where, part in descriptors:
+        for statistic in ("davg", "dstd"):
+            table = tensors[f"{where.replace('list/', 'part_')}/{statistic}"]
+            assert table.shape == (n_types, 1 if part["type"] == "se_e2_r" else 4)
+            assert table.dtype == np.float64
     assert tensors["fitting/bias_atom_e"].shape == (n_types,)
-    precision = config["descriptor"]["precision"]
+    precision = descriptors[0][1]["precision"]
     nets = {key for key in tensors if "/net_" in key}
     assert nets and all(tensors[key].dtype == precision for key in nets)
     assert {metadata[key] for key in ("format", "format_version", "kind")} == {
@@ -109,6 +118,36 @@ def test_tensor_names_follow_the_kind_of_net():
     assert "descriptor/net_0_1/layer_0/idt" not in two_side  # 1 -> 5: none
     _, excluded = read_tensorflow_graph(reference_folder("se_e2_a_exclude") / "graph.pb")
     assert not any(key.startswith("descriptor/net_0_0/") for key in excluded)
+
+
+def test_radii_of_a_hybrid_model_without_training_script(tmp_path):
+    """The graph has each cut-off in single precision, and the fitting net's input tells axis_neuron."""
+    source = reference_folder("hybrid") / "graph.pb"
+    expected, tensors = read_tensorflow_graph(source)
+
+    def edit(graph):
+        set_string(graph, "train_attr/training_script", "")
+        node_of(graph, "ProdEnvMatA").attr["rcut_r"].f = 4.1
+
+    found, same = read_tensorflow_graph(edited(source, tmp_path, edit))
+    assert_same_tensors(same, tensors)
+    expected, found = (json.loads(metadata["config"])["descriptor"]["list"] for metadata in (expected, found))
+    assert [part["rcut"] for part in found] == [4.1, 6.0]
+    assert [part["rcut_smth"] for part in found] == [0.5, 0.5]
+    for part, other in zip(found, expected):
+        assert {k: v for k, v in part.items() if k not in ("rcut", "seed")} == {
+            k: v for k, v in other.items() if k not in ("rcut", "seed")
+        }
+
+
+def test_exclusion_that_the_graph_does_not_have_is_dropped_with_a_note(tmp_path):
+    """DeePMD-kit 2.0 ignores exclude_types of se_e2_r beside type_one_side."""
+    source = reference_folder("se_e2_r") / "graph.pb"
+    edit = change_script("model", "descriptor", "exclude_types", value=[[0, 1]])
+    metadata, _ = read_tensorflow_graph(edited(source, tmp_path, edit))
+    assert json.loads(metadata["config"])["descriptor"]["exclude_types"] == []
+    (note,) = json.loads(metadata["training"])["notes"]
+    assert "exclude_types = [(0, 1)] was dropped" in note
 
 
 def test_graphs_before_and_after_training_have_one_form():

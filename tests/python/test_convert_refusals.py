@@ -25,6 +25,7 @@ from reference.graph_editing import (
     set_attribute,
     set_one_value,
     set_string,
+    set_values,
 )
 
 # ---- what is refused -------------------------------------------------------
@@ -33,10 +34,8 @@ from reference.graph_editing import (
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("se_e2_r", "cannot convert a model with the descriptor se_e2_r"),
         ("se_e3", "cannot convert a model with the descriptor se_e3"),
         ("loc_frame", "cannot convert a model with the descriptor loc_frame"),
-        ("hybrid", "cannot convert a model with the descriptor hybrid"),
         ("se_e2_a_tebd", "cannot convert a model with type embedding"),
         ("srtab", "cannot convert a model with a short-range pair table"),
     ],
@@ -48,12 +47,87 @@ def test_other_models_are_refused_by_name(name, message):
     assert str(path) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["se_e2_r", "se_e3", "loc_frame", "hybrid", "se_e2_a_tebd", "srtab"])
+@pytest.mark.parametrize("name", ["se_e3", "loc_frame", "se_e2_a_tebd", "srtab"])
 def test_other_models_are_refused_without_their_training_script(name, tmp_path):
     """The graph alone must show the kind (graphs of 1.x hold no script)."""
     source = reference_folder(name) / "graph.pb"
     path = edited(source, tmp_path, lambda graph: set_string(graph, "train_attr/training_script", ""))
     with pytest.raises(InputError, match="cannot convert a model with"):
+        read_tensorflow_graph(path)
+
+
+@pytest.mark.parametrize("name", ["se_e2_r", "hybrid"])
+@pytest.mark.parametrize("kind", ["dipole", "polar"])
+def test_tensors_without_rotation_matrix_are_refused(name, kind, tmp_path):
+    """No such graph is known: an energy model that is said to be one of tensors."""
+    source = reference_folder(name) / "graph.pb"
+    path = edited(source, tmp_path, lambda graph: set_string(graph, "model_attr/model_type", kind))
+    with pytest.raises(InputError, match=f"cannot convert a {kind} model with the descriptor {name}"):
+        read_tensorflow_graph(path)
+
+
+def part_of_three_bodies(graph):
+    """A hybrid model, one of whose parts is an se_e3: three numbers in the names of its nets."""
+    for node in graph.node:
+        node.name = node.name.replace("filter_type_all_0/matrix_1_0", "filter_type_all_0/matrix_1_0_0")
+        node.input[:] = [
+            name.replace("filter_type_all_0/matrix_1_0", "filter_type_all_0/matrix_1_0_0")
+            for name in node.input
+        ]
+
+
+def scale_of_se_e2_r(name):
+    return lambda graph: set_values(graph, name, [0.25])
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "message"),
+    [
+        pytest.param("hybrid", part_of_three_bodies, "hybrid, one of which is se_e3", id="part is se_e3"),
+        pytest.param(
+            "hybrid", rename_ops("ProdEnvMatR", "Descrpt"), "one of which is loc_frame", id="loc_frame"
+        ),
+        pytest.param(
+            "hybrid",
+            change_script("model", "descriptor", "list", value=[]),
+            "the file is corrupt",
+            id="no list",
+        ),
+        pytest.param(
+            "hybrid",
+            change_script("model", "descriptor", value={"type": "hybrid", "list": [{"type": "se_e2_r"}] * 2}),
+            "computes the descriptors se_e2_a, se_e2_r while .* says se_e2_r, se_e2_r",
+            id="other parts",
+        ),
+        pytest.param(
+            "hybrid",
+            change_script(
+                "model", "descriptor", value={"type": "hybrid", "list": [{}, {"type": "se_r", "rcut": 5.0}]}
+            ),
+            "stored rcut is 5.0 A",
+            id="rcut of a part",
+        ),
+        pytest.param(
+            "hybrid", scale_of_se_e2_r("filter_type_all_1/mul/y"), "not scaled with 0.2", id="scale"
+        ),
+        pytest.param(
+            "se_e2_r", scale_of_se_e2_r("filter_type_all/mul/y"), "not scaled with 0.2", id="factor"
+        ),
+        pytest.param(
+            "se_e2_r",
+            change_script("model", "descriptor", "type", value="se_e2_a"),
+            "computes the descriptors se_e2_r while .* says se_e2_a",
+            id="other kind",
+        ),
+        pytest.param(
+            "se_e2_r", set_one_value("descrpt_attr/t_avg", 0.5), "t_avg differs between", id="davg per slot"
+        ),
+        pytest.param("se_e2_r", rename_ops("Mean", "Sum"), "takes no mean", id="sum instead of mean"),
+    ],
+)
+def test_damaged_models_of_other_descriptors(name, edit, message, tmp_path):
+    path = edited(reference_folder(name) / "graph.pb", tmp_path, edit)
+    with pytest.raises(InputError, match=message):
         read_tensorflow_graph(path)
 
 

@@ -118,8 +118,8 @@ def test_statistics_are_those_of_the_reference(core, name, monkeypatch):
     davg = np.zeros((len(mean), 4))
     davg[:, 0] = mean
     dstd = np.array([[radial, angular, angular, angular] for radial, angular in spread])
-    np.testing.assert_allclose(got.davg, davg, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(got.dstd, dstd, rtol=1e-12)
+    np.testing.assert_allclose(got.environment["descriptor/davg"], davg, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(got.environment["descriptor/dstd"], dstd, rtol=1e-12)
     np.testing.assert_allclose(got.bias_atom_e, bias, rtol=1e-12)
     expected = {"descriptor/davg", "descriptor/dstd", "fitting/bias_atom_e"}
     if name == "fparam":
@@ -127,6 +127,21 @@ def test_statistics_are_those_of_the_reference(core, name, monkeypatch):
         np.testing.assert_allclose(got.fparam_avg, [0.473953828215599], rtol=1e-12)
         np.testing.assert_allclose(got.fparam_istd, [4.641802480248834], rtol=1e-12)
     assert set(got.tensors()) == expected
+
+
+@pytest.mark.parametrize("name", ["se_e2_r", "hybrid"])
+def test_statistics_of_other_descriptors_are_those_of_the_reference(core, name, monkeypatch):
+    """Those stored in the frozen graph, which the reference took from the same frames."""
+    pytest.importorskip("google.protobuf")
+    from dpcore.convert import read_tensorflow_graph
+
+    model, data = open_reference(name, monkeypatch)
+    got = compute_statistics(model, core_config(model), data)
+    _, expected = read_tensorflow_graph(SHARED / "reference" / name / "graph.pb")
+    assert len(got.environment) == {"se_e2_r": 2, "hybrid": 4}[name]
+    for key, value in got.environment.items():
+        assert value.shape == expected[key].shape
+        np.testing.assert_allclose(value, expected[key], rtol=1e-12, atol=1e-15, err_msg=key)
 
 
 def test_atomic_parameters_are_measured_over_atoms(core, monkeypatch):

@@ -32,6 +32,8 @@ ENERGY_MODELS = (
     "fparam",
     "aparam",
     "nopbc",
+    "se_e2_r",
+    "hybrid",
 )
 QUANTITIES = ("energy", "force", "virial", "atom_energy", "atom_virial")
 SINGLE_PRECISION = ("se_e2_a_f32",)

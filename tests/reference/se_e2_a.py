@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Slow numpy oracle of the energy model se_e2_a + ener.
+"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r or hybrid in its place.
 
 A plain transcription of the published formulas (Zhang et al., NeurIPS 31, 2018,
 "End-to-end symmetry preserving inter-atomic potential energy model") as
@@ -76,20 +76,38 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
     Returns energy (eV), neighbours [n], vectors R_ij [n, 3] (A) and
     pair_gradient dE_i/dR_ij [n, 3] (eV/A); empty slots are left out.
     """
-    settings = config["descriptor"]
-    n_slots = sum(settings["sel"])
-    slots = neighbour_slots(settings, positions, cell, types, i)
-    rows, slopes = environment(settings, slots, n_slots)
-    davg, dstd = tensors["descriptor/davg"][types[i]], tensors["descriptor/dstd"][types[i]]
-    rows = (rows - davg) / dstd
-    descriptor, d_rows_of = se_e2_a(settings, tensors, types[i], rows)
+    neighbours, vectors, parts = [], [], []
+    for settings, mine in descriptor_parts(config["descriptor"], tensors):
+        n_slots = sum(settings["sel"])
+        slots = neighbour_slots(settings, positions, cell, types, i)
+        rows, slopes = environment(settings, slots, n_slots)
+        davg, dstd = mine["descriptor/davg"][types[i]], mine["descriptor/dstd"][types[i]]
+        n_components = len(davg)  # 4, or the radial one alone
+        rows = (rows[:, :n_components] - davg) / dstd
+        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r}[settings["type"]]
+        descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows)
+        parts.append((descriptor, d_rows_of, dstd, slopes[:, :n_components], [slot for slot, _, _ in slots]))
+        neighbours += [j for _, j, _ in slots]
+        vectors += [r_ij for _, _, r_ij in slots]
     energy, d_descriptor = fitting_energy(
-        config["fitting_net"], tensors, types[i], descriptor, fparam, aparam
+        config["fitting_net"], tensors, types[i], np.concatenate([p[0] for p in parts]), fparam, aparam
     )
-    d_rows = d_rows_of(d_descriptor) / dstd  # dE_i/de, [n_slots, 4]
-    filled = [slot for slot, _, _ in slots]
-    pair_gradient = np.einsum("jc,jca->ja", d_rows[filled], slopes[filled])
-    return energy, [j for _, j, _ in slots], [r_ij for _, _, r_ij in slots], pair_gradient
+    pair_gradient, at = [], 0
+    for descriptor, d_rows_of, dstd, slopes, filled in parts:
+        d_rows = d_rows_of(d_descriptor[at : at + len(descriptor)]) / dstd  # dE_i/de, [n_slots, n_components]
+        pair_gradient.append(np.einsum("jc,jca->ja", d_rows[filled], slopes[filled]))
+        at += len(descriptor)
+    return energy, neighbours, vectors, np.concatenate(pair_gradient)
+
+
+def descriptor_parts(settings, tensors):
+    """(settings, tensors) of a descriptor, or of each part of a hybrid one, named as a single one."""
+    if settings["type"] != "hybrid":
+        return [(settings, tensors)]
+    return [
+        (part, {k.replace(f"part_{n}/", ""): v for k, v in tensors.items() if f"/part_{n}/" in k})
+        for n, part in enumerate(settings["list"])
+    ]
 
 
 # ---- neighbours and environment matrix -------------------------------------
@@ -278,6 +296,38 @@ def se_e2_a(settings, tensors, centre, rows):
         d_rows = g @ d_t.T
         d_rows[:, 0] += np.sum(dg * (used @ d_t), axis=1)
         return np.where(counted[:, None], d_rows, dtype.type(0.0)).astype(np.float64)
+
+    return descriptor.astype(np.float64), d_rows_of
+
+
+def se_e2_r(settings, tensors, centre, rows):
+    """Descriptor D [M1] = 1/(5 n_slots) sum_j N(row_j) and a function dE/dD -> dE/drows [n_slots, 1].
+
+    Rows of excluded pairs are not counted; with type_one_side they are, as zeros.
+    """
+    dtype = np.dtype(settings["precision"])
+    starts = np.concatenate([[0], np.cumsum(settings["sel"])])
+    excluded = {tuple(pair) for pair in settings["exclude_types"]}
+    excluded |= {(b, a) for a, b in excluded}
+    scale = dtype.type(1.0) / dtype.type(5.0 * len(rows))
+    descriptor = np.zeros(settings["neuron"][-1], dtype)
+    dg = np.zeros((len(rows), settings["neuron"][-1]), dtype)
+    for neighbour in range(len(settings["sel"])):
+        part = slice(starts[neighbour], starts[neighbour + 1])
+        s = rows[part, 0].astype(dtype)
+        name = f"net_{neighbour}" if settings["type_one_side"] else f"net_{centre}_{neighbour}"
+        if (centre, neighbour) in excluded:
+            if not settings["type_one_side"]:
+                continue
+            s = np.zeros_like(s)
+        layers = layers_of(tensors, f"descriptor/{name}")
+        g, slope = embedding_net(layers, settings["activation_function"], s)
+        descriptor += scale * g.sum(axis=0)
+        if (centre, neighbour) not in excluded:
+            dg[part] = slope
+
+    def d_rows_of(d_descriptor):
+        return (scale * dg @ d_descriptor.astype(dtype))[:, None].astype(np.float64)
 
     return descriptor.astype(np.float64), d_rows_of
 

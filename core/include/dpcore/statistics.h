@@ -2,7 +2,10 @@
 // What training needs to know of its data before it starts.
 #pragma once
 
+#include <map>
+
 #include "dpcore/model.h"
+#include "dpcore/model_file.h"
 
 namespace dpcore {
 
@@ -22,15 +25,16 @@ DPCORE_API NeighborSummary neighbor_stat(const Frames&, double rcut, int ntypes)
 DPCORE_API std::vector<double> energy_bias(const std::vector<double>& energy, const std::vector<double>& counts, int ntypes,
                                            double rcond);
 
-/// Mean and standard deviation of the environment matrix per centre type (davg, dstd), over all slots, the empty ones
-/// included; the angular mean is 0 by symmetry and deviations below 0.01 are 0.01.
+/// Mean and standard deviation of the environment matrix per centre type, over all slots, the empty ones included; the
+/// angular mean is 0 by symmetry, deviations below 0.01 are 0.01, and set_davg_zero sets the mean to 0.
 class DPCORE_API EnvStatistics {
  public:
   EnvStatistics(const std::string& descriptor_config, int ntypes);
   ~EnvStatistics();
   void add(const Frames&);
-  std::vector<double> davg() const;  ///< [ntypes, 4]
-  std::vector<double> dstd() const;  ///< [ntypes, 4]
+  /// As in the model file: descriptor/davg and descriptor/dstd, [ntypes, 4], or [ntypes, 1] of a descriptor of distances;
+  /// of a hybrid descriptor one pair for each part, descriptor/part_0/davg ...
+  std::map<std::string, Tensor> tensors() const;
 
  private:
   struct Impl;

@@ -4,7 +4,7 @@
 #include "api/frames.hpp"
 #include "base/json_config.hpp"
 #include "base/runtime.hpp"
-#include "descriptor/se_e2_a.hpp"
+#include "descriptor/descriptor.hpp"
 #include "env/statistics.hpp"
 #include "linalg/least_squares.hpp"
 #include "neighbors/neighbor_stat.hpp"
@@ -46,18 +46,29 @@ std::vector<double> energy_bias(const std::vector<double>& energy, const std::ve
 }
 
 struct EnvStatistics::Impl {
+  struct Part {
+    std::string prefix;
+    EnvSpec spec;
+    EnvMoments moments;
+  };
   int ntypes;
-  EnvMoments moments;
+  double rcut;
+  std::vector<Part> parts;
   FrameLists lists;
   Structure structure;
   Workspace scratch;
-  double rcut;
-  Impl(const SeE2ASpec& s, int n) : ntypes(n), moments(n, s.sel, s.rcut, s.rcut_smth), rcut(Cutoff(s.rcut, s.rcut_smth).rcut) {}
+
+  Impl(Descriptor& descriptor, int n) : ntypes(n), rcut(descriptor.rcut()) {
+    for (const auto& part : descriptor.parts()) {
+      const EnvSpec spec = part.descriptor->env_spec();
+      parts.push_back({part.prefix, spec, EnvMoments(n, spec.sel, spec.rcut, spec.rcut_smth)});
+    }
+  }
 };
 
 EnvStatistics::EnvStatistics(const std::string& descriptor_config, int ntypes) {
   ensure_runtime();
-  impl_ = std::make_unique<Impl>(SeE2ASpec::from_json(parse_json(descriptor_config, "model/descriptor"), ntypes), ntypes);
+  impl_ = std::make_unique<Impl>(*make_descriptor(parse_json(descriptor_config, "model/descriptor"), ntypes), ntypes);
 }
 
 EnvStatistics::~EnvStatistics() = default;
@@ -67,11 +78,35 @@ void EnvStatistics::add(const Frames& frames) {
   const int group = frames_per_group(frames);
   for (int begin = 0; begin < frames.n_frames; begin += group) {
     build_structure(frames, begin, std::min(frames.n_frames, begin + group), impl_->rcut, impl_->lists, impl_->structure);
-    name_overlaps(impl_->structure, begin, [&] { impl_->moments.add(Exec(), impl_->structure, impl_->scratch); });
+    name_overlaps(impl_->structure, begin, [&] {
+      for (auto& part : impl_->parts) part.moments.add(Exec(), impl_->structure, impl_->scratch);
+    });
   }
 }
 
-std::vector<double> EnvStatistics::davg() const { return impl_->moments.davg(); }
-std::vector<double> EnvStatistics::dstd() const { return impl_->moments.dstd(); }
+namespace {
+
+/// The first n of the four columns.
+Tensor columns(const std::vector<double>& four, int ntypes, int n) {
+  std::vector<double> out;
+  for (int t = 0; t < ntypes; ++t) {
+    const auto row = four.begin() + 4 * t;
+    out.insert(out.end(), row, row + n);
+  }
+  return Tensor::from(out.data(), {ntypes, n});
+}
+
+}  // namespace
+
+std::map<std::string, Tensor> EnvStatistics::tensors() const {
+  std::map<std::string, Tensor> out;
+  for (const auto& part : impl_->parts) {
+    std::vector<double> davg = part.moments.davg();
+    if (part.spec.davg_zero) std::fill(davg.begin(), davg.end(), 0.0);
+    out["descriptor/" + part.prefix + "davg"] = columns(davg, impl_->ntypes, part.spec.n_components);
+    out["descriptor/" + part.prefix + "dstd"] = columns(part.moments.dstd(), impl_->ntypes, part.spec.n_components);
+  }
+  return out;
+}
 
 }  // namespace dpcore

@@ -56,11 +56,6 @@ struct Trainer::Impl {
     copy_label(l.tensor, frames * n_out, labels.tensor, labels.find_tensor);
     copy_label(l.atom_tensor, frames * labels.selected.size() * n_out, labels.atom_tensor, labels.find_atom_tensor);
   }
-
-  std::vector<std::pair<std::string, ParameterBlock*>> blocks() const {
-    return {{"descriptor/", &model.potential().descriptor().parameters()},
-            {"fitting/", &model.potential().fitting().parameters()}};
-  }
 };
 
 Trainer::Trainer(Model& model, const std::string& loss) : impl_(std::make_unique<Impl>(model, loss)) {}
@@ -100,7 +95,7 @@ std::map<std::string, Tensor> Trainer::gradients(const Frames& frames, const Fra
   });
   std::map<std::string, Tensor> out;
   std::vector<double> v;
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (const auto& p : block->parameters()) {
       if (!p.trainable) continue;
       v.resize(p.size);
@@ -114,7 +109,7 @@ std::map<std::string, Tensor> Trainer::gradients(const Frames& frames, const Fra
 std::map<std::string, Tensor> Trainer::state() const {
   std::map<std::string, Tensor> out;
   std::vector<double> v;
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (int moment = 0; moment < 2; ++moment) {
       v.resize(block->size());
       block->get_moment(moment, v.data());
@@ -138,7 +133,7 @@ void Trainer::load_state(const std::map<std::string, Tensor>& state) {
     }
     return v;
   };
-  for (const auto& [prefix, block] : impl_->blocks()) {
+  for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (int moment = 0; moment < 2; ++moment) {
       block->set_moment(moment, get("trainer/" + prefix + "moment" + std::to_string(moment + 1), block->size()).data());
     }

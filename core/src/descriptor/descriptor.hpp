@@ -7,13 +7,15 @@
 //     backward_inputs   pairs.d_r = dE/dr from d_D = dE/dD
 //     tangent           D_dot from pairs.r_dot
 //     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same State. With
-//                       an empty D_dot_bar those of <D_bar, D>, after forward alone
+//                       an empty D_dot_bar those of <D_bar, D>, after forward alone; only where append_rotation
+//                       gave a matrix
 // Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the seam.
 #pragma once
 
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "base/any_matrix.hpp"
@@ -34,21 +36,31 @@ struct OutsideTable {
   }
 };
 
+class SingleDescriptor;
+
 class Descriptor {
  public:
   struct State {
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
     virtual ~State() = default;
     TilePairs pairs;
     bool for_training = false;  // tangent and backward_params will follow: keep what they need
-    SelOverflow overflow;  // accumulates over tiles
-    OutsideTable outside;  // accumulates over tiles
+    SelOverflow overflow;       // accumulates over tiles
+    OutsideTable outside;       // accumulates over tiles
+    std::vector<State*> parts{this};  // the states with pairs: of hybrid those of its list, else the state itself
+  };
+  struct Part {
+    std::string prefix;  // of its tensors in the model file: "" or "part_0/" ...
+    SingleDescriptor* descriptor;
   };
 
   virtual ~Descriptor() = default;
   virtual int dim_out() const = 0;
-  virtual double rcut() const = 0;
-  virtual bool is_float() const = 0;
-  virtual ParameterBlock& parameters() = 0;
+  virtual double rcut() const = 0;  // A, the largest of the parts
+  /// The descriptors with parameters and statistics: of hybrid those of its list, else the descriptor itself.
+  virtual std::vector<Part> parts() = 0;
 
   /// Make the rotation matrix Q [n_radial, 3], row-major, the last columns of D in all passes; dim_out() counts them
   /// from then on. Returns n_radial, or 0 where the descriptor has no such matrix. Call once, before anything else.
@@ -85,7 +97,23 @@ class Descriptor {
   /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
   /// idt ~ N(1, 0.001^2).
   virtual void initialize() = 0;
-  /// Statistics: davg, dstd [ntypes, 4]
+};
+
+/// What davg and dstd of a descriptor are taken of.
+struct EnvSpec {
+  std::vector<int> sel;
+  double rcut = 0, rcut_smth = 0;  // A
+  int n_components = 4;            // 4 of the environment matrix, or 1: the radial one
+  bool davg_zero = false;          // set_davg_zero
+};
+
+/// A descriptor with one neighbour list, parameters and statistics: any but hybrid.
+class SingleDescriptor : public Descriptor {
+ public:
+  std::vector<Part> parts() override { return {{"", this}}; }
+  virtual ParameterBlock& parameters() = 0;
+  virtual EnvSpec env_spec() const = 0;
+  /// davg, dstd [ntypes, env_spec().n_components]
   virtual void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) = 0;
   virtual const std::vector<double>& davg() const = 0;
   virtual const std::vector<double>& dstd() const = 0;

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "base/json_config.hpp"
+#include "descriptor/hybrid.hpp"
 #include "descriptor/se_e2_a.hpp"
+#include "descriptor/se_e2_r.hpp"
 
 namespace dpcore {
 
@@ -23,7 +25,9 @@ std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntype
 
 const std::map<std::string, Maker>& registry() {
   static const std::map<std::string, Maker> makers = {
+      {"hybrid", [](const nlohmann::json& config, int ntypes) { return std::make_unique<Hybrid>(config, ntypes); }},
       {"se_e2_a", in_precision<SeE2A>},
+      {"se_e2_r", in_precision<SeE2R>},
   };
   return makers;
 }

@@ -12,7 +12,7 @@ template <class S>
 class DipoleFitting final : public TensorFitting<S> {
  public:
   DipoleFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial)
-      : TensorFitting<S>(config, "dipole", ntypes, dim_descriptor, n_radial, n_radial) {}
+      : TensorFitting<S>(config, ntypes, dim_descriptor, n_radial, n_radial) {}
   int n_out() const override { return 3; }
 
  private:

@@ -14,7 +14,7 @@ bool PolarFitting<S>::fit_diag(const nlohmann::json& config) {
 
 template <class S>
 PolarFitting<S>::PolarFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial)
-    : TensorFitting<S>(config, "polar", ntypes, dim_descriptor, n_radial,
+    : TensorFitting<S>(config, ntypes, dim_descriptor, n_radial,
                        fit_diag(config) ? n_radial : n_radial * n_radial),
       diagonal_(fit_diag(config)) {
   const ConfigReader in(config, "model/fitting_net");

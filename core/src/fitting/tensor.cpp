@@ -8,11 +8,10 @@
 namespace dpcore {
 
 template <class S>
-TensorFitting<S>::TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes,
-                                int dim_descriptor, int n_radial, int n_y)
+TensorFitting<S>::TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
+                                int n_radial, int n_y)
     : dim_net_(dim_descriptor - 3 * n_radial), n_radial_(n_radial), config_(config) {
   const ConfigReader in(config, "model/fitting_net");
-  in.require(n_radial > 0, "type", kind + " needs a descriptor with a rotation matrix: se_e2_a");
   const auto layers = fitting_layers(in, dim_net_, n_y);
   std::vector<int> selected(static_cast<std::size_t>(ntypes));
   std::iota(selected.begin(), selected.end(), 0);

@@ -44,9 +44,8 @@ class TensorFitting : public Fitting {
   std::map<std::string, std::vector<double>>& constants() override { return constants_; }
 
  protected:
-  /// `kind` is the fitting's name; n_y the outputs of a net.
-  TensorFitting(const nlohmann::json& config, const std::string& kind, int ntypes, int dim_descriptor,
-                int n_radial, int n_y);
+  /// n_y: the outputs of a net.
+  TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial, int n_y);
   int n_radial() const { return n_radial_; }
 
   /// value [n, n_out] of centres of one type from y [n, n_y] and q [n, 3 n_radial]

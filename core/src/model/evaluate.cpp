@@ -30,8 +30,10 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     if (!w) w = std::make_unique<Worker>();
     if (!w->descriptor) w->descriptor = potential.descriptor().make_state();
     if (!w->fitting) w->fitting = potential.fitting().make_state();
-    w->descriptor->overflow = SelOverflow();
-    w->descriptor->outside = OutsideTable();
+    for (Descriptor::State* part : w->descriptor->parts) {
+      part->overflow = SelOverflow();
+      part->outside = OutsideTable();
+    }
     w->scratch.reset();
     w->kept.reset();
     w->sums.reset(host, potential.fitting().n_out(), atomic);
@@ -57,8 +59,13 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
     add(w->sums.force, out.force);
     add(w->sums.virial, out.virial);
     add(w->sums.atom_virial, out.atom_virial);
-    out.overflow.merge(w->descriptor->overflow);
-    out.outside.add(w->descriptor->outside.pairs, w->descriptor->outside.nearest);
+    for (const Descriptor::State* part : w->descriptor->parts) out.outside.add(part->outside.pairs, part->outside.nearest);
+  }
+  // of several parts the one with most atoms: an atom with too many neighbours for two lists is still one atom
+  for (std::size_t k = 0; k < workers.front()->descriptor->parts.size(); ++k) {
+    SelOverflow one;
+    for (const auto& w : workers) one.merge(w->descriptor->parts[k]->overflow);
+    if (one.atoms > out.overflow.atoms) out.overflow = one;
   }
   out.atom_energy.assign(static_cast<std::size_t>(host.n_local) * n, 0.0);
   const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);
@@ -99,7 +106,9 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
       Workspace::Scope one(ws);
       const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, c, 0, *w.fitting, ws);
       descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, ws);
-      add_force_virial(w.exec, team.structure, tile, w.descriptor->pairs, c, w.sums);
+      for (const Descriptor::State* part : w.descriptor->parts) {
+        add_force_virial(w.exec, team.structure, tile, part->pairs, c, w.sums);
+      }
     }
     if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate");
   });

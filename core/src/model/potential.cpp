@@ -55,30 +55,43 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes());
   const auto fitting = in.get<nlohmann::json>("fitting_net");
   const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
+  if (needs_rotation(fitting) && n_radial == 0) {
+    throw Error("model/fitting_net/type: " + kind() + " needs the rotation matrix of the descriptor se_e2_a; " +
+                config_["descriptor"]["type"].get<std::string>() + " has none");
+  }
   fitting_ = make_fitting(fitting, ntypes(), descriptor_->dim_out(), n_radial);
 }
 
+std::vector<std::pair<std::string, ParameterBlock*>> Potential::blocks() const {
+  std::vector<std::pair<std::string, ParameterBlock*>> out;
+  for (const auto& part : descriptor_->parts()) out.emplace_back("descriptor/" + part.prefix, &part.descriptor->parameters());
+  out.emplace_back("fitting/", &fitting_->parameters());
+  return out;
+}
+
 void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks) {
-  const std::vector<std::int64_t> per_type = {ntypes(), 4};
-  const auto dstd = values(tensors, "descriptor/dstd", per_type);
-  for (const double s : dstd) {
-    if (!(s > 0)) throw Error("model: tensor 'descriptor/dstd' must be positive");
+  std::set<std::string> known;
+  for (const auto& part : descriptor_->parts()) {
+    const std::string davg = "descriptor/" + part.prefix + "davg", dstd = "descriptor/" + part.prefix + "dstd";
+    const std::vector<std::int64_t> shape = {ntypes(), part.descriptor->env_spec().n_components};
+    const auto deviation = values(tensors, dstd, shape);
+    for (const double s : deviation) {
+      if (!(s > 0)) throw Error("model: tensor '" + dstd + "' must be positive");
+    }
+    part.descriptor->set_statistics(values(tensors, davg, shape), deviation);
+    known.insert({davg, dstd});
   }
-  descriptor_->set_statistics(values(tensors, "descriptor/davg", per_type), dstd);
-  std::set<std::string> known = {"descriptor/davg", "descriptor/dstd"};
   for (auto& [name, constant] : fitting_->constants()) {
     if (!constant.empty()) {
       known.insert("fitting/" + name);
       constant = values(tensors, "fitting/" + name, {static_cast<std::int64_t>(constant.size())});
     }
   }
-  if (networks) {
-    load_block(tensors, "descriptor/", descriptor_->parameters());
-    load_block(tensors, "fitting/", fitting_->parameters());
-    descriptor_->finish_loading();
+  for (const auto& [prefix, block] : blocks()) {
+    if (networks) load_block(tensors, prefix, *block);
+    for (const auto& p : block->parameters()) known.insert(prefix + p.name);
   }
-  for (const auto& p : descriptor_->parameters().parameters()) known.insert("descriptor/" + p.name);
-  for (const auto& p : fitting_->parameters().parameters()) known.insert("fitting/" + p.name);
+  if (networks) descriptor_->finish_loading();
   for (const auto& [name, tensor] : tensors) {
     if (known.count(name) == 0 && name.rfind("trainer/", 0) != 0) {
       throw Error("model: tensor '" + name + "' does not belong to a model with this config");
@@ -88,15 +101,16 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
 
 std::map<std::string, Tensor> Potential::tensors() const {
   std::map<std::string, Tensor> out;
-  const std::vector<std::int64_t> per_type = {ntypes(), 4};
-  out["descriptor/davg"] = from_doubles(descriptor_->davg(), per_type, DType::F64);
-  out["descriptor/dstd"] = from_doubles(descriptor_->dstd(), per_type, DType::F64);
+  for (const auto& part : descriptor_->parts()) {
+    const std::vector<std::int64_t> shape = {ntypes(), part.descriptor->env_spec().n_components};
+    out["descriptor/" + part.prefix + "davg"] = from_doubles(part.descriptor->davg(), shape, DType::F64);
+    out["descriptor/" + part.prefix + "dstd"] = from_doubles(part.descriptor->dstd(), shape, DType::F64);
+  }
   for (const auto& [name, constant] : fitting_->constants()) {
     if (constant.empty()) continue;
     out["fitting/" + name] = from_doubles(constant, {static_cast<std::int64_t>(constant.size())}, DType::F64);
   }
-  save_block(descriptor_->parameters(), "descriptor/", out);
-  save_block(fitting_->parameters(), "fitting/", out);
+  for (const auto& [prefix, block] : blocks()) save_block(*block, prefix, out);
   return out;
 }
 

@@ -21,6 +21,9 @@ class Potential {
   void load(const std::map<std::string, Tensor>& tensors, bool networks = true);
   std::map<std::string, Tensor> tensors() const;
 
+  /// The parameters and the prefixes of their names in the model file; the fitting net's are last.
+  std::vector<std::pair<std::string, ParameterBlock*>> blocks() const;
+
   /// Draw the networks from the seeds of the config.
   void initialize();
 

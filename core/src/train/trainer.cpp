@@ -38,7 +38,7 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
   if (!potential_.descriptor().tables().empty()) {
     throw Error("trainer: the model is compressed, its tables would not follow the weights; start from it with --init-frz-model");
   }
-  potential_.descriptor().parameters().prepare_training(n_workers());
+  for (const auto& part : potential_.descriptor().parts()) part.descriptor->parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
   potential_.descriptor().forget_inference();
@@ -84,7 +84,9 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
     AnyMatrix& d_bar = d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())];
     d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
     descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, w.scratch);
-    add_force_virial(w.exec, team_.structure, tile, w.descriptor->pairs, 0, w.sums);
+    for (const Descriptor::State* part : w.descriptor->parts) {
+      add_force_virial(w.exec, team_.structure, tile, part->pairs, 0, w.sums);
+    }
   });
   team_.collect(structure, plan, evaluation_);
 
@@ -98,7 +100,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
 void TrainStep::backward(const Structure& structure, const TilePlan& plan, const LossGradient& gradient) {
   const Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
-  ParameterBlock& embedding_store = potential_.descriptor().parameters();
+  const auto parts = potential_.descriptor().parts();
   ParameterBlock& fitting_store = potential_.fitting().parameters();
 
   const bool derivatives = loss_->needs_derivatives();
@@ -117,7 +119,9 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   assign(strain_dot_, strain_dot);
   assign(energy_bar_, energy_bar);
 
-  run_workers(team_.size(), [&](int index) { embedding_store.zero_gradients(index); });
+  run_workers(team_.size(), [&](int index) {
+    for (const auto& part : parts) part.descriptor->parameters().zero_gradients(index);
+  });
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
     if (!fitting.selects(tile.type)) return;
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
@@ -127,7 +131,9 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
     descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, ws);
     AnyMatrix d_dot;
     if (derivatives) {
-      pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.descriptor->pairs, ws);
+      for (Descriptor::State* part : w.descriptor->parts) {
+        pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, part->pairs, ws);
+      }
       d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
     }
     const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
@@ -164,7 +170,8 @@ void TrainStep::update(float lr) {
   const double alpha = static_cast<double>(lr) * std::sqrt(1.0 - static_cast<double>(beta2_power)) /
                        (1.0 - static_cast<double>(beta1_power));
   const AdamSettings adam;
-  for (ParameterBlock* block : {&potential_.descriptor().parameters(), &potential_.fitting().parameters()}) {
+  for (const auto& named : potential_.blocks()) {
+    ParameterBlock* block = named.second;
     const std::size_t n = block->size(), workers = static_cast<std::size_t>(team_.size());
     run_workers(team_.size(), [&](int index) {
       const auto k = static_cast<std::size_t>(index);

@@ -8,6 +8,7 @@ writes into its own normalised inputs), it is dropped; otherwise it is refused b
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from dpcore.errors import InputError, show
@@ -115,12 +116,7 @@ def drop_or_refuse(config: dict[str, Any]) -> None:
     InputError
         Naming the key, and that it is known but not supported by this version.
     """
-    for section, keys in LATER.items():
-        where: Any = config
-        for part in filter(None, section.split("/")):
-            where = where.get(part) if isinstance(where, dict) else None
-        if not isinstance(where, dict):
-            continue
+    for section, where, keys in _sections(config):
         for key in [k for k in where if k in keys]:
             path = f"{section}/{key}" if section else key
             neutral = keys[key]
@@ -133,3 +129,18 @@ def drop_or_refuse(config: dict[str, Any]) -> None:
                     path,
                 )
             del where[key]
+
+
+def _sections(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Path, section and its later keys; the parts of a hybrid descriptor have those of a descriptor."""
+    for path, keys in LATER.items():
+        section: Any = config
+        for part in filter(None, path.split("/")):
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            continue
+        yield path, section, keys
+        parts = section.get("list") if path == "model/descriptor" else None
+        for k, part in enumerate(parts if isinstance(parts, list) else []):
+            if isinstance(part, dict):
+                yield f"{path}/list/{k}", part, keys

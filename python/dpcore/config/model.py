@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
@@ -11,9 +12,11 @@ from dargs import Argument
 from dpcore.config import descriptor, fitting
 from dpcore.config.values import POSITIVE, POSITIVE_INT, opt, rule
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 
 log = logging.getLogger(__name__)
 
+_WITH_ROTATION = ("dipole", "polar")
 _STORED_AS = {"default": "float64", "float16": "float32"}
 
 
@@ -80,7 +83,15 @@ def check(model: dict[str, Any]) -> None:
     for section, registry in (("descriptor", descriptor.REGISTRY), ("fitting_net", fitting.REGISTRY)):
         keys = model[section]
         registry[keys["type"]].check(keys, n_types, f"model/{section}")
-        _settle(keys, f"model/{section}")
+    kind, surroundings = model["fitting_net"]["type"], model["descriptor"]["type"]
+    if kind in _WITH_ROTATION and surroundings != "se_e2_a":
+        raise InputError(
+            f"{kind} needs the rotation matrix of the descriptor se_e2_a; {surroundings} has none",
+            "model/fitting_net/type",
+        )
+    for where, keys in descriptor_parts(model["descriptor"]):
+        _settle(keys, where)
+    _settle(model["fitting_net"], "model/fitting_net")
 
 
 def _settle(keys: dict[str, Any], where: str) -> None:
@@ -111,9 +122,9 @@ def set_type_map(config: dict[str, Any], names: list[str] | None, n_types: int) 
     model = config["model"]
     if model["type_map"] is not None:
         return
-    sel = model["descriptor"]["sel"]
+    lists = [part["sel"] for _, part in descriptor_parts(model["descriptor"])]
     known = list(names or [])
-    total = max(len(known), n_types, len(sel) if isinstance(sel, list) else 0)
+    total = max([len(known), n_types, *(len(sel) for sel in lists if isinstance(sel, list))])
     known += [f"Type_{i}" for i in range(len(known), total)]
     if not _is_type_map(known):
         raise InputError(f"the data name the types {known}, not all different", "model/type_map")
@@ -129,13 +140,14 @@ def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str
     model
         The normalised section; its type map must be known.
     sel
-        Neighbour slots per type; needed where ``model/descriptor/sel`` is ``auto``.
+        Neighbour slots per type of all descriptors, in place of those of the section.
     """
-    out = {key: dict(model[key]) for key in ("descriptor", "fitting_net")}
-    if sel is not None:
-        out["descriptor"]["sel"] = [int(n) for n in sel]
-    if not isinstance(out["descriptor"]["sel"], list):
-        raise InputError("is still to be counted in the training data", "model/descriptor/sel")
+    out = {key: copy.deepcopy(model[key]) for key in ("descriptor", "fitting_net")}
+    for where, part in descriptor_parts(out["descriptor"]):
+        if sel is not None:
+            part["sel"] = [int(n) for n in sel]
+        if not isinstance(part["sel"], list):
+            raise InputError("is still to be counted in the training data", f"{where}/sel")
     if model["type_map"] is None:
         raise InputError("is still to be taken from the training data", "model/type_map")
     return {"type_map": list(model["type_map"]), **out}

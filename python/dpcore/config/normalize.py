@@ -94,8 +94,8 @@ def _refuse_other_models(root: Argument, config: dict[str, Any]) -> None:
         argument = root
         for part in where.split("/"):
             section = section.get(part) if isinstance(section, dict) else None
-            argument = argument.sub_fields[part]
-        if isinstance(section, dict) and section.get("type") in names:
+            argument = argument.sub_fields.get(part)
+        if argument is not None and isinstance(section, dict) and section.get("type") in names:
             for variant in argument.sub_variants.values():
                 _check_type(variant, section, where)
 
@@ -128,6 +128,20 @@ def _check_keys(argument: Argument, section: dict[str, Any], path: list[str]) ->
                 f'is given twice: as "{given[known[key]]}" and as "{key}"; keep one', f"{where}/{known[key]}"
             )
         given[known[key]] = key
+    for name, sub in argument.flatten_sub(section, path).items():
+        if sub.repeat and name in section:
+            _check_list(section[name], f"{where}/{name}")
+
+
+def _check_list(value: Any, where: str) -> None:
+    """Refuse what is not a list of sections."""
+    if not isinstance(value, list) or not value:
+        raise InputError(f"expected a list of sections, at least one; got {show(value)}", where)
+    for k, section in enumerate(value):
+        if not isinstance(section, dict):
+            raise InputError(
+                f"expected a section (a dictionary of keys), got {show(section)}", f"{where}/{k}"
+            )
 
 
 def _check_type(variant: Any, section: dict[str, Any], where: str) -> None:
@@ -139,7 +153,7 @@ def _check_type(variant: Any, section: dict[str, Any], where: str) -> None:
     tag = section[flag]
     if isinstance(tag, str) and tag in choices:
         return
-    if tag in schema.not_supported().get(where, ()):
+    if tag in schema.not_supported().get(_without_indices(where), ()):
         raise InputError(
             f'"{tag}" is not supported by this version of dpcore, which has {", ".join(choices)}',
             f"{where}/{flag}",
@@ -147,6 +161,11 @@ def _check_type(variant: Any, section: dict[str, Any], where: str) -> None:
     raise InputError(
         f"got {show(tag)}; expected one of {', '.join(choices)}.{suggest(tag, choices)}", f"{where}/{flag}"
     )
+
+
+def _without_indices(where: str) -> str:
+    """The path of a section in the schema: that of ``list/0`` is ``list``."""
+    return "/".join(part for part in where.split("/") if not part.isdigit())
 
 
 def _check_present(argument: Argument, section: dict[str, Any], path: list[str]) -> None:
@@ -157,6 +176,8 @@ def _check_present(argument: Argument, section: dict[str, Any], path: list[str])
 
 def _check_value(argument: Argument, value: Any, path: list[str]) -> None:
     where = "/".join([*path, argument.name])
+    if argument.repeat:  # checked with the keys
+        return
     if argument.sub_fields or argument.sub_variants:
         if not isinstance(value, dict) and not (value is None and _allows_null(argument)):
             raise InputError(f"expected a section (a dictionary of keys), got {show(value)}", where)

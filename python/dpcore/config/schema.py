@@ -24,6 +24,7 @@ def not_supported() -> dict[str, tuple[str, ...]]:
     """Section -> values of its ``type`` which the manual knows and this version has not."""
     return {
         "model/descriptor": descriptor.NOT_SUPPORTED,
+        "model/descriptor/list": (*descriptor.NOT_SUPPORTED, "hybrid"),
         "model/fitting_net": fitting.NOT_SUPPORTED,
         "learning_rate": learning_rate.NOT_SUPPORTED,
         "loss": loss.NOT_SUPPORTED,

@@ -220,24 +220,3 @@ def _parameter_statistics(graph: Graph, key: str, part: str, size: int) -> np.nd
             f"{list(values.shape)}; the file is corrupt"
         )
     return values.reshape(-1).astype(np.float64)
-
-
-def axis_neuron(graph: Graph, fitting: dict[str, Any], n_inputs: int, width: int, written: int) -> int:
-    """axis_neuron from the size of the fitting net's input.
-
-    n_inputs = width * axis_neuron + numb_fparam + numb_aparam, ``width`` the last
-    layer of the embedding net.  A disagreement with the training script is an error.
-    """
-    columns = n_inputs - fitting["numb_fparam"] - fitting["numb_aparam"]
-    if columns <= 0 or columns % width or columns // width > width:
-        raise graph.error(
-            f"the fitting net takes {n_inputs} inputs, which no axis_neuron explains "
-            f"(embedding width {width}, numb_fparam {fitting['numb_fparam']}, numb_aparam "
-            f"{fitting['numb_aparam']}); the model is of a kind dpcore does not know"
-        )
-    if written not in (0, columns // width):
-        raise graph.error(
-            f"the nets have axis_neuron = {columns // width}, the training script "
-            f"says {written}; the file is corrupt"
-        )
-    return columns // width

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
-What is read: the descriptor ``se_e2_a`` and the fitting nets ``ener``, ``dipole`` and ``polar``.  Weights
+What is read: the descriptors ``se_e2_a``, ``se_e2_r`` and ``hybrid`` of these, and the fitting nets
+``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).
@@ -17,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from dpcore import __version__
-from dpcore.convert.energy_fitting import axis_neuron, read_fitting
+from dpcore.convert.descriptor import read_descriptor, settle_axis_neuron
+from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
 from dpcore.convert.script import read_script, section, value_of
-from dpcore.convert.se_e2_a import read_descriptor
 from dpcore.convert.tensor_fitting import read_tensor_fitting
-from dpcore.convert.unsupported import TENSOR_KINDS, refuse_unknown_operations, refuse_unsupported
+from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported
 
 # Names of the outputs; those with "_test" were used before 1.0.
 _ENERGY_OUTPUTS = ("o_atom_energy", "o_energy", "atom_energy_test", "energy_test")
@@ -58,13 +59,13 @@ def read_tensorflow_graph(
     graph = Graph(read_graph(path, expected_format), path)
     script = read_script(graph)
     refuse_unsupported(graph, script)
-    kind = _kind(graph)
+    kind = model_kind(graph)
     graph.trace_forward(_energy_outputs(graph) if kind == "ener" else _tensor_outputs(graph, kind))
     refuse_unknown_operations(graph)
 
     notes: list[str] = []
     descriptor, tensors = read_descriptor(graph, section(script, "model", "descriptor"), notes)
-    n_types = len(descriptor["sel"])
+    n_types = len(descriptor.get("list", [descriptor])[0]["sel"])
     type_map = _type_map(graph, section(script, "model"), n_types, notes)
     written = section(script, "model", "fitting_net")
     if kind == "ener":
@@ -73,13 +74,8 @@ def read_tensorflow_graph(
         width = descriptor["neuron"][-1]
         fitting, fitting_tensors = read_tensor_fitting(graph, written, kind, n_types, width, notes)
     first = fitting.get("sel_type", [0])[0]
-    descriptor["axis_neuron"] = axis_neuron(
-        graph,
-        fitting,
-        n_inputs=fitting_tensors[f"fitting/net_{first}/layer_0/matrix"].shape[0],
-        width=descriptor["neuron"][-1],
-        written=descriptor["axis_neuron"],
-    )
+    n_inputs = fitting_tensors[f"fitting/net_{first}/layer_0/matrix"].shape[0]
+    settle_axis_neuron(graph, descriptor, fitting, n_inputs)
     tensors.update(fitting_tensors)
     notes.extend(_dropped_options(section(script, "model")))
 
@@ -93,14 +89,6 @@ def read_tensorflow_graph(
         "training": json.dumps(_training_summary(graph, script, notes)),
     }
     return model_metadata, tensors
-
-
-def _kind(graph: Graph) -> str:
-    """ener, dipole or polar; other kinds were refused before."""
-    name = "model_attr/model_type"
-    if graph.is_const(name):
-        return graph.string(name)
-    return next((kind for kind in TENSOR_KINDS if f"o_{kind}" in graph), "ener")
 
 
 def _tensor_outputs(graph: Graph, kind: str) -> list[str]:

@@ -32,15 +32,11 @@ DESCRIPTOR_OPS = {
     "DescrptSeAEfPara": "se_a_ebd_ef",
     "DescrptSeAEfVert": "se_a_ef",
 }
-_THREE_BODY_NET = re.compile(r"filter_type_all/matrix_\d+_\d+_\d+$")
-_TYPES_OF_SE_E2_A = {"se_e2_a", "se_a"}
-_TYPES_OF_FITTING = {
-    "ener",
-    "dipole",
-    "polar",
-    "se_e2_a",
-    "se_a",
-}  # absent in old scripts: the default is ener
+_THREE_BODY_NET = re.compile(r"filter_type_all(?:_\d+)?/matrix_\d+_\d+_\d+$")
+_SCOPE = re.compile(r"filter_type_[^/]+/")  # of an embedding net: se_e2_r takes a mean there
+_DESCRIPTORS = {"se_e2_a": "se_e2_a", "se_a": "se_e2_a", "se_e2_r": "se_e2_r", "se_r": "se_e2_r"}
+# absent in old scripts: the default is ener
+_TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}
 
 TENSOR_KINDS = ("dipole", "polar")
 _OTHER_KINDS = {
@@ -50,9 +46,9 @@ _OTHER_KINDS = {
     "property": "a property model",
 }
 
-# What computes the energy of an se_e2_a model in DeePMD-kit 0.12 to 3.x.
+# What computes the energy of a model with two-body descriptors in DeePMD-kit 0.12 to 3.x.
 _KNOWN_OPS = {
-    *(op for op, name in DESCRIPTOR_OPS.items() if name == "se_e2_a"),
+    *(op for op, name in DESCRIPTOR_OPS.items() if name in _DESCRIPTORS),
     *ACTIVATION_OPS,
     *("Const", "Identity", "Placeholder", "PlaceholderWithDefault", "NoOp"),
     *("Reshape", "Slice", "StridedSlice", "Pack", "ConcatV2", "Concat", "Split", "SplitV"),
@@ -82,7 +78,10 @@ def refuse_unknown_operations(graph: Graph) -> None:
 
     Call after ``graph.trace_forward``.
     """
-    unknown = sorted({node.op for node in graph.forward_nodes()} - _KNOWN_OPS)
+    unknown = sorted(
+        {node.op for node in graph.forward_nodes() if not (node.op == "Mean" and _SCOPE.match(node.name))}
+        - _KNOWN_OPS
+    )
     if unknown:
         raise _refusal(
             graph,
@@ -137,13 +136,17 @@ def _spin(graph: Graph, script: dict[str, Any]) -> None:
         raise _refusal(graph, "a spin model (DeepSpin)", "dpcore has no magnetic moments yet")
 
 
+def model_kind(graph: Graph) -> str:
+    """What the model predicts: ener, dipole, polar, or a kind that `refuse_unsupported` refuses."""
+    name = "model_attr/model_type"
+    if graph.is_const(name):
+        return graph.string(name) or "ener"
+    return next((kind for kind in ("wfc", *TENSOR_KINDS) if f"o_{kind}" in graph), "ener")
+
+
 def _model_kind(graph: Graph, script: dict[str, Any]) -> None:
-    kind = ""
-    if graph.is_const("model_attr/model_type"):
-        kind = graph.string("model_attr/model_type")
-    else:
-        kind = "wfc" if "o_wfc" in graph else next((n for n in TENSOR_KINDS if f"o_{n}" in graph), "")
-    if kind not in ("", "ener", "dipole", "polar"):
+    kind = model_kind(graph)
+    if kind not in ("ener", *TENSOR_KINDS):
         raise _refusal(
             graph,
             _OTHER_KINDS.get(kind, f"a model of type {kind!r}"),
@@ -176,13 +179,14 @@ def _pair_table(graph: Graph, script: dict[str, Any]) -> None:
 
 
 def _model_options(graph: Graph, script: dict[str, Any]) -> None:
-    protection = section(script, "model", "descriptor").get("env_protection") or 0.0
-    if protection:
-        raise _refusal(
-            graph,
-            f"a model with env_protection = {protection}",
-            "dpcore has the environment matrix without it (0.0, the default)",
-        )
+    for descriptor in _described(script):
+        protection = descriptor.get("env_protection") or 0.0
+        if protection:
+            raise _refusal(
+                graph,
+                f"a model with env_protection = {protection}",
+                "dpcore has the environment matrix without it (0.0, the default)",
+            )
 
 
 def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
@@ -196,31 +200,43 @@ def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
         )
 
 
+def is_hybrid(graph: Graph, script: dict[str, Any]) -> bool:
+    """Whether the model has several descriptors; ``script`` is the section of the descriptor."""
+    return script.get("type") == "hybrid" or _has_prefix(graph, "descrpt_attr_")
+
+
+def _described(script: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sections of the training script that describe descriptors: one, or those of a hybrid one."""
+    descriptor = section(script, "model", "descriptor")
+    parts = descriptor.get("list") if descriptor.get("type") == "hybrid" else [descriptor]
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
 def _descriptor(graph: Graph, script: dict[str, Any]) -> None:
-    kind = section(script, "model", "descriptor").get("type", "se_e2_a")
+    described = section(script, "model", "descriptor")
     found = [DESCRIPTOR_OPS[node.op] for node in graph if node.op in DESCRIPTOR_OPS]
-    hybrid = kind == "hybrid" or _has_prefix(graph, "descrpt_attr_") or len(found) > 1
-    three_body = any(_THREE_BODY_NET.match(name) for name in graph.nodes)
-    name = ""
-    if hybrid:
-        name = "hybrid"
-    elif found and found[0] != "se_e2_a":
-        name = found[0]
-    elif three_body:
+    kinds = [str(part.get("type", "se_e2_a")) for part in _described(script)]
+    hybrid = is_hybrid(graph, described)
+    name = next((kind for kind in [*found, *kinds] if kind not in _DESCRIPTORS), "")
+    if any(_THREE_BODY_NET.match(node) for node in graph.nodes):
         name = "se_e3"
-    elif kind not in _TYPES_OF_SE_E2_A:
-        name = str(kind)
     if name:
         raise _refusal(
             graph,
-            f"a model with the descriptor {name}",
-            "dpcore has the descriptor se_e2_a (se_a) only so far",
+            f"a model with the descriptor {'hybrid, one of which is ' if hybrid else ''}{name}",
+            f"dpcore has {', '.join(sorted(set(_DESCRIPTORS.values())))} and hybrid of these only so far",
         )
     if not found:
         raise graph.error(
             f"not a DeePMD-kit model: the graph has no environment-matrix "
             f"operation (expected one of {', '.join(sorted(DESCRIPTOR_OPS))}); give the file "
             "that `dp freeze` of DeePMD-kit wrote"
+        )
+    named = [_DESCRIPTORS[kind] for kind in kinds]
+    if (len(found) > 1 and not hybrid) or (described and sorted(named) != sorted(found)):
+        raise graph.error(
+            f"the graph computes the descriptors {', '.join(found)} while the training script says "
+            f"{', '.join(named) or 'nothing'}; the file is corrupt"
         )
 
 
@@ -229,6 +245,15 @@ def _fitting(graph: Graph, script: dict[str, Any]) -> None:
     kind = fitting.get("type", "ener")
     if kind not in _TYPES_OF_FITTING:
         raise _refusal(graph, f"a model with the fitting net {kind!r}", "dpcore has ener, dipole and polar")
+    kind = model_kind(graph)
+    hybrid = is_hybrid(graph, section(script, "model", "descriptor"))
+    name = "hybrid" if hybrid else next(DESCRIPTOR_OPS[n.op] for n in graph if n.op in DESCRIPTOR_OPS)
+    if kind in TENSOR_KINDS and name != "se_e2_a":
+        raise _refusal(
+            graph,
+            f"a {kind} model with the descriptor {name}",
+            "dpcore has tensors with se_e2_a only, whose rotation matrix they need",
+        )
     unsupported = {
         "use_aparam_as_mask": "dpcore has aparam as input of the fitting net, not as a mask",
         "dim_case_embd": "dpcore has no case embedding; freeze a single-task model",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dpcore.errors import InputError, show, suggest
+from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
 
 __all__ = ["CLASSES", "DeepEval", "FrameArguments", "numbers"]
@@ -179,7 +180,7 @@ class DeepEval:
                 "A model with a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for "
                 "each model.)",
                 overflow["atoms"],
-                self._file.config["descriptor"].get("sel"),
+                " and ".join(str(p.get("sel")) for _, p in descriptor_parts(self._file.config["descriptor"])),
                 overflow["worst_excess"],
             )
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from dpcore import _core
 from dpcore.checkpoint import find_checkpoint
-from dpcore.config import core_config
 from dpcore.errors import InputError, show
+from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
 
 __all__ = ["adopt", "build_model", "changed_keys", "differences", "log_changes", "open_start"]
@@ -77,10 +77,14 @@ def adopt(model: dict[str, Any], start: ModelFile) -> None:
     stored = start.config
     if model["type_map"] is None:
         model["type_map"] = list(stored["type_map"])
-    if not isinstance(model["descriptor"]["sel"], list):
-        model["descriptor"]["sel"] = list(stored["descriptor"]["sel"])
-        log.info("sel from %s: %s", start.path, model["descriptor"]["sel"])
-    found = differences(core_config(model), stored)
+    wanted_parts = descriptor_parts(model["descriptor"])
+    stored_parts = descriptor_parts(stored["descriptor"])
+    if len(wanted_parts) == len(stored_parts):
+        for (where, part), (_, other) in zip(wanted_parts, stored_parts):
+            if not isinstance(part["sel"], list):
+                part["sel"] = list(other["sel"])
+                log.info("%s/sel from %s: %s", where, start.path, part["sel"])
+    found = differences(model, stored)
     if found:
         raise InputError(
             f"the input describes another model than {start.path}: "
@@ -96,12 +100,27 @@ def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
     out = []
     if wanted["type_map"] != stored["type_map"]:
         out.append(_line("type_map", wanted["type_map"], stored["type_map"]))
-    for section in ("descriptor", "fitting_net"):
-        for key in sorted((set(wanted[section]) | set(stored[section])) - _FREE):
-            pair = [_comparable(key, config[section].get(key)) for config in (wanted, stored)]
-            if not _equal(*pair):
-                out.append(_line(f"{section}/{key}", wanted[section].get(key), stored[section].get(key)))
-    return out
+    parts = [descriptor_parts(config["descriptor"], "descriptor") for config in (wanted, stored)]
+    kinds = [[part["type"] for _, part in config_parts] for config_parts in parts]
+    if wanted["descriptor"]["type"] != stored["descriptor"]["type"] or kinds[0] != kinds[1]:
+        out.append(_line("descriptor/type", *(_kind(config["descriptor"]) for config in (wanted, stored))))
+    else:
+        for (where, one), (_, other) in zip(*parts):
+            out += _differing_keys(where, one, other)
+    return out + _differing_keys("fitting_net", wanted["fitting_net"], stored["fitting_net"])
+
+
+def _kind(descriptor: dict[str, Any]) -> str:
+    parts = [part["type"] for _, part in descriptor_parts(descriptor)]
+    return f"hybrid of {', '.join(parts)}" if descriptor["type"] == "hybrid" else parts[0]
+
+
+def _differing_keys(where: str, wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    return [
+        _line(f"{where}/{key}", wanted.get(key), stored.get(key))
+        for key in sorted((set(wanted) | set(stored)) - _FREE)
+        if not _equal(_comparable(key, wanted.get(key)), _comparable(key, stored.get(key)))
+    ]
 
 
 def _line(key: str, wanted: Any, stored: Any) -> str:

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// The tables that stand for the embedding nets of se_e2_a: fixed ones in a compressed model, and those of a
-// training step.
+// The tables that stand for the embedding nets of two-body descriptors: fixed ones in a compressed model, and
+// those of a training step.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <string>
 
 #include "base/runtime.hpp"
-#include "descriptor/se_e2_a.hpp"
+#include "descriptor/two_body.hpp"
 
 namespace dpcore {
 
@@ -30,23 +31,47 @@ bool exact_nets_wanted() {
   return text != nullptr && *text != '\0' && std::string(text) != "0";
 }
 
+/// Length in A of the shortest of the pairs [first, last).
+double shortest(const Exec& exec, const TilePairs& pairs, int first, int last) {
+  const Matrix<double> mine = rows(pairs.r, first, last);
+  const auto r = Kokkos::create_mirror_view(mine);
+  mirror_copy(exec, r, mine);
+  double least = std::numeric_limits<double>::max();
+  for (int p = 0; p < last - first; ++p) {
+    least = std::min(least, r(p, 0) * r(p, 0) + r(p, 1) * r(p, 1) + r(p, 2) * r(p, 2));
+  }
+  return std::sqrt(least);
+}
+
 }  // namespace
+
+template <class S>
+void TwoBody<S>::evaluate_radial(const Exec& exec, int a, int b, int first, int last, const Vector<S>& s,
+                                 const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State& state,
+                                 Workspace& ws) const {
+  if (fixed_table(a, b) == nullptr) {
+    radial(a, b)->forward(exec, s, g, g_prime, ws);
+    return;
+  }
+  const int outside = fixed_table(a, b)->evaluate(exec, s, g, g_prime, ws);
+  if (outside > 0 && spec_.compress) state.outside.add(outside, shortest(exec, state.pairs, first, last));
+}
 
 // The range of one net: empty slots and pairs at the cut-off at its lower end, pairs at the shortest distance
 // at the upper one, over the centre types that use it.
 template <class S>
-auto SeE2A<S>::table_grids(const TableSpec& spec) const -> std::vector<std::optional<TableGrid>> {
+auto TwoBody<S>::table_grids(const TableSpec& spec) const -> std::vector<std::optional<TableGrid>> {
   std::vector<std::optional<TableGrid>> grids(nets_.size());
   double slope;
   const double near = spec.min_nbor_dist, s_near = cutoff_.weight(near, slope) / near;
   for (std::size_t k = 0; k < nets_.size(); ++k) {
     double smallest = std::numeric_limits<double>::max(), largest = std::numeric_limits<double>::lowest();
     for (int a = 0; a < spec_.ntypes; ++a) {
-      const EnvNorm n = norm(a);
+      const RadialNorm n = norm(a, 0);
       for (int b = 0; b < spec_.ntypes; ++b) {
         if (net_index(a, b) != k || spec_.is_excluded(a, b)) continue;
-        smallest = std::min(smallest, -n.avg[0] * n.inverse_std[0]);
-        largest = std::max(largest, (s_near - n.avg[0]) * n.inverse_std[0]);
+        smallest = std::min(smallest, -n.avg * n.inverse_std);
+        largest = std::max(largest, (s_near - n.avg) * n.inverse_std);
       }
     }
     if (smallest <= largest)
@@ -56,8 +81,8 @@ auto SeE2A<S>::table_grids(const TableSpec& spec) const -> std::vector<std::opti
 }
 
 template <class S>
-auto SeE2A<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
-                           Outside outside) const -> QuinticTables {
+auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
+                             Outside outside) const -> QuinticTables {
   QuinticTables tables(nets_.size());
   DoubleNets copies;
   if constexpr (sizeof(S) == 4) copies.refresh(store_, spec_.embedding);
@@ -70,13 +95,13 @@ auto SeE2A<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
 }
 
 template <class S>
-void SeE2A<S>::finish_loading() {
+void TwoBody<S>::finish_loading() {
   if (spec_.compress) fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
 }
 
 /// Tables with the best of kSteps; none where that is not good enough.
 template <class S>
-auto SeE2A<S>::exact_tables() const -> QuinticTables {
+auto TwoBody<S>::exact_tables() const -> QuinticTables {
   TableSpec spec;
   spec.min_nbor_dist = std::min(kNearest, 0.5 * cutoff_.rcut);
   spec.extrapolate = 1;
@@ -106,7 +131,7 @@ auto SeE2A<S>::exact_tables() const -> QuinticTables {
 }
 
 template <class S>
-void SeE2A<S>::prepare_inference() const {
+void TwoBody<S>::prepare_inference() const {
   if (prepared_) return;
   const std::lock_guard<std::mutex> lock(preparing_);
   if (prepared_) return;
@@ -120,13 +145,13 @@ void SeE2A<S>::prepare_inference() const {
 }
 
 template <class S>
-void SeE2A<S>::forget_inference() {
+void TwoBody<S>::forget_inference() {
   if (!spec_.compress) fixed_tables_.clear();
   prepared_ = false;
 }
 
 template <class S>
-std::vector<TableInfo> SeE2A<S>::tables() const {
+std::vector<TableInfo> TwoBody<S>::tables() const {
   std::vector<TableInfo> out;
   if (!spec_.compress) return out;
   for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
@@ -142,8 +167,8 @@ std::vector<TableInfo> SeE2A<S>::tables() const {
 // A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
 // hand.
 template <class S>
-void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                          const std::vector<Workspace*>& scratch) {
+void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
+                            const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
   const PairRanges ranges =
       pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
@@ -153,16 +178,16 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
   };
   std::vector<Use> use(nets_.size());
   for (int a = 0; a < spec_.ntypes; ++a) {
-    const EnvNorm n = norm(a);
+    const RadialNorm n = norm(a, 0);
     for (int b = 0; b < spec_.ntypes; ++b) {
       if (spec_.is_excluded(a, b)) continue;
       // the far end, which is also the value of an empty slot, is needed even where this centre type has no
       // pair
       const auto& range = ranges.at(a, b);
-      const double lower = -n.avg[0] * n.inverse_std[0];
+      const double lower = -n.avg * n.inverse_std;
       double slope, upper = lower;
       if (range.n_pairs > 0) {
-        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg[0]) * n.inverse_std[0];
+        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg) * n.inverse_std;
       }
       Use& u = use[net_index(a, b)];
       u.lower = std::min(u.lower, lower);
@@ -194,7 +219,7 @@ void SeE2A<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan
 }
 
 template <class S>
-void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
+void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.trainable) return;
   const int workers = static_cast<int>(scratch.size());
   run_workers(workers, [&](int worker) {
@@ -207,22 +232,25 @@ void SeE2A<S>::finish_step(const std::vector<Workspace*>& scratch) {
 }
 
 template <class S>
-void SeE2A<S>::end_step() noexcept {
+void TwoBody<S>::end_step() noexcept {
   for (std::size_t k = 0; k < tables_.size(); ++k) {
     if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
   }
   tables_.clear();
 }
 
-#define DPCORE_INSTANTIATE(S)                                                 \
-  template void SeE2A<S>::prepare_inference() const;                          \
-  template void SeE2A<S>::forget_inference();                                 \
-  template void SeE2A<S>::finish_loading();                                   \
-  template std::vector<TableInfo> SeE2A<S>::tables() const;                   \
-  template void SeE2A<S>::begin_step(const DeviceStructure&, const TilePlan&, \
-                                     const std::vector<Workspace*>&);         \
-  template void SeE2A<S>::finish_step(const std::vector<Workspace*>&);        \
-  template void SeE2A<S>::end_step() noexcept;
+#define DPCORE_INSTANTIATE(S)                                                                       \
+  template void TwoBody<S>::prepare_inference() const;                                              \
+  template void TwoBody<S>::forget_inference();                                                     \
+  template void TwoBody<S>::finish_loading();                                                       \
+  template std::vector<TableInfo> TwoBody<S>::tables() const;                                       \
+  template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                     \
+                                       const std::vector<Workspace*>&);                             \
+  template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                            \
+  template void TwoBody<S>::end_step() noexcept;                                                    \
+  template void TwoBody<S>::evaluate_radial(const Exec&, int, int, int, int, const Vector<S>&,      \
+                                            const Matrix<S>&, const Matrix<S>&, Descriptor::State&, \
+                                            Workspace&) const;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)
 #undef DPCORE_INSTANTIATE

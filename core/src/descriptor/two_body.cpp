@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "descriptor/two_body.hpp"
+
+#include <limits>
+#include <numeric>
+
+#include "base/json_config.hpp"
+#include "base/runtime.hpp"
+
+namespace dpcore {
+
+TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
+  const ConfigReader in(config, "model/descriptor");
+  TwoBodySpec s;
+  s.ntypes = ntypes;
+  s.sel = in.get<std::vector<int>>("sel");
+  in.require(
+      static_cast<int>(s.sel.size()) == ntypes, "sel",
+      "expected one number per type (" + std::to_string(ntypes) + "), got " + std::to_string(s.sel.size()));
+  for (const int n : s.sel) in.require(n >= 0, "sel", "expected numbers >= 0, got " + std::to_string(n));
+  const double slots = std::accumulate(s.sel.begin(), s.sel.end(), 0.0);
+  in.require(slots > 0, "sel", "expected at least one neighbour slot");
+  in.require(slots <= 2147483647.0, "sel", "expected fewer slots than 32 bits can count");
+  s.rcut = in.get<double>("rcut");
+  s.rcut_smth = in.get<double>("rcut_smth");
+  in.require(s.rcut > 0 && s.rcut_smth >= 0 && s.rcut_smth < s.rcut, "rcut_smth",
+             "expected 0 <= rcut_smth < rcut");
+  in.require(s.rcut <= 1e4, "rcut", "expected at most 10,000 A");
+  s.embedding.neuron = in.get<std::vector<int>>("neuron");
+  in.require(!s.embedding.neuron.empty(), "neuron", "expected at least one layer");
+  for (const int n : s.embedding.neuron) in.require(n > 0, "neuron", "expected positive layer sizes");
+  s.embedding.activation = activation_from_name(in.get<std::string>("activation_function"));
+  s.embedding.resnet_dt = in.get_or<bool>("resnet_dt", false);
+  s.embedding.trainable = in.get_or<bool>("trainable", true);
+  s.embedding.online_table = in.get_or<bool>("online_table", true);
+  s.type_one_side = in.get_or<bool>("type_one_side", false);
+  s.davg_zero = in.get_or<bool>("set_davg_zero", false);
+  const auto compress = config.find("compress");
+  if (compress != config.end() && !compress->is_null()) {
+    s.compress = TableSpec::from_json(*compress, "model/descriptor/compress");
+    in.require(s.compress->min_nbor_dist < s.rcut, "compress", "expected min_nbor_dist below rcut");
+  }
+  s.excluded.assign(static_cast<std::size_t>(ntypes * ntypes), false);
+  for (const auto& pair : in.get_or<std::vector<std::vector<int>>>("exclude_types", {})) {
+    in.require(pair.size() == 2 && pair[0] >= 0 && pair[0] < ntypes && pair[1] >= 0 && pair[1] < ntypes,
+               "exclude_types", "expected pairs of type indices below " + std::to_string(ntypes));
+    s.excluded[static_cast<std::size_t>(pair[0] * ntypes + pair[1])] = true;
+    s.excluded[static_cast<std::size_t>(pair[1] * ntypes + pair[0])] = true;
+  }
+  return s;
+}
+
+int TwoBodySpec::n_slots() const { return std::accumulate(sel.begin(), sel.end(), 0); }
+
+template <class S>
+TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components)
+    : spec_(TwoBodySpec::from_json(config, ntypes)),
+      cutoff_(spec_.rcut, spec_.rcut_smth),
+      config_(config),
+      n_components_(n_components) {
+  const int n_centre = spec_.type_one_side ? 1 : ntypes;
+  for (int a = 0; a < n_centre; ++a) {
+    for (int b = 0; b < ntypes; ++b) {
+      std::unique_ptr<RadialNet<S>> made;
+      if (spec_.type_one_side || !spec_.is_excluded(a, b)) {
+        made = std::make_unique<RadialNet<S>>(store_, net_name(a, b) + "/", spec_.embedding);
+      }
+      nets_.push_back(std::move(made));
+    }
+  }
+  store_.allocate();
+  davg_.assign(static_cast<std::size_t>(n_components * ntypes), 0.0);
+  dstd_.assign(static_cast<std::size_t>(n_components * ntypes), 1.0);
+}
+
+template <class S>
+void TwoBody<S>::initialize() {
+  auto generator = network_generator(config_, 1);
+  initialize_network(store_, generator, 1.0);
+}
+
+template <class S>
+void TwoBody<S>::set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) {
+  davg_ = davg;
+  dstd_ = dstd;
+}
+
+template <class S>
+std::vector<bool> TwoBody<S>::wanted(int type) const {
+  std::vector<bool> w(static_cast<std::size_t>(spec_.ntypes));
+  for (int b = 0; b < spec_.ntypes; ++b) w[static_cast<std::size_t>(b)] = !spec_.is_excluded(type, b);
+  return w;
+}
+
+template <class S>
+std::string TwoBody<S>::net_name(int a, int b) const {
+  return "net_" + (spec_.type_one_side ? "" : std::to_string(a) + "_") + std::to_string(b);
+}
+
+template class TwoBody<double>;
+template class TwoBody<float>;
+
+}  // namespace dpcore

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+// What the descriptors se_e2_a and se_e2_r share: their keys, one embedding net for each type of neighbour
+// (and of centre unless type_one_side), statistics per centre type, and in training tables of the nets.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "descriptor/descriptor.hpp"
+#include "env/radial_env.hpp"
+#include "radial/double_nets.hpp"
+#include "radial/quintic_table.hpp"
+#include "radial/radial_table.hpp"
+
+namespace dpcore {
+
+struct TwoBodySpec {
+  int ntypes = 0;
+  std::vector<int> sel;
+  double rcut = 6.0, rcut_smth = 0.5;
+  EmbeddingSpec embedding;
+  bool type_one_side = false;
+  bool davg_zero = false;
+  std::vector<bool> excluded;         // [ntypes * ntypes], symmetric
+  std::optional<TableSpec> compress;  // evaluation by fixed tables
+  static TwoBodySpec from_json(const nlohmann::json& config, int ntypes);
+  bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
+  int n_slots() const;  // nnei = sum(sel)
+};
+
+template <class S>
+class TwoBody : public SingleDescriptor {
+ public:
+  double rcut() const override { return cutoff_.rcut; }
+  ParameterBlock& parameters() override { return store_; }
+  EnvSpec env_spec() const override {
+    return {spec_.sel, spec_.rcut, spec_.rcut_smth, n_components_, spec_.davg_zero};
+  }
+
+  void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) override;
+  void finish_step(const std::vector<Workspace*>& scratch) override;
+  void end_step() noexcept override;
+
+  void finish_loading() override;
+  void prepare_inference() const override;
+  void forget_inference() override;
+  std::vector<TableInfo> tables() const override;
+
+  void initialize() override;
+  void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
+  const std::vector<double>& davg() const override { return davg_; }
+  const std::vector<double>& dstd() const override { return dstd_; }
+
+ protected:
+  TwoBody(const nlohmann::json& config, int ntypes, int n_components);
+
+  /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs.
+  const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }
+  /// The quintic table of a pair of types; null where there is none.
+  const QuinticTable<S>* fixed_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return fixed_tables_.size() > k ? fixed_tables_[k].get() : nullptr;
+  }
+  bool has_fixed_tables() const { return !fixed_tables_.empty(); }
+  /// G and G' at s of the pairs [first, last) of neighbour type b.
+  void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s, const Matrix<S>& g,
+                       const Matrix<S>& g_prime, Descriptor::State&, Workspace&) const;
+  /// The net, or its table where begin_step, finish_loading or prepare_inference made one.
+  const Radial<S>* radial(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    if (fixed_table(a, b) != nullptr) return fixed_table(a, b);
+    return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get())
+                                            : nets_[k].get();
+  }
+  RadialNorm norm(int type, int component) const {
+    const auto k = static_cast<std::size_t>(n_components_ * type + component);
+    return {davg_[k], 1.0 / dstd_[k]};
+  }
+  std::vector<bool> wanted(int type) const;
+
+  /// Call f(b, first pair, end pair) for every neighbour type with pairs.
+  template <class F>
+  void for_segments(const TilePairs& pairs, const F& f) const {
+    for (int b = 0; b < spec_.ntypes; ++b) {
+      const int first = pairs.segment[static_cast<std::size_t>(b)],
+                last = pairs.segment[static_cast<std::size_t>(b) + 1];
+      if (last > first) f(b, first, last);
+    }
+  }
+
+  TwoBodySpec spec_;
+  Cutoff cutoff_;
+
+ private:
+  /// The k-th net in double; `copies` holds those of float nets.
+  const RadialNet<double>& double_net(std::size_t k, const DoubleNets& copies) const {
+    if constexpr (sizeof(S) == 8) {
+      (void)copies;
+      return *nets_[k];
+    } else {
+      const auto begin = nets_.begin();  // excluded pairs have no net
+      const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
+                                        [](const auto& n) { return n != nullptr; });
+      return copies.net(static_cast<std::size_t>(before));
+    }
+  }
+
+  std::size_t net_index(int a, int b) const {
+    return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
+  }
+
+  std::string net_name(int a, int b) const;
+  using QuinticTables = std::vector<std::unique_ptr<QuinticTable<S>>>;
+  /// By net_index; none for nets whose pairs are all excluded.
+  std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
+  QuinticTables exact_tables() const;
+  QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
+
+  nlohmann::json config_;
+  int n_components_;
+  ParameterStore<S> store_;
+  std::vector<std::unique_ptr<RadialNet<S>>> nets_;
+  std::vector<std::unique_ptr<RadialTable<S>>> tables_,
+      spare_tables_;                    // by net_index; tables_ only within a step
+  mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
+  mutable std::mutex preparing_;
+  mutable std::atomic<bool> prepared_{false};
+  DoubleNets double_nets_;  // for the tables of float32 nets
+  std::vector<double> davg_, dstd_;
+};
+
+/// [1] the value, on the device.
+template <class S>
+Vector<S> single(const Exec& exec, S value, Workspace& ws) {
+  const Vector<S> v = ws.vector<S>(1);
+  for_each(exec, "dpcore::single", 1, KOKKOS_LAMBDA(const int) { v(0) = value; });
+  return v;
+}
+
+/// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
+constexpr int kPairChunk = kExecOnHost ? 128 : 1 << 18;
+
+}  // namespace dpcore

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Two-body descriptors of a frozen graph: statistics and embedding nets.
+
+The operation of the environment matrix carries ``sel`` and the radii (float32);
+``t_avg`` and ``t_std`` are its last inputs, one value per slot and component,
+equal for all slots of a centre type.  What differs between the descriptors is a
+`Layout`.  The names of the k-th part of a hybrid descriptor end in ``_k``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import numpy as np
+
+from dpcore.convert.graph import Graph, source_name
+from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
+from dpcore.convert.script import value_of
+
+_PARTS = ("matrix", "bias", "idt")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the graph of one two-body descriptor looks.
+
+    ``rcut`` and ``rcut_smth`` are attributes of the operation of the environment matrix, ``read_sel``
+    takes ``sel`` from it, ``n_components`` is the number of columns for each slot, ``check_scale``
+    raises where the sum over the slots is not scaled as dpcore does, and ``keys`` are those that the
+    other descriptors have not.
+    """
+
+    name: str
+    rcut: str
+    rcut_smth: str
+    n_components: int
+    read_sel: Callable[[Graph, Any], list[int]]
+    check_scale: Callable[[Graph, Place, list[int]], None]
+    keys: Callable[[Callable[[str, str, Any], Any]], dict[str, Any]] = lambda value: {}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a descriptor stands: on its own (``index`` None), or as a part of a hybrid one."""
+
+    operation: Any
+    index: int | None = None
+
+    @property
+    def suffix(self) -> str:
+        return "" if self.index is None else f"_{self.index}"
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of its tensors."""
+        return "descriptor/" if self.index is None else f"descriptor/part_{self.index}/"
+
+    @property
+    def what(self) -> str:
+        """For messages."""
+        return "descriptor" if self.index is None else f"descriptor {self.index} of the hybrid one"
+
+    def scoped(self, pattern: str) -> re.Pattern[str]:
+        """Names below the scopes of its nets; the first group is the centre type. DS_layer: before 1.0."""
+        return re.compile(rf"(?:filter|DS_layer)_type_(\d+|all){self.suffix}/{pattern}$")
+
+
+def read_two_body(
+    graph: Graph, layout: Layout, place: Place, script: dict[str, Any], notes: list[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Config section and tensors of a descriptor.
+
+    ``script`` is its section of the training script ({} in old graphs), ``notes``
+    collects what the conversion changed.
+    """
+
+    def value(key: str, kind: str, default: Any) -> Any:
+        return value_of(graph, script, key, kind, default)
+
+    operation = place.operation
+    if not graph.in_forward(operation.name):
+        raise graph.error(
+            f"the energy does not depend on {operation.name!r}; the file is corrupt or of an unknown version"
+        )
+    sel = layout.read_sel(graph, operation)
+    if not sel or min(sel) < 0 or sum(sel) == 0:
+        raise graph.error(
+            f"{operation.name!r} has sel = {sel}; expected numbers >= 0 and a positive sum; corrupt file"
+        )
+    _refuse_changed_sel(graph, place, sel)
+    layout.check_scale(graph, place, sel)
+    davg, dstd = _statistics(graph, place, layout, sel)
+    nets, one_side = _embedding_nets(graph, place)
+    excluded = _exclude_types(graph, place, script, nets, one_side, len(sel), notes)
+    layers = next(iter(nets.values()), [])
+    neuron = [layer.bias.size for layer in layers] or value("neuron", "a list of integers", [])
+    if not neuron:
+        raise graph.error(
+            "every pair of types is excluded and no training script tells the "
+            "size of the embedding nets; there is nothing to convert"
+        )
+    _check_nets(graph, layout, nets)
+
+    tensors = {f"{place.prefix}davg": davg, f"{place.prefix}dstd": dstd}
+    for name, net in nets.items():
+        for k, layer in enumerate(net):
+            tensors.update(layer.tensors(f"{place.prefix}{name}/layer_{k}"))
+    if script.get("precision") == "float16":
+        notes.append(f"{place.what}: the float16 weights are kept and evaluated in float32")
+    notes.extend(gelu_note(place.what, layers))
+    has_skip = any(_has_skip(layer) for layer in layers)
+    has_idt = any(layer.idt is not None for layer in layers)
+    written = _stored_rcut(graph) if place.index is None else value("rcut", "a number", None)
+    inner = value("rcut_smth", "a number", None)
+    config = {
+        "type": layout.name,
+        "sel": sel,
+        "rcut": _radius(graph, operation, layout.rcut, written, strict=True),
+        "rcut_smth": _radius(graph, operation, layout.rcut_smth, inner, strict=False),
+        "neuron": neuron,
+        **layout.keys(value),
+        "activation_function": (
+            layers[0].activation if layers else value("activation_function", "a text", "tanh")
+        ),
+        "resnet_dt": has_idt if has_skip else value("resnet_dt", "true or false", False),
+        "type_one_side": one_side,
+        "precision": layers[0].matrix.dtype.name if layers else _script_precision(script),
+        "trainable": value("trainable", "true or false", True),
+        "seed": script.get("seed"),
+        "exclude_types": excluded,
+        "set_davg_zero": value("set_davg_zero", "true or false", not bool(davg.any())),
+    }
+    return config, tensors
+
+
+def _script_precision(script: dict[str, Any]) -> str:
+    return "float32" if script.get("precision") in ("float32", "float16") else "float64"
+
+
+def _refuse_changed_sel(graph: Graph, place: Place, sel: list[int]) -> None:
+    name = f"descrpt_attr{place.suffix}/original_sel"
+    if graph.is_const(name):
+        original = [int(size) for size in graph.const(name).reshape(-1)]
+        if original != sel:
+            raise graph.error(
+                f"cannot convert a model whose sel was changed after the training "
+                f"(from {original} to {sel}): give the model as it was trained"
+            )
+
+
+def _stored_rcut(graph: Graph) -> float | None:
+    """The cut-off as the user wrote it; the operation has it in single precision."""
+    for name in ("descrpt_attr/rcut", "t_rcut"):
+        if graph.is_const(name):
+            return float(graph.number(name))
+    return None
+
+
+def _radius(graph: Graph, operation: Any, key: str, written: float | None, strict: bool) -> float:
+    """A radius in A: the written double if it rounds to the operation's float32.
+
+    ``strict``: another double is an error.
+    """
+    if key not in operation.attr:
+        raise graph.error(f"{operation.name!r} has no attribute {key}; corrupt file")
+    used = np.float32(operation.attr[key].f)
+    if not (np.isfinite(used) and used >= 0):
+        raise graph.error(f"{operation.name!r} has {key} = {used} A, expected a length; corrupt file")
+    if written is not None and np.float32(written) == used:
+        return float(written)
+    if written is not None and strict:
+        raise graph.error(
+            f"the stored rcut is {written} A but the descriptor uses {used} A; the file is corrupt"
+        )
+    return float(str(used))  # the shortest decimal that rounds to the float32
+
+
+def _statistics(graph: Graph, place: Place, layout: Layout, sel: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """davg and dstd, [n_types, n_components] each, float64: one slot stands for all."""
+    operation, n_types, n_slots, width = place.operation, len(sel), sum(sel), layout.n_components
+    reduced = []
+    if len(operation.input) < 2:
+        raise graph.error(f"{operation.name!r} lacks t_avg and t_std; the file is corrupt")
+    for name, index in (("t_avg", -2), ("t_std", -1)):
+        source = graph.resolve(source_name(operation.input[index]))
+        if source.split("/")[-1] != name:
+            raise graph.error(
+                f"{operation.name!r} takes {source!r} where {name} is expected; "
+                "the model is of a version dpcore does not know"
+            )
+        table = graph.const(source)
+        if table.dtype.kind != "f" or table.ndim != 2 or table.shape[0] != n_types:
+            raise graph.error(
+                f"{source!r} is {table.dtype} of shape {list(table.shape)}, expected "
+                f"floats [{n_types}, {width}*sum(sel)]; the file is corrupt"
+            )
+        if table.shape[1] != width * n_slots or not np.all(np.isfinite(table)):
+            raise graph.error(
+                f"{source!r} has {table.shape[1]} columns or values that are not "
+                f"finite; expected {width * n_slots} finite columns ({width} for each of sum(sel)); corrupt"
+            )
+        slots = table.reshape(n_types, n_slots, width)
+        if not np.all(slots == slots[:, :1]):
+            raise graph.error(
+                f"cannot convert a model whose {name} differs between the neighbours "
+                "of one centre type: DeePMD-kit makes them equal, so the file was edited"
+            )
+        reduced.append(slots[:, 0].astype(np.float64))
+    if not np.all(reduced[1] > 0):
+        raise graph.error("t_std has values that are not positive; corrupt file")
+    return reduced[0], reduced[1]
+
+
+def _embedding_nets(graph: Graph, place: Place) -> tuple[dict[str, list[DenseLayer]], bool]:
+    """Nets by tensor name (net_b one-sided, net_a_b two-sided), and one-sidedness."""
+    pattern = place.scoped(r"matrix_(\d+)_(\d+)")
+    found: dict[tuple[str, str, int], list[int]] = {}
+    for name in graph.nodes:
+        match = pattern.match(name)
+        if match and graph.is_const(name) and graph.in_forward(name):
+            key = (match[1], name.split("/")[0], int(match[3]))
+            found.setdefault(key, []).append(int(match[2]))
+    nets = {}
+    sides = set()
+    for (centre, scope, neighbour), numbers in sorted(found.items(), key=lambda item: _net_order(item[0])):
+        sides.add(centre == "all")
+        name = f"net_{neighbour}" if centre == "all" else f"net_{centre}_{neighbour}"
+        if sorted(numbers) != list(range(1, len(numbers) + 1)):
+            raise graph.error(
+                f"the net {scope!r} for neighbour type {neighbour} has the layers "
+                f"{sorted(numbers)}; expected 1, 2, ...; the file is truncated or corrupt"
+            )
+        nets[name] = [
+            read_layer(graph, *(f"{scope}/{part}_{k}_{neighbour}" for part in _PARTS), linear=False)
+            for k in range(1, len(numbers) + 1)
+        ]
+        check_chain(graph, f"{scope} neighbour type {neighbour}", nets[name])
+    if len(sides) > 1:
+        raise graph.error("one-sided and two-sided nets in one graph; corrupt file")
+    return nets, sides == {True}
+
+
+def _net_order(key: tuple[str, str, int]) -> tuple[int, int]:
+    return (-1 if key[0] == "all" else int(key[0]), key[2])
+
+
+def _has_skip(layer: DenseLayer) -> bool:
+    """The rule of the embedding net: a skip where the width stays or doubles."""
+    n_in, n_out = layer.matrix.shape
+    return n_out in (n_in, 2 * n_in)
+
+
+def _check_nets(graph: Graph, layout: Layout, nets: dict[str, list[DenseLayer]]) -> None:
+    """All nets of the descriptor must be of one form."""
+    forms = set()
+    for name, layers in nets.items():
+        if layers[0].matrix.shape[0] != 1:
+            raise graph.error(
+                f"the embedding net {name} takes {layers[0].matrix.shape[0]} inputs; "
+                f"that of {layout.name} takes one; the model is of a kind dpcore does not know"
+            )
+        time_steps = {layer.idt is not None for layer in layers if _has_skip(layer)}
+        stray = any(layer.idt is not None for layer in layers if not _has_skip(layer))
+        if stray or len(time_steps) > 1:
+            raise graph.error(
+                f"the embedding net {name} has time steps (idt) on some layers only, "
+                "or on layers without a skip; the file is corrupt or of an unknown version"
+            )
+        sizes = tuple(layer.bias.size for layer in layers)
+        activations = frozenset(layer.activation for layer in layers)
+        forms.add((sizes, activations, *time_steps, layers[0].matrix.dtype.name))
+    if len(forms) > 1 or any(len(form[1]) > 1 for form in forms):
+        raise graph.error(
+            f"the embedding nets differ in size, activation, time step or "
+            f"precision: {sorted(map(str, forms))}; dpcore has one form for all"
+        )
+
+
+def _exclude_types(
+    graph: Graph,
+    place: Place,
+    script: dict[str, Any],
+    nets: dict[str, list[DenseLayer]],
+    one_side: bool,
+    n_types: int,
+    notes: list[str],
+) -> list[list[int]]:
+    """Excluded pairs [a, b], a <= b: nets that are missing, or (one-sided) a mask."""
+    pairs = [(a, b) for a in range(n_types) for b in range(n_types)]
+    if one_side:
+        missing = [b for b in range(n_types) if f"net_{b}" not in nets]
+        if missing or len(nets) != n_types:
+            raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
+        excluded = _masked_pairs(graph, place, n_types)
+    else:
+        excluded = {(a, b) for a, b in pairs if f"net_{a}_{b}" not in nets}
+        unmasked = _masked_pairs(graph, place, n_types) <= excluded
+        if len(nets) + len(excluded) != len(pairs) or not unmasked:
+            raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
+    asymmetric = any((b, a) not in excluded for a, b in excluded)
+    found = sorted({(min(pair), max(pair)) for pair in excluded})
+    pairs_written = value_of(graph, script, "exclude_types", "a list of pairs of integers", [])
+    written = sorted({(min(pair), max(pair)) for pair in pairs_written})
+    if one_side and written and not found and _may_ignore_exclusion(place):
+        notes.append(
+            f"{place.what}: exclude_types = {written} was dropped: the graph does not exclude them, as "
+            "early versions did not for se_e2_r with type_one_side"
+        )
+        return []
+    if asymmetric or (script and found != written):
+        raise graph.error(
+            f"the graph excludes the pairs of types {sorted(excluded)} while the "
+            f"training script says exclude_types = {written}; the file is truncated or corrupt"
+        )
+    return [list(pair) for pair in found]
+
+
+def _may_ignore_exclusion(place: Place) -> bool:
+    return place.operation.op in ("ProdEnvMatR", "DescrptSeR")
+
+
+def _masked_pairs(graph: Graph, place: Place, n_types: int) -> set[tuple[int, int]]:
+    """Pairs that a 0/1 table [n_types, n_types] removes from the environment matrix.
+
+    Any other table that atoms look values up in is unknown and refused.
+    """
+    within = None if place.index is None else nodes_behind(graph, place)
+    excluded: set[tuple[int, int]] = set()
+    for node, source in type_tables(graph):
+        if within is not None and node.name not in within:
+            continue
+        table = graph.const(source)
+        if table.shape != (n_types, n_types) or not np.all((table == 0) | (table == 1)):
+            raise graph.error(
+                f"{node.name!r} reads the table {source!r} of shape "
+                f"{list(table.shape)}; the model is of a kind dpcore does not know"
+            )
+        excluded |= {(int(a), int(b)) for a, b in zip(*np.nonzero(table == 0))}
+    return excluded
+
+
+def type_tables(graph: Graph) -> Iterator[tuple[Any, str]]:
+    """Lookups in constant tables, but for the energy bias per type, which is read with the fitting net."""
+    for node in graph.forward_nodes():
+        if node.op in ("Gather", "GatherV2"):
+            source = graph.resolve_cast(source_name(node.input[0]))
+            if graph.is_const(source) and not source.endswith("/t_bias_atom_e"):
+                yield node, source
+
+
+def nodes_behind(graph: Graph, place: Place) -> set[str]:
+    """Names of all nodes that the nets of one part of a hybrid descriptor are computed from."""
+    pattern = place.scoped(".*")
+    return graph.ancestors(node.name for node in graph.forward_nodes() if pattern.match(node.name))

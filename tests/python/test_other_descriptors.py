@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Training, continuing, freezing and using models with se_e2_r and hybrid."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dpcore._core", reason="the compiled core is not built")
+
+from dpcore.infer import DeepPot
+from dpcore.modelfile import read_model
+from training_case import dp, make_case, read_curve, same_tensors, write_input
+
+NEAR = {
+    "type": "se_a",
+    "sel": "auto:3",
+    "rcut": 3.0,
+    "rcut_smth": 1.0,
+    "neuron": [3, 6],
+    "axis_neuron": 2,
+    "seed": 1,
+}
+FAR = {
+    "type": "se_r",
+    "sel": "auto:3",
+    "rcut": 4.0,
+    "rcut_smth": 1.0,
+    "neuron": [4, 8],
+    "type_one_side": True,
+    "seed": 2,
+}
+DESCRIPTORS = {
+    "se_e2_r": FAR,
+    "hybrid": {"type": "hybrid", "list": [NEAR, FAR, {**FAR, "precision": "float32"}]},
+}
+
+
+@pytest.fixture(params=DESCRIPTORS)
+def kind(request, tmp_path, monkeypatch):
+    """The name of the descriptor; in a folder with data and input."""
+    monkeypatch.chdir(tmp_path)
+    make_case(tmp_path, {"model/descriptor": DESCRIPTORS[request.param]})
+    return request.param
+
+
+def test_train_freeze_and_use(kind, capfd):
+    assert dp("train", "input.json") == 0
+    name = {"se_e2_r": "se_e2_r", "hybrid": "hybrid of se_e2_a"}[kind]
+    assert f"model: {name} (rcut" in capfd.readouterr().err
+    curve = read_curve()
+    assert curve["rmse_trn"][-1] < curve["rmse_trn"][0] and np.all(np.isfinite(curve["rmse_f_val"]))
+    assert dp("freeze", "-o", "m.dp") == 0 and dp("test", "-m", "m.dp", "-s", "valid") == 0
+    file, model = read_model("m.dp"), DeepPot("m.dp")
+    coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
+    types = np.loadtxt("valid/type.raw", dtype=int)
+    energy, force, virial, atom_energy, atom_virial = model.eval(coord, box, types, atomic=True)
+    assert np.abs(force).max() > 1e-6 and model.get_rcut() == 4.0
+    np.testing.assert_allclose(atom_energy.sum(axis=1), energy, rtol=1e-12)
+    np.testing.assert_allclose(atom_virial.sum(axis=1), virial, rtol=1e-6, atol=1e-9)
+    if kind == "hybrid":
+        sels = [part["sel"] for part in file.config["descriptor"]["list"]]
+        assert sels[0] < sels[1] == sels[2]  # counted within 3 A and within 4 A
+        dtypes = {
+            k.split("/")[1]: v.dtype.name for k, v in file.tensors.items() if k.endswith("layer_0/matrix")
+        }
+        assert [dtypes[f"part_{k}"] for k in range(3)] == ["float64", "float64", "float32"]
+
+
+def test_a_continued_run_ends_as_one_in_a_piece(kind, tmp_path):
+    assert dp("train", "input.json") == 0
+    shutil.copy("model.ckpt-20", "whole.dp")
+    assert dp("train", "input.json", "--restart", "model.ckpt-10") == 0
+    assert same_tensors("model.ckpt-20", "whole.dp")
+
+
+def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
+    assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
+    write_input(tmp_path / "more.json", {"model/descriptor": DESCRIPTORS[kind], "training/numb_steps": 1})
+    assert dp("train", "more.json", "--init-frz-model", "m.dp") == 0
+    other = {"se_e2_r": "hybrid", "hybrid": "se_e2_r"}[kind]
+    write_input(tmp_path / "other.json", {"model/descriptor": DESCRIPTORS[other]})
+    capfd.readouterr()
+    assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
+    message = capfd.readouterr().err
+    assert "descriptor/type: the input has" in message and '"hybrid of se_e2_a, se_e2_r, se_e2_r"' in message
+    wider = {**FAR, "neuron": [4, 9]}
+    changed = wider if kind == "se_e2_r" else {"type": "hybrid", "list": [NEAR, wider, FAR]}
+    write_input(tmp_path / "other.json", {"model/descriptor": changed})
+    assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
+    where = "descriptor/neuron" if kind == "se_e2_r" else "descriptor/list/1/neuron"
+    assert f"{where}: the input has [4, 9], the model [4, 8]" in capfd.readouterr().err
+
+
+def test_compress(kind, capfd):
+    """Tables serve se_e2_r as they serve se_e2_a; a hybrid descriptor is refused."""
+    assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
+    capfd.readouterr()
+    code = dp("compress", "-i", "m.dp", "-o", "c.dp")
+    if kind == "hybrid":
+        assert code == 1 and "hybrid descriptor, which dp compress does not support" in capfd.readouterr().err
+        return
+    assert code == 0
+    coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
+    types = np.loadtxt("valid/type.raw", dtype=int)
+    model, compressed = DeepPot("m.dp"), DeepPot("c.dp")
+    assert compressed.compressed and not model.compressed
+    for one, other in zip(model.eval(coord, box, types), compressed.eval(coord, box, types)):
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6)
