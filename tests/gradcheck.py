@@ -375,9 +375,7 @@ def difference_noise(scale, step=STEP):
 
 
 def assert_close(value, expected, kind, what="", noise=0.0):
-    """max|value - expected| <= TOLERANCE[kind] * max|expected| + noise; false on NaN and where
-    everything is zero.
-    """
+    """max|value - expected| <= TOLERANCE[kind] * max|expected| + noise; false on NaN, and if all is zero."""
     error = relative_error(value, expected)
     limit = TOLERANCE[kind] + noise / np.max(np.abs(expected))
     assert error <= limit, f"{what}: relative error {error:.2e} (limit {limit:.1e})"

@@ -10,7 +10,7 @@ from dpcore.data import DataCollection, make_rng
 from dpcore.errors import InputError
 from dpcore.stat import compute_statistics, energy_bias, neighbor_statistics, resolve_sel
 from make_input import changed
-from make_system import make_system
+from make_system import SHARED, make_system
 from training_case import open_reference
 
 # ---- energy of an atom of each type --------------------------------------------------------------
