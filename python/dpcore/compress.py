@@ -344,6 +344,8 @@ def _report(
             t["intervals"],
         )
     log.info("largest difference from the original model (float64):")
+    if file.kind != "ener":
+        log.info("(those of the %s in place of the energy, in the unit of its labels for eV)", file.kind)
     log.info("  %-14s %16s %14s %14s %8s", "", "energy/atom (eV)", "force (eV/A)", "virial (eV)", "frames")
     for d in found:
         log.info("  %-14s %16.1e %14.1e %14.1e %8d", d.kind, d.energy, d.force, d.virial, d.frames)

@@ -20,7 +20,7 @@ from training_case import dp, make_case, read_curve
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
 from dpcore import _core
-from dpcore.infer import DeepPot
+from dpcore.infer import DeepPot, DeepPotential
 
 # reference models of which DeePMD-kit's compressed form was evaluated
 COMPRESSED = (
@@ -90,6 +90,20 @@ def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path):
         assert relative_error(found[key], values[f"c_{key}"]) <= (1e-4 if single else 1e-10), key
         for others in (values, original):
             assert relative_error(found[key], others[key]) <= (1e-5 if single else 1e-10), key
+
+
+@pytest.mark.parametrize("name", ["dipole_atomic", "dipole_global", "polar_atomic", "polar_global"])
+def test_models_of_tensors(name, tmp_path, capfd):
+    """The tables give tensors and their derivatives as DeePMD-kit's nets do."""
+    pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
+    graph, values = reference_folder(name) / "graph.pb", reference_values(name)
+    assert dp("compress", "-i", graph, "-o", tmp_path / "c.dp") == 0
+    assert f"of the {name.split('_')[0]} in place of the energy" in capfd.readouterr().err
+    model = DeepPotential(tmp_path / "c.dp")
+    assert model.compressed
+    found = model.eval_full(values["coord"], values.get("box"), values["type"], atomic=True)
+    for key, value in zip(("tensor", "force", "virial", "atom_tensor", "atom_virial"), found):
+        assert relative_error(value, values[key]) <= 1e-10, key
 
 
 def _in_order(results):
