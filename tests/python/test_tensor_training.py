@@ -58,6 +58,14 @@ def here(tmp_path, monkeypatch):
 # ---- training, freezing, testing ------------------------------------------------------------------
 
 
+def test_initial_model_gives_the_types_and_which_of_them_are_selected(here, kind):
+    make_case(here, kind, sel_type=None)
+    assert dp("train", "input.json") == 0
+    make_case(here, kind, {"model/type_map": ...}, sel_type=None)
+    assert dp("train", "input.json", "--init-model", "model.ckpt") == 0
+    assert json.loads((here / "out.json").read_text())["model"]["fitting_net"]["sel_type"] == [0, 1]
+
+
 def test_from_the_input_to_the_test(here, kind, caplog):
     make_case(here, kind)
     assert dp("train", "input.json") == 0

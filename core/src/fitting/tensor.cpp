@@ -8,8 +8,8 @@
 namespace dpcore {
 
 template <class S>
-TensorFitting<S>::TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
-                                int n_radial, int n_y)
+TensorFitting<S>::TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial,
+                                int n_y)
     : dim_net_(dim_descriptor - 3 * n_radial), n_radial_(n_radial), config_(config) {
   const ConfigReader in(config, "model/fitting_net");
   const auto layers = fitting_layers(in, dim_net_, n_y);

@@ -11,6 +11,7 @@ from typing import Any
 
 from dpcore import _core
 from dpcore.checkpoint import find_checkpoint
+from dpcore.config.model import check
 from dpcore.errors import InputError, show
 from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
@@ -77,6 +78,7 @@ def adopt(model: dict[str, Any], start: ModelFile) -> None:
     stored = start.config
     if model["type_map"] is None:
         model["type_map"] = list(stored["type_map"])
+        check(model)
     wanted_parts = descriptor_parts(model["descriptor"])
     stored_parts = descriptor_parts(stored["descriptor"])
     if len(wanted_parts) == len(stored_parts):
