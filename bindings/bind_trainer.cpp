@@ -25,6 +25,7 @@ struct Batch {
     labels.virial = label(d, "virial", nf * 9);
     labels.atom_ener = label(d, "atom_ener", nf * n);
     labels.atom_pref = label(d, "atom_pref", nf * n);
+    if (model.kind() == "ener") return;
     const auto k = static_cast<std::size_t>(model.n_out());
     const std::string name = model.kind() == "polar" ? "polarizability" : "dipole";
     labels.tensor = label(d, name, nf * k);
