@@ -12,7 +12,6 @@ import statistics
 import time
 
 import numpy as np
-
 from dpcore import _core
 
 NUMBER_DENSITY = 64 / 12.4447**3  # molecules per A^3 of the reference water data
@@ -23,7 +22,11 @@ def water(n_side: int = 4, seed: int = 1):
     rng = np.random.default_rng(seed)
     n = n_side**3
     length = (n / NUMBER_DENSITY) ** (1 / 3)
-    grid = (np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5) * length / n_side
+    grid = (
+        (np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5)
+        * length
+        / n_side
+    )
     oxygen = grid + rng.normal(0, 0.15, grid.shape)
     axes = np.linalg.qr(rng.normal(size=(n, 3, 3)))[0]
     half = np.deg2rad(104.5 / 2)
@@ -39,13 +42,26 @@ def model(coord, box, types, precision: str = "float64", **descriptor) -> _core.
     section = {
         "type_map": ["O", "H"],
         "descriptor": {
-            "type": "se_e2_a", "sel": [60, 110], "rcut": 6.0, "rcut_smth": 0.5, "neuron": [25, 50, 100],
-            "axis_neuron": 16, "activation_function": "tanh", "resnet_dt": False, "type_one_side": True,
-            "precision": precision, "seed": 1, **descriptor,
+            "type": "se_e2_a",
+            "sel": [60, 110],
+            "rcut": 6.0,
+            "rcut_smth": 0.5,
+            "neuron": [25, 50, 100],
+            "axis_neuron": 16,
+            "activation_function": "tanh",
+            "resnet_dt": False,
+            "type_one_side": True,
+            "precision": precision,
+            "seed": 1,
+            **descriptor,
         },
         "fitting_net": {
-            "type": "ener", "neuron": [240, 240, 240], "activation_function": "tanh", "resnet_dt": True,
-            "precision": precision, "seed": 1,
+            "type": "ener",
+            "neuron": [240, 240, 240],
+            "activation_function": "tanh",
+            "resnet_dt": True,
+            "precision": precision,
+            "seed": 1,
         },
     }
     statistics_ = _core.EnvStatistics(json.dumps(section["descriptor"]), 2)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from bench_common import model, water
-
 from dpcore import _core
 from dpcore.lammps import plugin_folder
 
@@ -36,7 +35,9 @@ run {steps}
 
 
 def write_data(path: Path, coord, box, types) -> None:
-    rows = "\n".join(f"{i} {t + 1} {x} {y} {z}" for i, (t, (x, y, z)) in enumerate(zip(types, coord.reshape(-1, 3)), 1))
+    rows = "\n".join(
+        f"{i} {t + 1} {x} {y} {z}" for i, (t, (x, y, z)) in enumerate(zip(types, coord.reshape(-1, 3)), 1)
+    )
     edges = "\n".join(f"0 {box.reshape(3, 3)[d, d]} {c}lo {c}hi" for d, c in enumerate("xyz"))
     path.write_text(f"water\n\n{len(types)} atoms\n2 atom types\n{edges}\n\nAtoms # atomic\n\n{rows}\n")
 
@@ -80,7 +81,10 @@ def main() -> None:
                 for ranks in {1: 1, cores: cores}:
                     us, peak = measure(folder, n, precision, ranks, cores // ranks, steps)
                     layout = f"{ranks} ranks x {cores // ranks} threads"
-                    print(f"{precision}, {n} atoms, {layout}: {us:.1f} us/atom/step, peak memory {peak:.0f} MB", flush=True)
+                    print(
+                        f"{precision}, {n} atoms, {layout}: {us:.1f} us/atom/step, peak memory {peak:.0f} MB",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

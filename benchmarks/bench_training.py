@@ -8,7 +8,6 @@ import os
 
 import numpy as np
 from bench_common import median_time, model, water
-
 from dpcore import _core
 
 
@@ -16,8 +15,13 @@ def main() -> None:
     coord, box, types = water()
     rng = np.random.default_rng(0)
     batch = {
-        "coord": coord, "box": box, "type": types, "energy": np.zeros(1), "find_energy": 1.0,
-        "force": rng.normal(size=coord.shape), "find_force": 1.0,
+        "coord": coord,
+        "box": box,
+        "type": types,
+        "energy": np.zeros(1),
+        "find_energy": 1.0,
+        "force": rng.normal(size=coord.shape),
+        "find_force": 1.0,
     }
     print(f"{len(types)} atoms, threads {os.environ.get('OMP_NUM_THREADS', 'all')}")
     for precision in ("float64", "float32"):

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #pragma once
 
-#include <dpcore/model.h>
 #include <pybind11/pybind11.h>
+
+#include <dpcore/model.h>
 
 namespace dpcore_python {
 

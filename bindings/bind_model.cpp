@@ -24,7 +24,8 @@ struct PyModel {
 dpcore::Model& model_of(const py::object& o) { return py::cast<PyModel&>(o).model; }
 
 void bind_model(py::module_& m) {
-  py::class_<PyModel>(m, "Model", "A model: energies or tensors, and their derivatives, of frames. Units A and eV.")
+  py::class_<PyModel>(m, "Model",
+                      "A model: energies or tensors, and their derivatives, of frames. Units A and eV.")
       .def(py::init([](const std::string& config, const py::dict& tensors) {
              return PyModel{dpcore::Model(config, to_tensors(tensors))};
            }),
@@ -50,8 +51,10 @@ void bind_model(py::module_& m) {
       .def(
           "evaluate",
           [](PyModel& p, const py::object& coord, const py::object& box, const py::object& types,
-             const py::object& fparam, const py::object& aparam, bool atomic, const py::object& pbc, bool derivatives) {
-            const FrameArrays in(coord, box, types, fparam, aparam, p.model.dim_fparam(), p.model.dim_aparam(), pbc);
+             const py::object& fparam, const py::object& aparam, bool atomic, const py::object& pbc,
+             bool derivatives) {
+            const FrameArrays in(coord, box, types, fparam, aparam, p.model.dim_fparam(),
+                                 p.model.dim_aparam(), pbc);
             dpcore::Prediction r;
             {
               const py::gil_scoped_release other_threads_may_run;
@@ -64,7 +67,8 @@ void bind_model(py::module_& m) {
             p.notice = r.notice;
             const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms, k = p.model.n_out();
             const bool tensor = p.model.kind() != "ener";
-            const auto shape = [&](std::vector<py::ssize_t> energy, std::vector<py::ssize_t> with_components) {
+            const auto shape = [&](std::vector<py::ssize_t> energy,
+                                   std::vector<py::ssize_t> with_components) {
               return tensor ? with_components : energy;
             };
             py::dict out;
@@ -73,14 +77,17 @@ void bind_model(py::module_& m) {
             if (!derivatives) return out;
             out["force"] = to_array(std::move(r.force), shape({nf, n, 3}, {nf, k, n, 3}));
             out["virial"] = to_array(std::move(r.virial), shape({nf, 9}, {nf, k, 9}));
-            if (atomic) out["atom_virial"] = to_array(std::move(r.atom_virial), shape({nf, n, 9}, {nf, k, n, 9}));
+            if (atomic)
+              out["atom_virial"] = to_array(std::move(r.atom_virial), shape({nf, n, 9}, {nf, k, n, 9}));
             return out;
           },
           py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("fparam") = py::none(),
           py::arg("aparam") = py::none(), py::arg("atomic") = false, py::arg("pbc") = py::none(),
           py::arg("derivatives") = true,
-          "energy [nf], force [nf, n, 3], virial [nf, 9] and, if atomic, atom_energy [nf, n], atom_virial [nf, n, 9]; of "
-          "tensors energy [nf, k], force [nf, k, n, 3], virial [nf, k, 9], atom_energy [nf, n, k], atom_virial "
+          "energy [nf], force [nf, n, 3], virial [nf, 9] and, if atomic, atom_energy [nf, n], atom_virial "
+          "[nf, n, 9]; of "
+          "tensors energy [nf, k], force [nf, k, n, 3], virial [nf, k, 9], atom_energy [nf, n, k], "
+          "atom_virial "
           "[nf, k, n, 9]; force, virial, atom_virial only with derivatives")
       .def(
           "sel_overflow",
@@ -100,7 +107,8 @@ void bind_model(py::module_& m) {
             d["notice"] = p.notice;
             return d;
           },
-          "Of the last evaluate(): pairs nearer than the tables of a compressed model reach, the shortest in A, and what "
+          "Of the last evaluate(): pairs nearer than the tables of a compressed model reach, the shortest in "
+          "A, and what "
           "to tell the user about them ('' if nothing).")
       .def(
           "tables",

@@ -16,7 +16,8 @@ void bind_model_file(py::module_& m) {
       py::arg("path"), "(metadata, tensors) of a model file or checkpoint");
   m.def(
       "write_model_file",
-      [](const std::string& path, const std::map<std::string, std::string>& metadata, const py::dict& tensors) {
+      [](const std::string& path, const std::map<std::string, std::string>& metadata,
+         const py::dict& tensors) {
         dpcore::ModelFile file;
         file.metadata = metadata;
         file.tensors = to_tensors(tensors);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-#include <dpcore/trainer.h>
-
 #include <algorithm>
+
+#include <dpcore/trainer.h>
 
 #include "bind.hpp"
 #include "convert.hpp"
@@ -17,9 +17,10 @@ struct Batch {
   dpcore::FrameLabels labels;
 
   Batch(const py::dict& d, const dpcore::Model& model)
-      : frames(get(d, "coord"), get(d, "box"), get(d, "type"), get(d, "fparam"), get(d, "aparam"), model.dim_fparam(),
-               model.dim_aparam()) {
-    const auto nf = static_cast<std::size_t>(frames.frames.n_frames), n = static_cast<std::size_t>(frames.frames.n_atoms);
+      : frames(get(d, "coord"), get(d, "box"), get(d, "type"), get(d, "fparam"), get(d, "aparam"),
+               model.dim_fparam(), model.dim_aparam()) {
+    const auto nf = static_cast<std::size_t>(frames.frames.n_frames),
+               n = static_cast<std::size_t>(frames.frames.n_atoms);
     labels.energy = label(d, "energy", nf);
     labels.force = label(d, "force", nf * n * 3);
     labels.virial = label(d, "virial", nf * 9);
@@ -71,7 +72,8 @@ void bind_trainer(py::module_& m) {
             const py::gil_scoped_release other_threads_may_run;
             return t.trainer.step(b.frames.frames, b.labels, lr, start_lr);
           },
-          py::arg("batch"), py::arg("lr"), py::arg("start_lr"), "One Adam step; the terms of the loss before it.")
+          py::arg("batch"), py::arg("lr"), py::arg("start_lr"),
+          "One Adam step; the terms of the loss before it.")
       .def(
           "losses",
           [](PyTrainer& t, const py::dict& batch, double lr, double start_lr) {
@@ -88,7 +90,8 @@ void bind_trainer(py::module_& m) {
           },
           py::arg("batch"), py::arg("lr"), py::arg("start_lr"), "dL/d(parameter) by tensor name")
       .def("state", [](const PyTrainer& t) { return to_dict(t.trainer.state()); })
-      .def("load_state", [](PyTrainer& t, const py::dict& state) { t.trainer.load_state(to_tensors(state)); });
+      .def("load_state",
+           [](PyTrainer& t, const py::dict& state) { t.trainer.load_state(to_tensors(state)); });
 }
 
 }  // namespace dpcore_python

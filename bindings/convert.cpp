@@ -28,14 +28,16 @@ Ints to_types(const py::object& o) {
   const py::array any = py::array::ensure(o);
   const char kind = any ? any.dtype().kind() : '?';
   if (any && any.size() > 0 && kind != 'i' && kind != 'u' && kind != 'f') {
-    throw dpcore::Error("atom_types: expected integers, got an array of " + py::cast<std::string>(py::str(any.dtype())));
+    throw dpcore::Error("atom_types: expected integers, got an array of " +
+                        py::cast<std::string>(py::str(any.dtype())));
   }
   const auto numbers = to_array_argument<Doubles>(o, "atom_types");
   Ints out(std::vector<py::ssize_t>{numbers.size()});
   for (py::ssize_t i = 0; i < numbers.size(); ++i) {
     const double t = numbers.data()[i];
     if (!(t >= -2147483648.0 && t <= 2147483647.0) || t != static_cast<double>(static_cast<int>(t))) {
-      throw dpcore::Error("atom_types: atom " + std::to_string(i) + " has type " + std::to_string(t) + "; expected an integer");
+      throw dpcore::Error("atom_types: atom " + std::to_string(i) + " has type " + std::to_string(t) +
+                          "; expected an integer");
     }
     out.mutable_data()[i] = static_cast<int>(t);
   }
@@ -44,7 +46,8 @@ Ints to_types(const py::object& o) {
 
 }  // namespace
 
-void require_size(const py::array& array, std::size_t count, const std::string& what, const std::string& expected) {
+void require_size(const py::array& array, std::size_t count, const std::string& what,
+                  const std::string& expected) {
   if (static_cast<std::size_t>(array.size()) != count) {
     throw dpcore::Error(what + ": expected shape " + expected + ", got " + shape_of(array));
   }
@@ -61,11 +64,20 @@ py::dict to_dict(const std::map<std::string, dpcore::Tensor>& tensors) {
   for (const auto& [name, t] : tensors) {
     const char* format = "u1";
     switch (t.dtype) {
-      case dpcore::DType::F64: format = "f8"; break;
-      case dpcore::DType::F32: format = "f4"; break;
-      case dpcore::DType::I32: format = "i4"; break;
-      case dpcore::DType::I64: format = "i8"; break;
-      case dpcore::DType::U8: break;
+      case dpcore::DType::F64:
+        format = "f8";
+        break;
+      case dpcore::DType::F32:
+        format = "f4";
+        break;
+      case dpcore::DType::I32:
+        format = "i4";
+        break;
+      case dpcore::DType::I64:
+        format = "i8";
+        break;
+      case dpcore::DType::U8:
+        break;
     }
     const std::vector<py::ssize_t> shape(t.shape.begin(), t.shape.end());
     py::array a(py::dtype(format), shape);
@@ -95,7 +107,8 @@ std::map<std::string, dpcore::Tensor> to_tensors(const py::dict& arrays) {
       throw dpcore::Error("tensor '" + name + "': expected dtype float64, float32, int32 or int64, got " +
                           py::cast<std::string>(py::str(a.dtype())));
     }
-    dpcore::Tensor t = dpcore::Tensor::zeros(dtype, std::vector<std::int64_t>(a.shape(), a.shape() + a.ndim()));
+    dpcore::Tensor t =
+        dpcore::Tensor::zeros(dtype, std::vector<std::int64_t>(a.shape(), a.shape() + a.ndim()));
     if (!t.data.empty()) std::memcpy(t.data.data(), a.data(), t.data.size());
     out[name] = std::move(t);
   }
@@ -103,13 +116,14 @@ std::map<std::string, dpcore::Tensor> to_tensors(const py::dict& arrays) {
 }
 
 FrameArrays::FrameArrays(const py::object& coord_in, const py::object& box_in, const py::object& type_in,
-                         const py::object& fparam_in, const py::object& aparam_in, int dim_fparam, int dim_aparam,
-                         const py::object& pbc) {
+                         const py::object& fparam_in, const py::object& aparam_in, int dim_fparam,
+                         int dim_aparam, const py::object& pbc) {
   coord = to_array_argument<Doubles>(coord_in, "coords");
   type = to_types(type_in);
   const auto n_atoms = static_cast<std::size_t>(type.size());
   if (coord.ndim() < 2) {
-    throw dpcore::Error("coords: expected shape [n_frames, " + std::to_string(n_atoms) + "*3], got " + shape_of(coord));
+    throw dpcore::Error("coords: expected shape [n_frames, " + std::to_string(n_atoms) + "*3], got " +
+                        shape_of(coord));
   }
   const auto n_frames = static_cast<std::size_t>(coord.shape(0));
   require_size(coord, n_frames * n_atoms * 3, "coords",

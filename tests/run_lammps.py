@@ -194,10 +194,19 @@ def assert_same(measured, expected, tolerance=1e-10):
     np.testing.assert_allclose(measured.force, force, rtol=0, atol=tolerance * scale)
     v = virial.reshape(3, 3)
     # constants of LAMMPS' units have eight digits, but the same ones go in and out
-    np.testing.assert_allclose(measured.virial, [v[a, b] for a, b in VOIGT], rtol=0, atol=100 * tolerance * scale)
+    np.testing.assert_allclose(
+        measured.virial, [v[a, b] for a, b in VOIGT], rtol=0, atol=100 * tolerance * scale
+    )
     np.testing.assert_allclose(measured.atom_energy, atom_energy.ravel(), rtol=1e-12)
     # rows of the atomic virial are directions of the force, LAMMPS' first letter that of the position
     w = atom_virial.reshape(-1, 3, 3).transpose(0, 2, 1)
-    np.testing.assert_allclose(measured.centroid, np.stack([w[:, a, b] for a, b in CENTROID], 1), rtol=0, atol=100 * tolerance * scale)
-    np.testing.assert_allclose(measured.stress, measured.centroid[:, :6], rtol=0, atol=100 * tolerance * scale)
+    np.testing.assert_allclose(
+        measured.centroid,
+        np.stack([w[:, a, b] for a, b in CENTROID], 1),
+        rtol=0,
+        atol=100 * tolerance * scale,
+    )
+    np.testing.assert_allclose(
+        measured.stress, measured.centroid[:, :6], rtol=0, atol=100 * tolerance * scale
+    )
     np.testing.assert_allclose(measured.stress.sum(0), measured.virial, rtol=0, atol=1e3 * tolerance * scale)

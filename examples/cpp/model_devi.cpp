@@ -20,11 +20,13 @@ int main(int argc, char** argv) {
     std::vector<double> energy, mean, deviation;
     std::vector<std::vector<double>> force, virial;  // of each model
     models.compute(energy, force, virial, coord, atype, cell);
-    for (std::size_t m = 0; m < energy.size(); ++m) std::printf("%s: energy %.12f eV\n", argv[m + 1], energy[m]);
+    for (std::size_t m = 0; m < energy.size(); ++m)
+      std::printf("%s: energy %.12f eV\n", argv[m + 1], energy[m]);
 
     models.compute_avg(mean, force);
     models.compute_std_f(deviation, mean, force);  // one number for each atom
-    std::printf("force deviation: max %.6e min %.6e eV/A\n", *std::max_element(deviation.begin(), deviation.end()),
+    std::printf("force deviation: max %.6e min %.6e eV/A\n",
+                *std::max_element(deviation.begin(), deviation.end()),
                 *std::min_element(deviation.begin(), deviation.end()));
     models.compute_avg(mean, virial);
     models.compute_std(deviation, mean, virial, 1);  // one number for each component

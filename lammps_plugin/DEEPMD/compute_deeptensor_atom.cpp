@@ -8,6 +8,9 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "dpcore_lammps_compat.h"
+#include "dpcore_models.h"
+#include "dpcore_types.h"
 #include "error.h"
 #include "force.h"
 #include "memory.h"
@@ -15,46 +18,43 @@
 #include "neighbor.h"
 #include "pair.h"
 #include "update.h"
-#include "dpcore_lammps_compat.h"
-#include "dpcore_models.h"
-#include "dpcore_types.h"
 
 using namespace LAMMPS_NS;
 using namespace dpcore_lammps;
 
 struct ComputeDeepTensorAtom::Impl {
-  std::vector<LoadedModel> models;    // one
-  std::vector<int> model_type;        // of LAMMPS type t+1
-  std::vector<bool> selected;         // by model type
-  std::vector<int> type;              // [nlocal+nghost] of the model
+  std::vector<LoadedModel> models;  // one
+  std::vector<int> model_type;      // of LAMMPS type t+1
+  std::vector<bool> selected;       // by model type
+  std::vector<int> type;            // [nlocal+nghost] of the model
   std::vector<double> coord;
-  std::vector<int> neighbors;    // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
-  std::vector<const int *> first_neighbor;
+  std::vector<int> neighbors;  // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
+  std::vector<const int*> first_neighbor;
   bool warned = false;
 };
 
 namespace {
 
-std::string message_of(const std::exception &e)
-{
+std::string message_of(const std::exception& e) {
   std::string text = e.what();
-  const std::string command = "pair_coeff: ";    // whose names of types are meant the same way
+  const std::string command = "pair_coeff: ";  // whose names of types are meant the same way
   if (text.rfind(command, 0) == 0) text.erase(0, command.size());
   return "compute deeptensor/atom: " + text;
 }
 
-}    // namespace
+}  // namespace
 
-ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS *lammps, int narg, char **arg)
-    : Compute(lammps, narg, arg), impl(std::make_unique<Impl>()), list(nullptr), tensor(nullptr), nmax(0)
-{
-  Impl &my = *impl;
+ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS* lammps, int narg, char** arg)
+    : Compute(lammps, narg, arg), impl(std::make_unique<Impl>()), list(nullptr), tensor(nullptr), nmax(0) {
+  Impl& my = *impl;
   if (strcmp(update->unit_style, "lj") == 0)
     error->all(FLERR, "compute deeptensor/atom: units lj have no Angstrom; use metal, real, si, nano ...");
-  if (narg < 4) error->all(FLERR, "compute deeptensor/atom: expected a model file and, if wanted, the names of the types");
+  if (narg < 4)
+    error->all(FLERR,
+               "compute deeptensor/atom: expected a model file and, if wanted, the names of the types");
   try {
     my.models = load_models({arg[3]}, world, false);
-    const auto &type_map = my.models.front().model.type_map();
+    const auto& type_map = my.models.front().model.type_map();
     const auto n_types = static_cast<std::size_t>(atom->ntypes);
     if (narg > 4) {
       my.model_type = types_from_names(std::vector<std::string>(arg + 4, arg + narg), n_types, type_map);
@@ -64,7 +64,7 @@ ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS *lammps, int narg, char **ar
     }
     my.selected.assign(type_map.size(), false);
     for (const int t : my.models.front().model.sel_type()) my.selected[static_cast<std::size_t>(t)] = true;
-  } catch (const std::exception &e) {
+  } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
   peratom_flag = 1;
@@ -72,30 +72,23 @@ ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS *lammps, int narg, char **ar
   timeflag = 1;
 }
 
-ComputeDeepTensorAtom::~ComputeDeepTensorAtom()
-{
-  memory->destroy(tensor);
-}
+ComputeDeepTensorAtom::~ComputeDeepTensorAtom() { memory->destroy(tensor); }
 
-void ComputeDeepTensorAtom::init()
-{
+void ComputeDeepTensorAtom::init() {
   const double cutoff = impl->models.front().model.rcut() * force->angstrom;
   if (force->pair == nullptr || force->pair->cutforce < cutoff * (1 - 1e-6))
-    error->all(FLERR, "compute deeptensor/atom: the model needs neighbours within " + std::to_string(cutoff) +
-               ", the pair style keeps a list up to " +
-               std::to_string(force->pair != nullptr ? force->pair->cutforce : 0.0) +
-               " (LAMMPS' length unit); use a pair style with this cut-off, such as pair_style zero");
+    error->all(FLERR,
+               "compute deeptensor/atom: the model needs neighbours within " + std::to_string(cutoff) +
+                   ", the pair style keeps a list up to " +
+                   std::to_string(force->pair != nullptr ? force->pair->cutforce : 0.0) +
+                   " (LAMMPS' length unit); use a pair style with this cut-off, such as pair_style zero");
   request_occasional_list(neighbor, this, instance_me, Newer());
 }
 
-void ComputeDeepTensorAtom::init_list(int, NeighList *ptr)
-{
-  list = ptr;
-}
+void ComputeDeepTensorAtom::init_list(int, NeighList* ptr) { list = ptr; }
 
-void ComputeDeepTensorAtom::compute_peratom()
-{
-  Impl &my = *impl;
+void ComputeDeepTensorAtom::compute_peratom() {
+  Impl& my = *impl;
   invoked_peratom = update->ntimestep;
   if (atom->nmax > nmax) {
     memory->destroy(tensor);
@@ -129,32 +122,35 @@ void ComputeDeepTensorAtom::compute_peratom()
   in.n_neighbors = my.neighbors.data();
   in.neighbors = my.first_neighbor.data();
   in.neighbor_mask = NEIGHMASK;
-  LoadedModel &m = my.models.front();
+  LoadedModel& m = my.models.front();
   try {
     m.model.predict(in, false, m.session, m.prediction, false);
-  } catch (const dpcore::AtomError &e) {
+  } catch (const dpcore::AtomError& e) {
     std::vector<tagint> ids;
     for (const int i : e.atoms()) ids.push_back(atom->tag_enable ? atom->tag[i] : i + 1);
     error->one(FLERR, "compute deeptensor/atom: step " + std::to_string(update->ntimestep) + ": " +
-               dpcore::AtomError::list(ids) + " " + e.problem());
-  } catch (const std::exception &e) {
+                          dpcore::AtomError::list(ids) + " " + e.problem());
+  } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
-    error->warning(FLERR, "compute deeptensor/atom: " + std::to_string(m.prediction.overflow_atoms) + " atoms of rank " +
-                   std::to_string(comm->me) + " have more neighbours of a type than the model's sel, by up to " +
-                   std::to_string(m.prediction.overflow_worst) + ": the farthest are left out (said once)");
+    error->warning(FLERR, "compute deeptensor/atom: " + std::to_string(m.prediction.overflow_atoms) +
+                              " atoms of rank " + std::to_string(comm->me) +
+                              " have more neighbours of a type than the model's sel, by up to " +
+                              std::to_string(m.prediction.overflow_worst) +
+                              ": the farthest are left out (said once)");
   }
 
   const auto columns = static_cast<std::size_t>(size_peratom_cols);
   for (std::size_t i = 0; i < nlocal; ++i) {
-    const bool wanted = (atom->mask[i] & groupbit) != 0 && my.type[i] >= 0 && my.selected[static_cast<std::size_t>(my.type[i])];
-    for (std::size_t c = 0; c < columns; ++c) tensor[i][c] = wanted ? m.prediction.atom_energy[columns * i + c] : 0.0;
+    const bool wanted = (atom->mask[i] & groupbit) != 0 && my.type[i] >= 0 &&
+                        my.selected[static_cast<std::size_t>(my.type[i])];
+    for (std::size_t c = 0; c < columns; ++c)
+      tensor[i][c] = wanted ? m.prediction.atom_energy[columns * i + c] : 0.0;
   }
 }
 
-double ComputeDeepTensorAtom::memory_usage()
-{
+double ComputeDeepTensorAtom::memory_usage() {
   return static_cast<double>(nmax) * size_peratom_cols * sizeof(double);
 }

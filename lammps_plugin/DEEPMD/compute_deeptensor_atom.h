@@ -3,9 +3,10 @@
 //
 //   compute ID group-ID deeptensor/atom MODEL [O H ...]
 //
-// A per-atom array of 3 or 9 columns in the unit of the model's labels; 0 for atoms outside of the group or of a type
-// that the model does not select. The names are the model types of LAMMPS' atom types, NULL for none; without them
-// LAMMPS type i is type i-1 of the model. A pair style must make ghost atoms within the model's cut-off.
+// A per-atom array of 3 or 9 columns in the unit of the model's labels; 0 for atoms outside of the group or
+// of a type that the model does not select. The names are the model types of LAMMPS' atom types, NULL for
+// none; without them LAMMPS type i is type i-1 of the model. A pair style must make ghost atoms within the
+// model's cut-off.
 
 #ifdef COMPUTE_CLASS
 // clang-format off
@@ -24,23 +25,23 @@ namespace LAMMPS_NS {
 
 class ComputeDeepTensorAtom : public Compute {
  public:
-  struct Impl;    // keeps dpcore's headers out of LAMMPS' own sources
+  struct Impl;  // keeps dpcore's headers out of LAMMPS' own sources
 
-  ComputeDeepTensorAtom(class LAMMPS *, int, char **);
+  ComputeDeepTensorAtom(class LAMMPS*, int, char**);
   ~ComputeDeepTensorAtom() override;
   void init() override;
-  void init_list(int, class NeighList *) override;
+  void init_list(int, class NeighList*) override;
   void compute_peratom() override;
   double memory_usage() override;
 
  private:
   std::unique_ptr<Impl> impl;
-  class NeighList *list;
-  double **tensor;
+  class NeighList* list;
+  double** tensor;
   int nmax;
 };
 
-}    // namespace LAMMPS_NS
+}  // namespace LAMMPS_NS
 
 #endif
 #endif

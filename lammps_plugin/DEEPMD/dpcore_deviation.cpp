@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "dpcore_deviation.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <dpcore/errors.h>
 
 namespace dpcore_lammps {
 
-std::vector<double> force_deviation(const std::vector<const double*>& force, std::size_t n, bool relative, double epsilon) {
+std::vector<double> force_deviation(const std::vector<const double*>& force, std::size_t n, bool relative,
+                                    double epsilon) {
   const double share = 1.0 / static_cast<double>(force.size());
   std::vector<double> out(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -23,7 +24,8 @@ std::vector<double> force_deviation(const std::vector<const double*>& force, std
       for (std::size_t d = 0; d < 3; ++d) mean[d] += share * f[3 * i + d];
     }
     for (const double* f : force) {
-      for (std::size_t d = 0; d < 3; ++d) square += share * (f[3 * i + d] - mean[d]) * (f[3 * i + d] - mean[d]);
+      for (std::size_t d = 0; d < 3; ++d)
+        square += share * (f[3 * i + d] - mean[d]) * (f[3 * i + d] - mean[d]);
     }
     out[i] = std::sqrt(square);
     if (relative) out[i] /= std::sqrt(mean[0] * mean[0] + mean[1] * mean[1] + mean[2] * mean[2]) + epsilon;
@@ -58,7 +60,8 @@ void DeviationFile::open(const std::string& path, bool append, bool atomic) {
     throw dpcore::Error("out_file " + path + ": cannot be opened for writing: " + std::strerror(errno));
   }
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {  // not every file system has locks
-    throw dpcore::Error("out_file " + path + ": another pair style, partition or run is writing it; give each its own file");
+    throw dpcore::Error("out_file " + path +
+                        ": another pair style, partition or run is writing it; give each its own file");
   }
   if (!append && ftruncate(descriptor, 0) != 0 && errno != EINVAL) {  // EINVAL: a device, a pipe
     throw dpcore::Error("out_file " + path + ": cannot be emptied: " + std::strerror(errno));
@@ -66,7 +69,8 @@ void DeviationFile::open(const std::string& path, bool append, bool atomic) {
   std::fseek(file_, 0, SEEK_END);
   if (std::ftell(file_) > 0) return;
   std::fprintf(file_, "#%11s", "step");
-  for (const char* name : {"max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"}) {
+  for (const char* name :
+       {"max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"}) {
     std::fprintf(file_, "%19s", name);
   }
   if (atomic) std::fprintf(file_, "%19s", "atm_devi_f(N)");
@@ -79,7 +83,8 @@ void DeviationFile::close() {
   file_ = nullptr;
 }
 
-void DeviationFile::row(long long step, const Spread& virial, const Spread& force, const std::vector<double>& atoms) {
+void DeviationFile::row(long long step, const Spread& virial, const Spread& force,
+                        const std::vector<double>& atoms) {
   if (step == last_step_) {
     if (std::fseek(file_, last_row_, SEEK_SET) != 0 || ftruncate(fileno(file_), last_row_) != 0) {
       throw dpcore::Error("out_file " + path_ + ": " + std::strerror(errno));
@@ -93,7 +98,8 @@ void DeviationFile::row(long long step, const Spread& virial, const Spread& forc
   }
   for (const double x : atoms) std::fprintf(file_, " %18.6e", x);
   std::fprintf(file_, "\n");
-  if (std::fflush(file_) != 0) throw dpcore::Error("out_file " + path_ + ": cannot be written: " + std::strerror(errno));
+  if (std::fflush(file_) != 0)
+    throw dpcore::Error("out_file " + path_ + ": cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace dpcore_lammps

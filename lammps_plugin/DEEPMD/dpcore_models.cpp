@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "dpcore_models.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -10,6 +8,8 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+
+#include <sched.h>
 
 namespace dpcore_lammps {
 
@@ -21,7 +21,8 @@ void broadcast(std::string& text, MPI_Comm world) {
   text.resize(static_cast<std::size_t>(size));
   constexpr long long kPart = 1LL << 30;  // MPI counts are int
   for (long long at = 0; at < size; at += kPart) {
-    MPI_Bcast(&text[static_cast<std::size_t>(at)], static_cast<int>(std::min(kPart, size - at)), MPI_CHAR, 0, world);
+    MPI_Bcast(&text[static_cast<std::size_t>(at)], static_cast<int>(std::min(kPart, size - at)), MPI_CHAR, 0,
+              world);
   }
 }
 
@@ -31,7 +32,8 @@ std::string read_file(const std::string& path) {
   std::ostringstream bytes;
   if (!in || !(bytes << in.rdbuf())) {
     const std::string why = errno != 0 ? std::strerror(errno) : "cannot be read, or is empty";
-    throw dpcore::Error(path + ": " + why + " (the words of pair_style deepmd before the first keyword are model files)");
+    throw dpcore::Error(path + ": " + why +
+                        " (the words of pair_style deepmd before the first keyword are model files)");
   }
   return bytes.str();
 }
@@ -44,10 +46,11 @@ std::string joined(const std::vector<std::string>& words) {
 
 void check_same(const LoadedModel& a, const LoadedModel& b) {
   const auto refuse = [&](const std::string& what, const std::string& of_a, const std::string& of_b) {
-    throw dpcore::Error("the models differ in " + what + ": " + a.path + " has " + of_a + ", " + b.path + " has " + of_b +
-                        "; a model deviation compares models of one kind");
+    throw dpcore::Error("the models differ in " + what + ": " + a.path + " has " + of_a + ", " + b.path +
+                        " has " + of_b + "; a model deviation compares models of one kind");
   };
-  if (a.model.type_map() != b.model.type_map()) refuse("types", joined(a.model.type_map()), joined(b.model.type_map()));
+  if (a.model.type_map() != b.model.type_map())
+    refuse("types", joined(a.model.type_map()), joined(b.model.type_map()));
   if (std::fabs(a.model.rcut() - b.model.rcut()) > 1e-6) {  // of a graph: single precision
     refuse("cut-off", std::to_string(a.model.rcut()) + " A", std::to_string(b.model.rcut()) + " A");
   }
@@ -92,9 +95,10 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
       models.emplace_back(path, dpcore::Model::parse(bytes, path));
       const std::string kind = models.back().model.kind();
       if ((kind == "ener") != energies) {
-        throw dpcore::Error(path + ": this is a model of kind " + kind +
-                            (energies ? "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this one)"
-                                      : "; compute deeptensor/atom needs one of dipoles or polarizabilities"));
+        throw dpcore::Error(
+            path + ": this is a model of kind " + kind +
+            (energies ? "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this one)"
+                      : "; compute deeptensor/atom needs one of dipoles or polarizabilities"));
       }
       check_same(models.front(), models.back());
     } catch (const dpcore::Error& e) {
@@ -118,7 +122,8 @@ int threads_of_rank(int lammps_threads, MPI_Comm world) {
   int ranks = 1;
   MPI_Comm_size(machine, &ranks);
   sets.resize(static_cast<std::size_t>(ranks));
-  MPI_Allgather(&mine, static_cast<int>(sizeof mine), MPI_BYTE, sets.data(), static_cast<int>(sizeof mine), MPI_BYTE, machine);
+  MPI_Allgather(&mine, static_cast<int>(sizeof mine), MPI_BYTE, sets.data(), static_cast<int>(sizeof mine),
+                MPI_BYTE, machine);
   MPI_Comm_free(&machine);
 #endif
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {

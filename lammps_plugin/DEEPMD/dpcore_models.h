@@ -2,10 +2,10 @@
 // The models of a pair style on one MPI rank.
 #pragma once
 
-#include <mpi.h>
-
 #include <string>
 #include <vector>
+
+#include <mpi.h>
 
 #include <dpcore/model.h>
 
@@ -22,16 +22,16 @@ struct LoadedModel {
   LoadedModel(const std::string& path_, dpcore::Model&& model_) : path(path_), model(std::move(model_)) {}
 };
 
-/// Read model files on rank 0 and hand their bytes to all: a parallel file system sees one reader. Collective. Throws
-/// dpcore::Error, the same on all ranks, also where the models do not belong together, or where they do not predict
-/// energies, or tensors with `energies` = false.
+/// Read model files on rank 0 and hand their bytes to all: a parallel file system sees one reader.
+/// Collective. Throws dpcore::Error, the same on all ranks, also where the models do not belong together, or
+/// where they do not predict energies, or tensors with `energies` = false.
 std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm, bool energies = true);
 
 /// Throw the error of the lowest rank that has one, on all ranks; an empty text is no error. Collective.
 void agree(std::string error, MPI_Comm);
 
-/// Threads of this rank: OMP_NUM_THREADS; without it the threads of LAMMPS' own OpenMP styles if more than one; else the
-/// cores that this rank may use, divided by the ranks that use the same ones. Collective.
+/// Threads of this rank: OMP_NUM_THREADS; without it the threads of LAMMPS' own OpenMP styles if more than
+/// one; else the cores that this rank may use, divided by the ranks that use the same ones. Collective.
 int threads_of_rank(int lammps_threads, MPI_Comm);
 
 }  // namespace dpcore_lammps

@@ -39,7 +39,9 @@ class Words {
   }
   double not_negative(const std::string& keyword) {
     const double x = number(keyword);
-    if (x < 0) throw dpcore::Error("pair_style deepmd: " + keyword + " must not be negative, got " + std::to_string(x));
+    if (x < 0)
+      throw dpcore::Error("pair_style deepmd: " + keyword + " must not be negative, got " +
+                          std::to_string(x));
     return x;
   }
   std::vector<double> numbers(const std::string& keyword) {
@@ -65,14 +67,17 @@ Options read_options(const std::vector<std::string>& words) {
        [&](const std::string& k) {
          const double steps = w.not_negative(k);
          if (steps != std::floor(steps) || steps > 1e15) {
-           throw dpcore::Error("pair_style deepmd: out_freq: expected a whole number of steps, got " + std::to_string(steps));
+           throw dpcore::Error("pair_style deepmd: out_freq: expected a whole number of steps, got " +
+                               std::to_string(steps));
          }
          o.out_freq = static_cast<long>(steps);
        }},
       {"out_file", [&](const std::string& k) { o.out_file = w.value(k); }},
       {"atomic", [&](const std::string&) { o.atomic = true; }},
-      {"relative", [&](const std::string& k) { o.epsilon_force = w.not_negative(k), o.relative_force = true; }},
-      {"relative_v", [&](const std::string& k) { o.epsilon_virial = w.not_negative(k), o.relative_virial = true; }},
+      {"relative",
+       [&](const std::string& k) { o.epsilon_force = w.not_negative(k), o.relative_force = true; }},
+      {"relative_v",
+       [&](const std::string& k) { o.epsilon_virial = w.not_negative(k), o.relative_virial = true; }},
       {"fparam", [&](const std::string& k) { o.fparam = w.numbers(k); }},
       {"aparam", [&](const std::string& k) { o.aparam = w.numbers(k); }},
       {"fparam_from_compute", [&](const std::string& k) { o.fparam_compute = w.value(k); }},
@@ -80,13 +85,19 @@ Options read_options(const std::vector<std::string>& words) {
       {"aparam_from_compute", [&](const std::string& k) { o.aparam_compute = w.value(k); }},
       {"ttm", [&](const std::string& k) { o.ttm_fix = w.value(k); }},
       {"virtual_len",
-       [&](const std::string& k) { throw dpcore::Error("pair_style deepmd: " + k + " is for spin models, which dpcore does not have"); }},
+       [&](const std::string& k) {
+         throw dpcore::Error("pair_style deepmd: " + k + " is for spin models, which dpcore does not have");
+       }},
       {"spin_norm",
-       [&](const std::string& k) { throw dpcore::Error("pair_style deepmd: " + k + " is for spin models, which dpcore does not have"); }},
+       [&](const std::string& k) {
+         throw dpcore::Error("pair_style deepmd: " + k + " is for spin models, which dpcore does not have");
+       }},
   };
   while (!w.done() && keywords.count(w.peek()) == 0) o.models.push_back(w.next());
   if (o.models.empty()) {
-    throw dpcore::Error("pair_style deepmd: no model; write pair_style deepmd MODEL_FILE [MODEL_FILE ...] [keyword value ...]");
+    throw dpcore::Error(
+        "pair_style deepmd: no model; write pair_style deepmd MODEL_FILE [MODEL_FILE ...] [keyword value "
+        "...]");
   }
   while (!w.done()) {
     const std::string& keyword = w.next();
@@ -101,7 +112,8 @@ Options read_options(const std::vector<std::string>& words) {
     found->second(keyword);
   }
   if (int(!o.fparam.empty()) + int(!o.fparam_compute.empty()) + int(!o.fparam_fix.empty()) > 1) {
-    throw dpcore::Error("pair_style deepmd: only one of fparam, fparam_from_compute and fparam_from_fix can be given");
+    throw dpcore::Error(
+        "pair_style deepmd: only one of fparam, fparam_from_compute and fparam_from_fix can be given");
   }
   if (int(!o.aparam.empty()) + int(!o.aparam_compute.empty()) + int(!o.ttm_fix.empty()) > 1) {
     throw dpcore::Error("pair_style deepmd: only one of aparam, aparam_from_compute and ttm can be given");

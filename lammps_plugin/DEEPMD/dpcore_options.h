@@ -10,9 +10,9 @@ namespace dpcore_lammps {
 struct Options {
   std::vector<std::string> models;
   // model deviation
-  long out_freq = 100;                       ///< steps; 0: never
+  long out_freq = 100;  ///< steps; 0: never
   std::string out_file = "model_devi.out";
-  bool atomic = false;                       ///< a column for each atom
+  bool atomic = false;  ///< a column for each atom
   bool relative_force = false, relative_virial = false;
   double epsilon_force = 0, epsilon_virial = 0;  ///< levels; LAMMPS' units of force, energy
   // parameters
@@ -20,7 +20,8 @@ struct Options {
   std::string fparam_compute, fparam_fix, aparam_compute, ttm_fix;  ///< IDs
 };
 
-/// Throws dpcore::Error naming the keyword. The numbers after fparam and aparam go on to the next word that is no number.
+/// Throws dpcore::Error naming the keyword. The numbers after fparam and aparam go on to the next word that
+/// is no number.
 Options read_options(const std::vector<std::string>& words);
 
 }  // namespace dpcore_lammps

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "dpcore_parameters.h"
 
-#include <dpcore/errors.h>
-
 #include <algorithm>
 #include <cmath>
 #include <string>
+
+#include <dpcore/errors.h>
 
 #include "atom.h"
 #include "compute.h"
@@ -36,7 +36,8 @@ Compute* find_compute(Modify* modify, const std::string& id) {
 void check_compute(Modify* modify, const std::string& id) {
   const Compute* c = find_compute(modify, id);
   if (c->peflag || c->pressflag || c->peatomflag || c->pressatomflag) {
-    throw error("compute " + id + " (" + c->style + ") needs the energy or virial, which are not known before the model has "
+    throw error("compute " + id + " (" + c->style +
+                ") needs the energy or virial, which are not known before the model has "
                 "its parameters");
   }
 }
@@ -51,11 +52,13 @@ Fix* find_fix(Modify* modify, const std::string& id) {
 /// Whether a compute or fix has a global vector of this length.
 template <class Source>
 bool has_vector(const Source* source, std::size_t n) {
-  return source->vector_flag != 0 && source->size_vector >= 0 && static_cast<std::size_t>(source->size_vector) == n;
+  return source->vector_flag != 0 && source->size_vector >= 0 &&
+         static_cast<std::size_t>(source->size_vector) == n;
 }
 
 dpcore::Error gives_none(const std::string& source, std::size_t n) {
-  return error(source + " gives no " + (n == 1 ? "number" : "vector of " + std::to_string(n) + " numbers") + " for fparam");
+  return error(source + " gives no " + (n == 1 ? "number" : "vector of " + std::to_string(n) + " numbers") +
+               " for fparam");
 }
 
 #ifdef DPCORE_HAS_TTM
@@ -76,18 +79,20 @@ struct Ttm : FixTTM {
 };
 #endif
 
-void check_number(int needed, const std::string& what, const std::string& keywords, std::size_t numbers, bool from_source) {
+void check_number(int needed, const std::string& what, const std::string& keywords, std::size_t numbers,
+                  bool from_source) {
   if (needed == 0 && (numbers > 0 || from_source)) throw error("the model takes no " + what);
   if (needed > 0 && !from_source && numbers != static_cast<std::size_t>(needed)) {
-    throw error("the model needs " + std::to_string(needed) + " " + what + " (" + keywords + "), got " + std::to_string(numbers));
+    throw error("the model needs " + std::to_string(needed) + " " + what + " (" + keywords + "), got " +
+                std::to_string(numbers));
   }
 }
 
 }  // namespace
 
 void check_parameters(const Options& o, int dim_fparam, int dim_aparam) {
-  check_number(dim_fparam, "frame parameters", "fparam, fparam_from_compute, fparam_from_fix", o.fparam.size(),
-               !o.fparam_compute.empty() || !o.fparam_fix.empty());
+  check_number(dim_fparam, "frame parameters", "fparam, fparam_from_compute, fparam_from_fix",
+               o.fparam.size(), !o.fparam_compute.empty() || !o.fparam_fix.empty());
   check_number(dim_aparam, "atomic parameters", "aparam, aparam_from_compute, ttm", o.aparam.size(),
                !o.aparam_compute.empty() || !o.ttm_fix.empty());
   if (!o.ttm_fix.empty() && dim_aparam != 1) {
@@ -105,8 +110,10 @@ void check_sources(const Options& o, Modify* modify) {
     throw error("fix " + o.ttm_fix + " is not of style ttm");
   }
 #else
-  throw error("ttm: this plugin was built without LAMMPS' fix_ttm.h; build LAMMPS with the package folder of dpcore and "
-              "EXTRA-FIX, or use aparam_from_compute");
+  throw error(
+      "ttm: this plugin was built without LAMMPS' fix_ttm.h; build LAMMPS with the package folder of dpcore "
+      "and "
+      "EXTRA-FIX, or use aparam_from_compute");
 #endif
 }
 

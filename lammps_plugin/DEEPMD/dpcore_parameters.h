@@ -14,8 +14,8 @@ class Modify;
 
 namespace dpcore_lammps {
 
-/// Throws dpcore::Error where the numbers or sources that were given are not those that a model with so many frame and
-/// atomic parameters needs.
+/// Throws dpcore::Error where the numbers or sources that were given are not those that a model with so many
+/// frame and atomic parameters needs.
 void check_parameters(const Options&, int dim_fparam, int dim_aparam);
 
 /// Throws dpcore::Error where an ID names nothing, or nothing of use.
@@ -24,12 +24,12 @@ void check_sources(const Options&, LAMMPS_NS::Modify*);
 /// At the begin of a run LAMMPS sets up computes after the first forces: too late for those that forces need.
 void setup_sources(const Options&, LAMMPS_NS::Modify*);
 
-/// [dim] at this moment: computes are always computed, because trial moves and line searches evaluate several times in a
-/// step. Throws dpcore::Error where a source gives another number of values.
+/// [dim] at this moment: computes are always computed, because trial moves and line searches evaluate several
+/// times in a step. Throws dpcore::Error where a source gives another number of values.
 std::vector<double> frame_parameters(const Options&, int dim, LAMMPS_NS::Modify*);
 
 /// [nlocal, dim] at this moment, in `out`.
-void atomic_parameters(const Options&, int dim, LAMMPS_NS::Modify*, const LAMMPS_NS::Atom*, const LAMMPS_NS::Domain*,
-                       std::vector<double>& out);
+void atomic_parameters(const Options&, int dim, LAMMPS_NS::Modify*, const LAMMPS_NS::Atom*,
+                       const LAMMPS_NS::Domain*, std::vector<double>& out);
 
 }  // namespace dpcore_lammps

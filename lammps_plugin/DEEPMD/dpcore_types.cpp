@@ -53,7 +53,8 @@ std::vector<int> types_from_names(const std::vector<std::string>& names, std::si
   if (names.size() != n_types) {
     throw dpcore::Error("pair_coeff: expected a name for each of the " + std::to_string(n_types) +
                         " atom types of LAMMPS, got " + std::to_string(names.size()) + " (" + joined(names) +
-                        "); the model has " + joined(type_map) + ", and NULL stands for a type that it shall not see");
+                        "); the model has " + joined(type_map) +
+                        ", and NULL stands for a type that it shall not see");
   }
   std::vector<int> types;
   for (std::size_t t = 0; t < names.size(); ++t) {
@@ -63,8 +64,9 @@ std::vector<int> types_from_names(const std::vector<std::string>& names, std::si
     } else if (at < type_map.size()) {
       types.push_back(static_cast<int>(at));
     } else {
-      throw dpcore::Error("pair_coeff: the model has no type '" + names[t] + "' for atom type " + std::to_string(t + 1) +
-                          "; it has " + joined(type_map) + ", and NULL stands for a type that it shall not see");
+      throw dpcore::Error("pair_coeff: the model has no type '" + names[t] + "' for atom type " +
+                          std::to_string(t + 1) + "; it has " + joined(type_map) +
+                          ", and NULL stands for a type that it shall not see");
     }
   }
   return types;
@@ -79,19 +81,22 @@ std::vector<int> types_from_order(const LammpsTypes& lammps, const std::vector<s
       if (at == type_map.size()) {
         throw dpcore::Error("pair_coeff * *: the label of atom type " + std::to_string(t + 1) +
                             " is no type of the model, which has " + joined(type_map) + "; write " +
-                            line_from_masses(lammps, type_map) + " with one name, or NULL, for each atom type");
+                            line_from_masses(lammps, type_map) +
+                            " with one name, or NULL, for each atom type");
       }
       types.push_back(static_cast<int>(at));
     }
     return types;
   }
   const auto refuse = [&](const std::string& why) {
-    return dpcore::Error("pair_coeff * * without names takes LAMMPS type i for type i of the model (" + joined(type_map) +
-                         "), but " + why + "; write " + line_from_masses(lammps, type_map) +
-                         " with one name of the model, or NULL for a type that it shall not see, for each atom type");
+    return dpcore::Error(
+        "pair_coeff * * without names takes LAMMPS type i for type i of the model (" + joined(type_map) +
+        "), but " + why + "; write " + line_from_masses(lammps, type_map) +
+        " with one name of the model, or NULL for a type that it shall not see, for each atom type");
   };
   if (n_types > type_map.size()) {
-    throw refuse("LAMMPS has " + std::to_string(n_types) + " atom types and the model " + std::to_string(type_map.size()));
+    throw refuse("LAMMPS has " + std::to_string(n_types) + " atom types and the model " +
+                 std::to_string(type_map.size()));
   }
   std::vector<int> types;
   bool checked = true;
@@ -120,8 +125,9 @@ std::vector<std::string> unlikely_masses(const LammpsTypes& lammps, const std::v
     const std::string& name = type_map[static_cast<std::size_t>(types[t])];
     const double expected = mass_of_element(name);
     if (expected == 0 || std::fabs(lammps.mass[t] - expected) <= kMassTolerance) continue;
-    sentences.push_back("atom type " + std::to_string(t + 1) + " is " + name + " for the model (" + number(expected) +
-                        " g/mol), but its mass is " + number(lammps.mass[t]) + " g/mol; check the order of the names");
+    sentences.push_back("atom type " + std::to_string(t + 1) + " is " + name + " for the model (" +
+                        number(expected) + " g/mol), but its mass is " + number(lammps.mass[t]) +
+                        " g/mol; check the order of the names");
   }
   return sentences;
 }
@@ -138,21 +144,24 @@ std::string describe_types(const std::vector<int>& types, const std::vector<std:
 double mass_of_element(const std::string& symbol) {
   // Abridged standard atomic weights (IUPAC 2021); of elements without one, the longest-lived isotope.
   static const std::map<std::string, double> table = {
-      {"H", 1.008},   {"He", 4.0026}, {"Li", 6.94},   {"Be", 9.0122}, {"B", 10.81},   {"C", 12.011},  {"N", 14.007},
-      {"O", 15.999},  {"F", 18.998},  {"Ne", 20.180}, {"Na", 22.990}, {"Mg", 24.305}, {"Al", 26.982}, {"Si", 28.085},
-      {"P", 30.974},  {"S", 32.06},   {"Cl", 35.45},  {"Ar", 39.95},  {"K", 39.098},  {"Ca", 40.078}, {"Sc", 44.956},
-      {"Ti", 47.867}, {"V", 50.942},  {"Cr", 51.996}, {"Mn", 54.938}, {"Fe", 55.845}, {"Co", 58.933}, {"Ni", 58.693},
-      {"Cu", 63.546}, {"Zn", 65.38},  {"Ga", 69.723}, {"Ge", 72.630}, {"As", 74.922}, {"Se", 78.971}, {"Br", 79.904},
-      {"Kr", 83.798}, {"Rb", 85.468}, {"Sr", 87.62},  {"Y", 88.906},  {"Zr", 91.224}, {"Nb", 92.906}, {"Mo", 95.95},
-      {"Tc", 97},     {"Ru", 101.07}, {"Rh", 102.91}, {"Pd", 106.42}, {"Ag", 107.87}, {"Cd", 112.41}, {"In", 114.82},
-      {"Sn", 118.71}, {"Sb", 121.76}, {"Te", 127.60}, {"I", 126.90},  {"Xe", 131.29}, {"Cs", 132.91}, {"Ba", 137.33},
-      {"La", 138.91}, {"Ce", 140.12}, {"Pr", 140.91}, {"Nd", 144.24}, {"Pm", 145},    {"Sm", 150.36}, {"Eu", 151.96},
-      {"Gd", 157.25}, {"Tb", 158.93}, {"Dy", 162.50}, {"Ho", 164.93}, {"Er", 167.26}, {"Tm", 168.93}, {"Yb", 173.05},
-      {"Lu", 174.97}, {"Hf", 178.49}, {"Ta", 180.95}, {"W", 183.84},  {"Re", 186.21}, {"Os", 190.23}, {"Ir", 192.22},
-      {"Pt", 195.08}, {"Au", 196.97}, {"Hg", 200.59}, {"Tl", 204.38}, {"Pb", 207.2},  {"Bi", 208.98}, {"Po", 209},
-      {"At", 210},    {"Rn", 222},    {"Fr", 223},    {"Ra", 226},    {"Ac", 227},    {"Th", 232.04}, {"Pa", 231.04},
-      {"U", 238.03},  {"Np", 237},    {"Pu", 244},    {"Am", 243},    {"Cm", 247},    {"Bk", 247},    {"Cf", 251},
-      {"Es", 252},    {"Fm", 257},    {"Md", 258},    {"No", 259},    {"Lr", 262}};
+      {"H", 1.008},   {"He", 4.0026}, {"Li", 6.94},   {"Be", 9.0122}, {"B", 10.81},   {"C", 12.011},
+      {"N", 14.007},  {"O", 15.999},  {"F", 18.998},  {"Ne", 20.180}, {"Na", 22.990}, {"Mg", 24.305},
+      {"Al", 26.982}, {"Si", 28.085}, {"P", 30.974},  {"S", 32.06},   {"Cl", 35.45},  {"Ar", 39.95},
+      {"K", 39.098},  {"Ca", 40.078}, {"Sc", 44.956}, {"Ti", 47.867}, {"V", 50.942},  {"Cr", 51.996},
+      {"Mn", 54.938}, {"Fe", 55.845}, {"Co", 58.933}, {"Ni", 58.693}, {"Cu", 63.546}, {"Zn", 65.38},
+      {"Ga", 69.723}, {"Ge", 72.630}, {"As", 74.922}, {"Se", 78.971}, {"Br", 79.904}, {"Kr", 83.798},
+      {"Rb", 85.468}, {"Sr", 87.62},  {"Y", 88.906},  {"Zr", 91.224}, {"Nb", 92.906}, {"Mo", 95.95},
+      {"Tc", 97},     {"Ru", 101.07}, {"Rh", 102.91}, {"Pd", 106.42}, {"Ag", 107.87}, {"Cd", 112.41},
+      {"In", 114.82}, {"Sn", 118.71}, {"Sb", 121.76}, {"Te", 127.60}, {"I", 126.90},  {"Xe", 131.29},
+      {"Cs", 132.91}, {"Ba", 137.33}, {"La", 138.91}, {"Ce", 140.12}, {"Pr", 140.91}, {"Nd", 144.24},
+      {"Pm", 145},    {"Sm", 150.36}, {"Eu", 151.96}, {"Gd", 157.25}, {"Tb", 158.93}, {"Dy", 162.50},
+      {"Ho", 164.93}, {"Er", 167.26}, {"Tm", 168.93}, {"Yb", 173.05}, {"Lu", 174.97}, {"Hf", 178.49},
+      {"Ta", 180.95}, {"W", 183.84},  {"Re", 186.21}, {"Os", 190.23}, {"Ir", 192.22}, {"Pt", 195.08},
+      {"Au", 196.97}, {"Hg", 200.59}, {"Tl", 204.38}, {"Pb", 207.2},  {"Bi", 208.98}, {"Po", 209},
+      {"At", 210},    {"Rn", 222},    {"Fr", 223},    {"Ra", 226},    {"Ac", 227},    {"Th", 232.04},
+      {"Pa", 231.04}, {"U", 238.03},  {"Np", 237},    {"Pu", 244},    {"Am", 243},    {"Cm", 247},
+      {"Bk", 247},    {"Cf", 251},    {"Es", 252},    {"Fm", 257},    {"Md", 258},    {"No", 259},
+      {"Lr", 262}};
   const auto found = table.find(symbol);
   return found == table.end() ? 0 : found->second;
 }

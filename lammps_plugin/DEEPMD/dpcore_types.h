@@ -9,21 +9,21 @@ namespace dpcore_lammps {
 
 /// What LAMMPS knows of its types; index t stands for type t+1.
 struct LammpsTypes {
-  std::vector<double> mass;         ///< g/mol; 0: not set
-  std::vector<std::string> label;   ///< of the label map; empty: none
-  bool labelled = false;            ///< there is a label map
+  std::vector<double> mass;        ///< g/mol; 0: not set
+  std::vector<std::string> label;  ///< of the label map; empty: none
+  bool labelled = false;           ///< there is a label map
 };
 
 constexpr int kUnseen = -1;  ///< the model type of atoms that the model does not see
 
-/// The model type of each name of `pair_coeff * * names`; NULL gives kUnseen. Throws dpcore::Error with the line to
-/// write where the number of names is not n_types or a name is not in the type map.
+/// The model type of each name of `pair_coeff * * names`; NULL gives kUnseen. Throws dpcore::Error with the
+/// line to write where the number of names is not n_types or a name is not in the type map.
 std::vector<int> types_from_names(const std::vector<std::string>& names, std::size_t n_types,
                                   const std::vector<std::string>& type_map);
 
-/// The model type of each type where `pair_coeff * *` names none: by the label map; else LAMMPS type i is type i-1 of
-/// the model, provided that all masses are those of the elements within kMassTolerance. Throws dpcore::Error with the
-/// line to write where that does not hold.
+/// The model type of each type where `pair_coeff * *` names none: by the label map; else LAMMPS type i is
+/// type i-1 of the model, provided that all masses are those of the elements within kMassTolerance. Throws
+/// dpcore::Error with the line to write where that does not hold.
 std::vector<int> types_from_order(const LammpsTypes&, const std::vector<std::string>& type_map);
 
 /// A sentence for each type whose mass is not that of its element; deuterium is hydrogen.

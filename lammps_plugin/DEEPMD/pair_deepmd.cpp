@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "pair_deepmd.h"
 
-#include <dpcore/runtime.h>
-#include <dpcore/version.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,8 +8,14 @@
 #include <string>
 #include <vector>
 
+#include <dpcore/runtime.h>
+#include <dpcore/version.h>
+
 #include "atom.h"
 #include "comm.h"
+#include "dpcore_lammps_compat.h"
+#include "dpcore_parameters.h"
+#include "dpcore_types.h"
 #include "error.h"
 #include "force.h"
 #include "input.h"
@@ -20,12 +23,9 @@
 #include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "pair_deepmd_impl.h"
 #include "update.h"
 #include "utils.h"
-#include "dpcore_lammps_compat.h"
-#include "dpcore_parameters.h"
-#include "dpcore_types.h"
-#include "pair_deepmd_impl.h"
 
 using namespace LAMMPS_NS;
 using namespace dpcore_lammps;
@@ -36,8 +36,7 @@ namespace {
 constexpr double kBoltzmannMetal = 8.617343e-5;
 
 /// LAMMPS' mass unit in g/mol.
-double mass_unit(const std::string &units)
-{
+double mass_unit(const std::string& units) {
   constexpr double kGram = 6.02214076e23;
   if (units == "si") return 1e3 * kGram;
   if (units == "cgs") return kGram;
@@ -46,24 +45,23 @@ double mass_unit(const std::string &units)
   return 1;
 }
 
-}    // namespace
+}  // namespace
 
 /* ---------------------------------------------------------------------- */
 
-PairDeepMD::PairDeepMD(LAMMPS *lammps) : Pair(lammps), impl(std::make_unique<Impl>()), scale(nullptr)
-{
+PairDeepMD::PairDeepMD(LAMMPS* lammps) : Pair(lammps), impl(std::make_unique<Impl>()), scale(nullptr) {
   single_enable = 0;
-  restartinfo = 1;    // nothing is written, but after read_restart init_style can say that pair_style is missing
+  restartinfo =
+      1;  // nothing is written, but after read_restart init_style can say that pair_style is missing
   one_coeff = 1;
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
-  ewaldflag = pppmflag = msmflag = 1;    // long-range charges may act beside the model
+  ewaldflag = pppmflag = msmflag = 1;  // long-range charges may act beside the model
   centroidstressflag = CENTROID_AVAIL;
   unit_convert_flag = 0;
 }
 
-PairDeepMD::~PairDeepMD()
-{
+PairDeepMD::~PairDeepMD() {
   if (copymode) return;
   if (allocated) {
     memory->destroy(setflag);
@@ -72,8 +70,7 @@ PairDeepMD::~PairDeepMD()
   }
 }
 
-void PairDeepMD::allocate()
-{
+void PairDeepMD::allocate() {
   const int n = atom->ntypes;
   if (allocated) {
     memory->destroy(setflag);
@@ -92,11 +89,11 @@ void PairDeepMD::allocate()
   allocated = 1;
 }
 
-void PairDeepMD::settings(int narg, char **arg)
-{
-  Impl &my = *impl;
+void PairDeepMD::settings(int narg, char** arg) {
+  Impl& my = *impl;
   if (strcmp(update->unit_style, "lj") == 0)
-    error->all(FLERR, "pair_style deepmd: units lj have no eV and no Angstrom; use metal, real, si, nano ...");
+    error->all(FLERR,
+               "pair_style deepmd: units lj have no eV and no Angstrom; use metal, real, si, nano ...");
   try {
     my.options = read_options(std::vector<std::string>(arg, arg + narg));
     dpcore::set_num_threads(threads_of_rank(comm->nthreads, world));
@@ -108,11 +105,11 @@ void PairDeepMD::settings(int narg, char **arg)
     try {
       if (my.models.size() > 1 && my.options.out_freq > 0 && comm->me == 0)
         my.file.open(my.options.out_file, update->ntimestep > 0, my.options.atomic);
-    } catch (const dpcore::Error &e) {
+    } catch (const dpcore::Error& e) {
       failed = e.what();
     }
     agree(failed, world);
-  } catch (const std::exception &e) {
+  } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
 
@@ -122,10 +119,10 @@ void PairDeepMD::settings(int narg, char **arg)
 
   if (comm->me == 0) {
     std::string text = std::string("dpcore ") + DPCORE_VERSION + " (" + dpcore::backend() + ", " +
-        std::to_string(dpcore::num_threads()) + " threads for each rank)\n";
-    for (const auto &m : my.models) {
+                       std::to_string(dpcore::num_threads()) + " threads for each rank)\n";
+    for (const auto& m : my.models) {
       text += "  model " + m.path + ": cut-off " + std::to_string(m.model.rcut()) + " A, types";
-      for (const auto &name : m.model.type_map()) text += " " + name;
+      for (const auto& name : m.model.type_map()) text += " " + name;
       text += "\n";
     }
     utils::logmesg(lmp, text);
@@ -136,16 +133,17 @@ void PairDeepMD::settings(int narg, char **arg)
    pair_coeff * * [names]; also what is left of it inside hybrid
 ------------------------------------------------------------------------- */
 
-void PairDeepMD::coeff(int narg, char **arg)
-{
-  Impl &my = *impl;
+void PairDeepMD::coeff(int narg, char** arg) {
+  Impl& my = *impl;
   if (narg > 0 && (narg < 2 || strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0))
-    error->all(FLERR, "pair_coeff: a deepmd model stands for all pairs; write pair_coeff * * and the names of its types, "
-               "such as pair_coeff * * O H");
+    error->all(
+        FLERR,
+        "pair_coeff: a deepmd model stands for all pairs; write pair_coeff * * and the names of its types, "
+        "such as pair_coeff * * O H");
   my.names.assign(arg + std::min(narg, 2), arg + narg);
   try {
     map_names();
-  } catch (const std::exception &e) {
+  } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
   allocate();
@@ -153,29 +151,29 @@ void PairDeepMD::coeff(int narg, char **arg)
   const bool hybrid = force->pair_style != nullptr && utils::strmatch(force->pair_style, "^hybrid");
   for (int i = 1; i <= atom->ntypes; ++i)
     for (int j = 1; j <= atom->ntypes; ++j) {
-      const auto seen = [&](int t) { return my.names.empty() || my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen; };
+      const auto seen = [&](int t) {
+        return my.names.empty() || my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen;
+      };
       setflag[i][j] = !hybrid || (seen(i) && seen(j)) ? 1 : 0;
     }
 }
 
-void PairDeepMD::map_names()
-{
-  Impl &my = *impl;
+void PairDeepMD::map_names() {
+  Impl& my = *impl;
   my.model_type.clear();
   if (!my.names.empty())
     my.model_type = types_from_names(my.names, static_cast<std::size_t>(atom->ntypes), my.model().type_map());
 }
 
 /* ----------------------------------------------------------------------
-   labels and masses may be set after pair_coeff, and pair_style may be given again with a model that has other types,
-   so this is the first moment to trust a mapping
+   labels and masses may be set after pair_coeff, and pair_style may be given again with a model that has
+other types, so this is the first moment to trust a mapping
 ------------------------------------------------------------------------- */
 
-void PairDeepMD::map_types()
-{
-  Impl &my = *impl;
+void PairDeepMD::map_types() {
+  Impl& my = *impl;
   const auto n = static_cast<std::size_t>(atom->ntypes);
-  const auto &type_map = my.model().type_map();
+  const auto& type_map = my.model().type_map();
   LammpsTypes lammps;
   lammps.mass.assign(n, 0);
   lammps.label.assign(n, "");
@@ -184,25 +182,25 @@ void PairDeepMD::map_types()
       lammps.mass[t] = atom->mass[t + 1] * mass_unit(update->unit_style);
   lammps.labelled = has_labels(atom, Newer());
   if (lammps.labelled)
-    for (const auto &name : type_map) {
+    for (const auto& name : type_map) {
       const int t = labelled_type(atom, input, name, Newer());
       if (t > 0) lammps.label[static_cast<std::size_t>(t - 1)] = name;
     }
   map_names();
   if (my.names.empty()) my.model_type = types_from_order(lammps, type_map);
   if (comm->me == 0) {
-    for (const auto &sentence : unlikely_masses(lammps, my.model_type, type_map)) error->warning(FLERR, sentence);
+    for (const auto& sentence : unlikely_masses(lammps, my.model_type, type_map))
+      error->warning(FLERR, sentence);
     utils::logmesg(lmp, "  deepmd types: " + describe_types(my.model_type, type_map) + "\n");
   }
 }
 
 /* ----------------------------------------------------------------------
-   bonded neighbours are neighbours for the model: they must not be left out of its list, as they are where special_bonds
-   are 0; LAMMPS keeps them for k-space styles
+   bonded neighbours are neighbours for the model: they must not be left out of its list, as they are where
+special_bonds are 0; LAMMPS keeps them for k-space styles
 ------------------------------------------------------------------------- */
 
-void PairDeepMD::check_bonds()
-{
+void PairDeepMD::check_bonds() {
   if (atom->molecular == Atom::ATOMIC || atom->nspecial == nullptr) return;
   int excluded = 0;
   for (int i = 0; i < atom->nlocal; ++i) {
@@ -215,47 +213,55 @@ void PairDeepMD::check_bonds()
   int any = 0;
   MPI_Allreduce(&excluded, &any, 1, MPI_INT, MPI_MAX, world);
   if (any)
-    error->all(FLERR, "pair_style deepmd: special_bonds takes bonded atoms out of the neighbour list, but the model needs "
-               "them; write special_bonds lj/coul 1.0 1.0 1.0");
+    error->all(
+        FLERR,
+        "pair_style deepmd: special_bonds takes bonded atoms out of the neighbour list, but the model needs "
+        "them; write special_bonds lj/coul 1.0 1.0 1.0");
 }
 
-void PairDeepMD::init_style()
-{
-  Impl &my = *impl;
-  if (my.models.empty()) error->all(FLERR, "pair_style deepmd: no model; a restart file keeps none, so write pair_style again");
+void PairDeepMD::init_style() {
+  Impl& my = *impl;
+  if (my.models.empty())
+    error->all(FLERR, "pair_style deepmd: no model; a restart file keeps none, so write pair_style again");
   if (force->newton_pair == 0)
-    error->all(FLERR, "pair_style deepmd returns forces on ghost atoms and needs newton on for pairs; write newton on "
-               "before the box is made");
+    error->all(
+        FLERR,
+        "pair_style deepmd returns forces on ghost atoms and needs newton on for pairs; write newton on "
+        "before the box is made");
   if (my.options.atomic && atom->tag_enable == 0)
-    error->all(FLERR, "pair_style deepmd: atomic writes deviations in the order of atom IDs, and these atoms have none "
-               "(atom_modify id no)");
+    error->all(
+        FLERR,
+        "pair_style deepmd: atomic writes deviations in the order of atom IDs, and these atoms have none "
+        "(atom_modify id no)");
   my.energy = force->boltz / kBoltzmannMetal;
   my.length = force->angstrom;
   my.cutoff = my.model().rcut() * my.length;
   try {
     map_types();
     check_sources(my.options, modify);
-  } catch (const std::exception &e) {
+  } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
   if (neighbor->nex_type + neighbor->nex_group + neighbor->nex_mol > 0 && comm->me == 0)
-    error->warning(FLERR, "pair_style deepmd: neigh_modify exclude takes pairs out of the neighbour list: the model does not "
-                   "see them, which is no structure that it was trained for");
+    error->warning(
+        FLERR,
+        "pair_style deepmd: neigh_modify exclude takes pairs out of the neighbour list: the model does not "
+        "see them, which is no structure that it was trained for");
   my.built_at = -1;
-  request_full_list(neighbor, static_cast<Pair *>(this), instance_me, Newer());
+  request_full_list(neighbor, static_cast<Pair*>(this), instance_me, Newer());
 }
 
-double PairDeepMD::init_one(int i, int j)
-{
+double PairDeepMD::init_one(int i, int j) {
   scale[j][i] = scale[i][j];
   return impl->cutoff;
 }
 
-void *PairDeepMD::extract(const char *name, int &dim)
-{
-  if (strcmp(name, "cut_coul") == 0) {    // for kspace styles; under hybrid the cut-off of a Coulomb style comes first
-    for (const char *word : {"coul", "tip4p"})
-      if (utils::strmatch(force->pair_style, "^hybrid") && force->pair_match(word, 0, 1) != nullptr) return nullptr;
+void* PairDeepMD::extract(const char* name, int& dim) {
+  if (strcmp(name, "cut_coul") ==
+      0) {  // for kspace styles; under hybrid the cut-off of a Coulomb style comes first
+    for (const char* word : {"coul", "tip4p"})
+      if (utils::strmatch(force->pair_style, "^hybrid") && force->pair_match(word, 0, 1) != nullptr)
+        return nullptr;
     dim = 0;
     return &impl->cutoff;
   }
@@ -266,21 +272,20 @@ void *PairDeepMD::extract(const char *name, int &dim)
   return nullptr;
 }
 
-
 /* ----------------------------------------------------------------------
    the atoms of this step, and the prediction of the first model
 ------------------------------------------------------------------------- */
 
-void PairDeepMD::predict(bool peratom)
-{
-  Impl &my = *impl;
+void PairDeepMD::predict(bool peratom) {
+  Impl& my = *impl;
   const auto nall = static_cast<std::size_t>(atom->nlocal) + static_cast<std::size_t>(atom->nghost);
   my.type.resize(nall);
-  for (std::size_t i = 0; i < nall; ++i) my.type[i] = my.model_type[static_cast<std::size_t>(atom->type[i] - 1)];
-  const double *x = nall > 0 ? atom->x[0] : nullptr;
+  for (std::size_t i = 0; i < nall; ++i)
+    my.type[i] = my.model_type[static_cast<std::size_t>(atom->type[i] - 1)];
+  const double* x = nall > 0 ? atom->x[0] : nullptr;
   if (my.length != 1) {
     my.coord.assign(x, x + 3 * nall);
-    for (auto &c : my.coord) c /= my.length;
+    for (auto& c : my.coord) c /= my.length;
     x = my.coord.data();
   }
   // Steps without this style may have lain between: ago alone does not tell that its list is the known one.
@@ -296,7 +301,7 @@ void PairDeepMD::predict(bool peratom)
   my.built_at = neighbor->lastcall;
   my.builds = neighbor->ncalls;
 
-  dpcore::Neighborhood &in = my.atoms;
+  dpcore::Neighborhood& in = my.atoms;
   in.n_local = atom->nlocal;
   in.n_all = static_cast<int>(nall);
   in.coord = x;
@@ -312,7 +317,7 @@ void PairDeepMD::predict(bool peratom)
   in.fparam = my.fparam.data();
   in.aparam = my.aparam.data();
 
-  LoadedModel &m = my.models.front();
+  LoadedModel& m = my.models.front();
   in.rebuilt = m.list != my.list;
   m.model.predict(in, peratom, m.session, m.prediction);
   m.list = my.list;
@@ -320,31 +325,32 @@ void PairDeepMD::predict(bool peratom)
     error->warning(FLERR, "rank " + std::to_string(comm->me) + ": " + m.prediction.notice);
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
-    error->warning(FLERR, std::to_string(m.prediction.overflow_atoms) + " atoms of rank " + std::to_string(comm->me) +
+    error->warning(
+        FLERR, std::to_string(m.prediction.overflow_atoms) + " atoms of rank " + std::to_string(comm->me) +
                    " have more neighbours of a type than the model's sel, by up to " +
-                   std::to_string(m.prediction.overflow_worst) + ": the farthest are left out, as in training with this "
+                   std::to_string(m.prediction.overflow_worst) +
+                   ": the farthest are left out, as in training with this "
                    "sel, and energies are not smooth there (said once; DP_STRICT_SEL=1 makes it an error)");
   }
 }
 
-void PairDeepMD::compute(int eflag, int vflag)
-{
-  Impl &my = *impl;
+void PairDeepMD::compute(int eflag, int vflag) {
+  Impl& my = *impl;
   ev_init(eflag, vflag);
   const bool peratom = vflag_atom || cvflag_atom;
-  if (my.built_at < 0) check_bonds();    // first forces of a run; rerun does not call Pair::setup()
+  if (my.built_at < 0) check_bonds();  // first forces of a run; rerun does not call Pair::setup()
   try {
     if (my.built_at < 0) setup_sources(my.options, modify);
     predict(peratom);
-  } catch (const dpcore::AtomError &e) {
+  } catch (const dpcore::AtomError& e) {
     std::vector<tagint> ids;
     for (const int i : e.atoms()) ids.push_back(atom->tag[i]);
-    error->one(FLERR, "pair_style deepmd: step " + std::to_string(update->ntimestep) + ": " + dpcore::AtomError::list(ids) +
-               " (IDs) " + e.problem());
-  } catch (const std::exception &e) {
+    error->one(FLERR, "pair_style deepmd: step " + std::to_string(update->ntimestep) + ": " +
+                          dpcore::AtomError::list(ids) + " (IDs) " + e.problem());
+  } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }
-  const dpcore::Prediction &out = my.models.front().prediction;
+  const dpcore::Prediction& out = my.models.front().prediction;
   const double e_factor = scale[1][1] * my.energy, f_factor = e_factor / my.length;
   const auto nlocal = static_cast<std::size_t>(atom->nlocal);
   const auto nall = nlocal + static_cast<std::size_t>(atom->nghost);
@@ -355,7 +361,7 @@ void PairDeepMD::compute(int eflag, int vflag)
     for (std::size_t i = 0; i < nlocal; ++i) eatom[i] += e_factor * out.atom_energy[i];
 
   // The model's row is the direction of the force, LAMMPS' first letter that of the position.
-  constexpr std::size_t kOrder[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};    // xx yy zz xy xz yz yx zx zy
+  constexpr std::size_t kOrder[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};  // xx yy zz xy xz yz yx zx zy
   if (vflag_global)
     for (std::size_t k = 0; k < 6; ++k) virial[k] += e_factor * out.virial[kOrder[k]];
   if (vflag_atom)
@@ -368,15 +374,14 @@ void PairDeepMD::compute(int eflag, int vflag)
   if (my.models.size() > 1 && my.options.out_freq > 0 && update->ntimestep % my.options.out_freq == 0) {
     try {
       deviation();
-    } catch (const std::exception &e) {
+    } catch (const std::exception& e) {
       error->one(FLERR, message_of(e));
     }
   }
 }
 
-double PairDeepMD::memory_usage()
-{
+double PairDeepMD::memory_usage() {
   double bytes = Pair::memory_usage();
-  for (const auto &f : impl->force) bytes += static_cast<double>(f.capacity() * sizeof(double));
+  for (const auto& f : impl->force) bytes += static_cast<double>(f.capacity() * sizeof(double));
   return bytes;
 }

@@ -4,8 +4,9 @@
 //   pair_style deepmd MODEL [MODEL ...] [keyword value ...]
 //   pair_coeff * * [O H ...]
 //
-// Energies, forces and virials are those of the first model in LAMMPS' units; with several models their deviation is
-// written every out_freq steps. Forces on ghost atoms are returned on them: newton must be on for pairs.
+// Energies, forces and virials are those of the first model in LAMMPS' units; with several models their
+// deviation is written every out_freq steps. Forces on ghost atoms are returned on them: newton must be on
+// for pairs.
 
 #ifdef PAIR_CLASS
 // clang-format off
@@ -25,25 +26,25 @@ namespace LAMMPS_NS {
 
 class PairDeepMD : public Pair {
  public:
-  struct Impl;    // keeps dpcore's headers out of LAMMPS' own sources
+  struct Impl;  // keeps dpcore's headers out of LAMMPS' own sources
 
-  explicit PairDeepMD(class LAMMPS *);
+  explicit PairDeepMD(class LAMMPS*);
   ~PairDeepMD() override;
-  void settings(int, char **) override;
-  void coeff(int, char **) override;
+  void settings(int, char**) override;
+  void coeff(int, char**) override;
   void init_style() override;
   double init_one(int, int) override;
   void compute(int, int) override;
-  void *extract(const char *, int &) override;
-  void write_restart(FILE *) override {}
-  void read_restart(FILE *) override {}
-  int pack_reverse_comm(int, int, double *) override;
-  void unpack_reverse_comm(int, int *, double *) override;
+  void* extract(const char*, int&) override;
+  void write_restart(FILE*) override {}
+  void read_restart(FILE*) override {}
+  int pack_reverse_comm(int, int, double*) override;
+  void unpack_reverse_comm(int, int*, double*) override;
   double memory_usage() override;
 
  private:
   std::unique_ptr<Impl> impl;
-  double **scale;    // of fix adapt: factor of energies, forces and virials; [1][1] is used
+  double** scale;  // of fix adapt: factor of energies, forces and virials; [1][1] is used
 
   void allocate();
   void map_names();
@@ -53,7 +54,7 @@ class PairDeepMD : public Pair {
   void deviation();
 };
 
-}    // namespace LAMMPS_NS
+}  // namespace LAMMPS_NS
 
 #endif
 #endif

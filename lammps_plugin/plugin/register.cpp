@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What a dpcore_lammps_RELEASE.so offers to the loader: its styles, built against the headers of one LAMMPS release.
+// What a dpcore_lammps_RELEASE.so offers to the loader: its styles, built against the headers of one LAMMPS
+// release.
 #include "compute_deeptensor_atom.h"
 #include "lammps.h"
 #include "pair_deepmd.h"

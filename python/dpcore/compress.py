@@ -175,10 +175,10 @@ def compress(
         steps: Sequence[float] = (step,)
     else:
         steps = (STEP,) if tolerance is None else STEPS
-    from dpcore.compression_error import make_probes
+    from dpcore.compression_error import make_probes, without_tables
 
     log.info("shortest distance of the training data: %.6g A", distance)
-    original = _in_double(file)
+    original = without_tables(_in_double(file))
     if not _in_double(file, {**recipe, "step": max(steps)}).tables():
         raise InputError("has no embedding net that can be tabulated: all pairs are excluded", file.path)
     probes = make_probes(file, original, distance)
@@ -309,10 +309,10 @@ def _worst_force(found: list[Deviation]) -> float:
 
 def _check_single(file: ModelFile, recipe: dict[str, Any], probes: list[Probe], limit: float) -> None:
     """The same with the model's own float32 nets, whose rounding is added."""
-    from dpcore.compression_error import deviations
+    from dpcore.compression_error import deviations, without_tables
 
     compressed = file._replace(metadata={**file.metadata, "config": json.dumps(_with(file, recipe))}).model()
-    found = deviations(file.model(), compressed, probes)
+    found = deviations(without_tables(file.model()), compressed, probes)
     worst = _worst_force(found)
     log.info("with the model's float32 nets: force error %.1e eV/A, of rounding", worst)
     scale = max(1.0, max(d.largest_force for d in found))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dpcore import _core
     from dpcore.modelfile import ModelFile
 
-__all__ = ["Deviation", "Probe", "deviations", "make_probes"]
+__all__ = ["Deviation", "Probe", "deviations", "make_probes", "without_tables"]
 
 _SEED = 20240301
 _SIDE = 4  # of the grid of atoms
@@ -113,6 +114,21 @@ def make_probes(file: ModelFile, model: _core.Model, min_nbor_dist: float) -> li
         for b in range(a, n_types):
             probes.append(probe("pairs", coord, None, np.array([a, b], dtype=np.int32)))
     return probes
+
+
+def without_tables(model: _core.Model) -> _core.Model:
+    """The model, whose embedding nets are from now on evaluated as they are: what a compressed one stands for."""
+    before = os.environ.get("DP_EXACT_NETS")
+    os.environ["DP_EXACT_NETS"] = "1"
+    try:  # the first evaluation decides
+        fparam, aparam = (np.zeros((1, n)) if n else None for n in (model.dim_fparam, model.dim_aparam))
+        model.evaluate(np.zeros((1, 3)), None, np.zeros(1, dtype=np.int32), fparam, aparam)
+    finally:
+        if before is None:
+            del os.environ["DP_EXACT_NETS"]
+        else:
+            os.environ["DP_EXACT_NETS"] = before
+    return model
 
 
 def deviations(original: _core.Model, compressed: _core.Model, probes: list[Probe]) -> list[Deviation]:

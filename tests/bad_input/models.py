@@ -95,7 +95,8 @@ CONTAINERS = {
     "empty": _test(write("model.dp", b""), "the file is empty"),
     **{
         f"cut off at {part:.0%}": _test(
-            change_bytes(lambda content, part=part: content[: int(part * len(content))]), "the file is truncated"
+            change_bytes(lambda content, part=part: content[: int(part * len(content))]),
+            "the file is truncated",
         )
         for part in (0.1, 0.3, 0.5, 0.9)
     },
@@ -105,7 +106,9 @@ CONTAINERS = {
     "byte changed in the tensors": _test(_flip(0.97), "damaged"),
     "byte changed in the header": _test(_flip(0.2), "damaged"),
     "a pipe": _test(lambda folder: os.mkfifo(folder / "p"), "not a regular file", model="p"),
-    "newer version": _test(change_bytes(_newer), "a newer dpcore", "format 2", "reads format 1", "update dpcore"),
+    "newer version": _test(
+        change_bytes(_newer), "a newer dpcore", "format 2", "reads format 1", "update dpcore"
+    ),
     "safetensors of another program": _test(write("model.dp", _safetensors({"w": np.zeros(3)})), "dpcore"),
     "no config": _test(rewrite({"config": ...}), '"config"', "not written by dpcore"),
     "config is no JSON": _test(rewrite({"config": "{"}), "not valid JSON"),
@@ -118,7 +121,9 @@ CONTAINERS = {
     "hybrid without a list": _test(
         set_config("descriptor", {"type": "hybrid"}), "model/descriptor/list", "missing"
     ),
-    "hybrid of numbers": _test(set_config("descriptor", {"type": "hybrid", "list": [1]}), "list[0]", "section"),
+    "hybrid of numbers": _test(
+        set_config("descriptor", {"type": "hybrid", "list": [1]}), "list[0]", "section"
+    ),
     "hybrid of nothing": _test(
         set_config("descriptor", {"type": "hybrid", "list": []}), "at least one descriptor"
     ),
@@ -131,7 +136,9 @@ CONTAINERS = {
         set_config("descriptor/axis_neuron", 7), "model/descriptor/axis_neuron", "1 to 6"
     ),
     "unknown activation": _test(set_config("descriptor/activation_function", "sin"), "sin"),
-    "text instead of a number": _test(set_config("descriptor/rcut", "x"), "model/descriptor/rcut", "wrong kind"),
+    "text instead of a number": _test(
+        set_config("descriptor/rcut", "x"), "model/descriptor/rcut", "wrong kind"
+    ),
     "no types": _test(set_config("type_map", []), "model/type_map", "at least one"),
 }
 
@@ -261,7 +268,10 @@ CHECKPOINTS = {
         nothing, "model.dp: is a frozen model", "--init-model", option="--init-model", name="model.dp"
     ),
     "checkpoint cut off": _restart(
-        change_bytes(lambda content: content[:-9], "model.ckpt-2"), "model.ckpt-2", "truncated", name="model.ckpt-2"
+        change_bytes(lambda content: content[:-9], "model.ckpt-2"),
+        "model.ckpt-2",
+        "truncated",
+        name="model.ckpt-2",
     ),
     "state of training lost": _restart(
         rewrite({"trainer": "{}"}, name="model.ckpt-2"),

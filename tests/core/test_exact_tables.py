@@ -84,7 +84,9 @@ def test_every_width(monkeypatch, precision, neuron):
     assert_stands_for(found, expected, LIMIT[precision])
 
 
-@pytest.mark.parametrize("changes", [{"type_one_side": True}, {"exclude_types": [[0, 1]]}, {"resnet_dt": True}, {"sel": [6, 5]}])
+@pytest.mark.parametrize(
+    "changes", [{"type_one_side": True}, {"exclude_types": [[0, 1]]}, {"resnet_dt": True}, {"sel": [6, 5]}]
+)
 @pytest.mark.parametrize("activation", SMOOTH)
 def test_every_kind(monkeypatch, activation, changes):
     config = make_config({"activation_function": activation, **changes})

@@ -18,12 +18,26 @@ def model_and_trainer(table: bool, davg, *, precision="float64", activation="tan
     config = {
         "type_map": ["A", "B"],
         "descriptor": {
-            "type": "se_e2_a", "sel": [200, 200], "rcut": 6.0, "rcut_smth": 1.0, "neuron": [8, 16, 32], "axis_neuron": 4,
-            "activation_function": activation, "type_one_side": True, "precision": precision, "seed": 1,
-            "online_table": table, **descriptor,
+            "type": "se_e2_a",
+            "sel": [200, 200],
+            "rcut": 6.0,
+            "rcut_smth": 1.0,
+            "neuron": [8, 16, 32],
+            "axis_neuron": 4,
+            "activation_function": activation,
+            "type_one_side": True,
+            "precision": precision,
+            "seed": 1,
+            "online_table": table,
+            **descriptor,
         },
         "fitting_net": {
-            "type": "ener", "neuron": [20, 20], "activation_function": "tanh", "resnet_dt": True, "precision": precision, "seed": 2,
+            "type": "ener",
+            "neuron": [20, 20],
+            "activation_function": "tanh",
+            "resnet_dt": True,
+            "precision": precision,
+            "seed": 2,
         },
     }
     davg, tensors = np.asarray(davg, dtype=float), {"fitting/bias_atom_e": np.zeros(2)}
@@ -60,9 +74,15 @@ def make_batch(n_a: int, n_b: int, length: float, seed: int = 0, isolated: bool 
         coord[0] = length + 20.0
     types = np.array([0] * n_a + [1] * n_b, dtype=np.int32)
     return {
-        "coord": coord.reshape(1, -1), "box": box.reshape(1, 9), "type": types,
-        "energy": rng.normal(size=1), "force": rng.normal(size=(1, 3 * n)), "virial": rng.normal(size=(1, 9)),
-        "find_energy": 1.0, "find_force": 1.0, "find_virial": 1.0,
+        "coord": coord.reshape(1, -1),
+        "box": box.reshape(1, 9),
+        "type": types,
+        "energy": rng.normal(size=1),
+        "force": rng.normal(size=(1, 3 * n)),
+        "virial": rng.normal(size=(1, 9)),
+        "find_energy": 1.0,
+        "find_force": 1.0,
+        "find_virial": 1.0,
     }
 
 

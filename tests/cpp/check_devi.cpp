@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// DeepPotModelDevi as a program written for DeePMD-kit uses it. Prints a JSON object with what every model gives, the statistics,
-// and the largest differences between ways that must agree. Arguments: models with types O H and no parameters; the last
-// one does not fit to the others.
+// DeepPotModelDevi as a program written for DeePMD-kit uses it. Prints a JSON object with what every model
+// gives, the statistics, and the largest differences between ways that must agree. Arguments: models with
+// types O H and no parameters; the last one does not fit to the others.
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -11,12 +11,14 @@
 #include "deepmd/DeepPot.h"
 #include "deepmd/deepmd.hpp"
 
-static_assert(std::is_same<deepmd::hpp::DeepPotModelDevi, deepmd::DeepPotModelDevi>::value, "one class, two names");
+static_assert(std::is_same<deepmd::hpp::DeepPotModelDevi, deepmd::DeepPotModelDevi>::value,
+              "one class, two names");
 
 template <class T>
 void print(const char* name, const std::vector<T>& v) {
   std::printf("\"%s\": [", name);
-  for (std::size_t k = 0; k < v.size(); ++k) std::printf("%s%.17g", k == 0 ? "" : ", ", static_cast<double>(v[k]));
+  for (std::size_t k = 0; k < v.size(); ++k)
+    std::printf("%s%.17g", k == 0 ? "" : ", ", static_cast<double>(v[k]));
   std::printf("],\n");
 }
 template <class T>
@@ -42,7 +44,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> names(argv + 1, argv + argc - 1);
   deepmd::DeepPotModelDevi md;
   md.init(names);
-  const std::vector<double> coord = {0.1, 0.2, 0.3, 1.05, 0.2, 0.4, -0.1, 1.1, 0.3, 2.6, 2.7, 2.5, 3.5, 2.8, 2.4, 2.3, 3.6, 2.6};
+  const std::vector<double> coord = {0.1, 0.2, 0.3, 1.05, 0.2, 0.4, -0.1, 1.1, 0.3,
+                                     2.6, 2.7, 2.5, 3.5,  2.8, 2.4, 2.3,  3.6, 2.6};
   const std::vector<int> atype = {0, 1, 1, 0, 1, 1};
   const std::vector<double> box = {5, 0, 0, 0.3, 5.2, 0, 0, 0, 5.5};
   std::vector<double> e, e2;
@@ -50,8 +53,8 @@ int main(int argc, char** argv) {
   md.compute(e, f, v, ae, av, coord, atype, box);
   std::string types;
   md.get_type_map(types);
-  std::printf("{\"models\": %d, \"ntypes\": %d, \"types\": \"%s\", \"cutoff\": %.17g,\n", md.numb_models(), md.numb_types(),
-              types.c_str(), md.cutoff());
+  std::printf("{\"models\": %d, \"ntypes\": %d, \"types\": \"%s\", \"cutoff\": %.17g,\n", md.numb_models(),
+              md.numb_types(), types.c_str(), md.cutoff());
   print("coord", coord);
   print("box", box);
   print("energy", e);
@@ -107,7 +110,8 @@ int main(int argc, char** argv) {
   double worst = 0;
   for (int ago = 0; ago < 3; ++ago) {
     md.compute(e2, f2, v2, ae2, av2, coord, atype, {}, 0, list, ago);
-    worst = std::fmax(worst, difference(f, f2) + difference(v, v2) + difference(ae, ae2) + difference(av, av2));
+    worst =
+        std::fmax(worst, difference(f, f2) + difference(v, v2) + difference(ae, ae2) + difference(av, av2));
     md.compute(e2, f2, v2, coord, atype, {}, 0, list, ago);
     worst = std::fmax(worst, difference(f, f2) + difference(v, v2) + difference<double, double>({e}, {e2}));
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// A program written against deepmd/DeepPot.h: results with a neighbour list and ghosts of its own, folded back, against those
-// without. Prints the largest differences; argument: a model with types O H and no parameters.
+// A program written against deepmd/DeepPot.h: results with a neighbour list and ghosts of its own, folded
+// back, against those without. Prints the largest differences; argument: a model with types O H and no
+// parameters.
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -10,7 +11,8 @@
 int main(int, char** argv) {
   deepmd::DeepPot dp(argv[1]);
   const double length = 5.0;
-  const std::vector<double> coord = {0.1, 0.2, 0.3, 1.05, 0.2, 0.4, -0.1 + length, 1.1, 0.3, 2.6, 2.7, 2.5, 3.5, 2.8, 2.4, 2.3, 3.6, 2.6};
+  const std::vector<double> coord = {0.1, 0.2, 0.3, 1.05, 0.2, 0.4, -0.1 + length, 1.1, 0.3,
+                                     2.6, 2.7, 2.5, 3.5,  2.8, 2.4, 2.3,           3.6, 2.6};
   const std::vector<int> atype = {0, 1, 1, 0, 1, 1};
   const std::vector<double> box = {length, 0, 0, 0, length, 0, 0, 0, length};
   const int n = static_cast<int>(atype.size());
@@ -75,7 +77,8 @@ int main(int, char** argv) {
   boxes.insert(boxes.end(), box32.begin(), box32.end());
   std::vector<double> energies;
   dp.compute(energies, f32, v32, two, atype, boxes);
-  const bool frames_ok = energies.size() == 2 && energies[0] == energies[1] && f32.size() == 36 && v32.size() == 18;
+  const bool frames_ok =
+      energies.size() == 2 && energies[0] == energies[1] && f32.size() == 36 && v32.size() == 18;
   // an error crosses the library boundary
   bool refused = false;
   try {
@@ -83,7 +86,7 @@ int main(int, char** argv) {
   } catch (const deepmd::deepmd_exception&) {
     refused = true;
   }
-  std::printf("worst %.3e scale %.3e frames %d refused %d single %.3e\n", worst, std::fabs(f0.empty() ? 0 : f0[0]), frames_ok,
-              refused, std::fabs(energies[0] - e0));
+  std::printf("worst %.3e scale %.3e frames %d refused %d single %.3e\n", worst,
+              std::fabs(f0.empty() ? 0 : f0[0]), frames_ok, refused, std::fabs(energies[0] - e0));
   return 0;
 }

@@ -48,4 +48,6 @@ def test_deviation(folder):
 
 def test_data_file_is_the_frame_of_the_water_example(folder):
     coord = np.load(EXAMPLE.parent / "water/data/test/set.000/coord.npy")[0].reshape(-1, 3)
-    np.testing.assert_allclose(np.loadtxt(folder / "water.data", skiprows=15)[:, 2:], coord, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(
+        np.loadtxt(folder / "water.data", skiprows=15)[:, 2:], coord, rtol=0, atol=1e-7
+    )

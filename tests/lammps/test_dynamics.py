@@ -56,7 +56,10 @@ def test_replicate(tmp_path, model, box, head):
 
 def test_recursive_bisection(tmp_path, model, box, head):
     script = head + "comm_style tiled\nbalance 1.0 rcb\n"
-    assert_same(measure(tmp_path, script, ranks=4), DeepPot(model).eval(box.coord[None], box.cell[None], box.types, atomic=True))
+    assert_same(
+        measure(tmp_path, script, ranks=4),
+        DeepPot(model).eval(box.coord[None], box.cell[None], box.types, atomic=True),
+    )
 
 
 def test_ranks_without_atoms(tmp_path, model):
@@ -84,7 +87,9 @@ def test_rerun(tmp_path, model, box, head):
 
 
 def test_minimize_with_a_cell_that_relaxes(tmp_path, model, box, head):
-    script = head + "fix r all box/relax tri 0.0 vmax 0.001\n" + THERMO.format(every=10) + "minimize 0 0 30 200\n"
+    script = (
+        head + "fix r all box/relax tri 0.0 vmax 0.001\n" + THERMO.format(every=10) + "minimize 0 0 30 200\n"
+    )
     out = lammps(tmp_path, script, ranks=2)
     thermo = out.thermo()
     assert thermo["Lx"][-1] != thermo["Lx"][0]
@@ -129,7 +134,9 @@ def lennard_jones(coord, cell, epsilon, sigma, cutoff):
 def test_hybrid_with_lennard_jones_for_another_element(tmp_path, model, box, style):
     foreign = np.arange(len(box.types)) % 4 == 0
     box._replace(types=np.where(foreign, 2, box.types)).write(tmp_path / "box.data", ntypes=3)
-    script = HEAD + f"""mass 3 40
+    script = (
+        HEAD
+        + f"""mass 3 40
 pair_style {style} deepmd {model} lj/cut 4.2
 pair_coeff * * deepmd O H NULL
 pair_coeff 3 3 lj/cut 0.01 3.4
@@ -138,6 +145,7 @@ thermo_style custom step pe
 thermo_modify format float %.17g
 run 0
 """
+    )
     out = lammps(tmp_path, script, ranks=2)
     dp = DeepPot(model).eval(box.coord[None, ~foreign], box.cell[None], box.types[~foreign])[0].item()
     lj = lennard_jones(box.coord[foreign], box.cell, 0.01, 3.4, 4.2)
@@ -154,7 +162,9 @@ def test_charges_and_kspace_beside_the_model(tmp_path, model):
     tail = kspace + THERMO.format(every=1) + "run 0\n"
     total = lammps(tmp_path, charged + both + tail).thermo()["PotEng"][0]
     force = read_dump(tmp_path / "md.dump")[:, 5:8]
-    coulomb = lammps(tmp_path, charged + "pair_style coul/long 4.5\npair_coeff * *\n" + tail).thermo()["PotEng"][0]
+    coulomb = lammps(tmp_path, charged + "pair_style coul/long 4.5\npair_coeff * *\n" + tail).thermo()[
+        "PotEng"
+    ][0]
     force_c = read_dump(tmp_path / "md.dump")[:, 5:8]
     e, f, _ = DeepPot(model).eval(box.coord[None], box.cell[None], box.types)
     assert abs(coulomb) > 1
@@ -184,7 +194,9 @@ def test_energy_is_kept_over_5_ps(tmp_path, model, box):
     def fluctuation(dt, steps):
         script = HEAD + f"pair_style hybrid/overlay deepmd {model} lj/cut 1.7959\npair_modify shift yes\n"
         script += "pair_coeff * * deepmd O H\npair_coeff * * lj/cut 0.2 1.6\n"
-        script += f"velocity all create 300 4711 loop geom\nfix 1 all nve\ntimestep {dt}\nthermo {steps // 50}\n"
+        script += (
+            f"velocity all create 300 4711 loop geom\nfix 1 all nve\ntimestep {dt}\nthermo {steps // 50}\n"
+        )
         script += "thermo_style custom step etotal temp\nthermo_modify format float %.17g\nneigh_modify delay 0 every 1 check yes\n"
         rows = lammps(tmp_path, script + f"run {steps}\n").thermo()
         return rows["TotEng"] / len(box.types), rows["Temp"]
@@ -200,11 +212,14 @@ def test_energy_is_kept_over_5_ps(tmp_path, model, box):
 
 def test_pressure_is_minus_the_derivative_of_the_energy(tmp_path, model, box, head):
     """dE = -V P : strain, with the pressure of LAMMPS, for changes of volume, of one length and of a tilt."""
-    script = head + """
+    script = (
+        head
+        + """
 compute p all pressure NULL virial
 thermo_style custom step pe vol lx ly lz xy xz yz c_p[1] c_p[2] c_p[3] c_p[4] c_p[5] c_p[6]
 thermo_modify format float %.17g norm no
 """
+    )
 
     def state(row):
         cell = np.diag([row["Lx"], row["Ly"], row["Lz"]])
@@ -214,7 +229,12 @@ thermo_modify format float %.17g norm no
             pressure[i, j] = pressure[j, i] = row[f"c_p[{k}]"] / NKTV2P
         return row["PotEng"], cell, pressure, row["Volume"]
 
-    for change in ("x scale 1.0001 y scale 1.0001 z scale 1.0001", "x scale 1.0001", "xz delta 1e-3", "yz delta 1e-3"):
+    for change in (
+        "x scale 1.0001 y scale 1.0001 z scale 1.0001",
+        "x scale 1.0001",
+        "xz delta 1e-3",
+        "yz delta 1e-3",
+    ):
         out = lammps(tmp_path, script + f"run 0\nchange_box all {change} remap units box\nrun 0\n", ranks=2)
         (e0, h0, p0, v0), (e1, h1, p1, v1) = (
             state({name: values[0] for name, values in out.thermo(run).items()}) for run in (0, 1)

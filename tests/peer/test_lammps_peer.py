@@ -80,7 +80,9 @@ def run_both(folder, models, steps, atomic=""):
         words = " ".join(map(str, names)) + atomic
         script = SCRIPT.format(plugin=plugin, models=words, steps=steps)
         if who == "peer":
-            done = lammps(work, script, program=[str(PEER / "bin/lmp")], env=peer_environment_variables(), timeout=300)
+            done = lammps(
+                work, script, program=[str(PEER / "bin/lmp")], env=peer_environment_variables(), timeout=300
+            )
         else:
             done = lammps(work, script, threads=2)
         out.append((done, work))

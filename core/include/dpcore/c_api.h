@@ -283,9 +283,9 @@ DPCORE_API bool DP_DeepBaseModelDeviHasDefaultFParam(DP_DeepBaseModelDevi* dp);
  *                          array is made here, *size or *size_at is n*k. Free it with delete[] in C++, in C
  *                          with DP_DeleteChar((const char*)tensor)
  *   global_tensor          [k]
- *   force                  [k, natom, 3], virial [k, 9], atomic_virial [k, natom, 9]: minus the derivatives of
- *                          the components of the global tensor by positions and strain
- * Any result may be NULL; atomic_tensor and size_at go together. A neighbour list is read in every call.
+ *   force                  [k, natom, 3], virial [k, 9], atomic_virial [k, natom, 9]: minus the derivatives
+ * of the components of the global tensor by positions and strain Any result may be NULL; atomic_tensor and
+ * size_at go together. A neighbour list is read in every call.
  */
 typedef struct DP_DeepTensor DP_DeepTensor;
 

@@ -17,8 +17,8 @@ class DPCORE_API Error : public std::runtime_error {
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 };
 
-/// Something is wrong with atoms of a Neighborhood. The message has their indices in it; who knows them by other numbers
-/// puts those before problem().
+/// Something is wrong with atoms of a Neighborhood. The message has their indices in it; who knows them by
+/// other numbers puts those before problem().
 class DPCORE_API AtomError : public Error {
  public:
   AtomError(const std::vector<int>& atoms, const std::string& problem)
@@ -29,7 +29,8 @@ class DPCORE_API AtomError : public Error {
   template <class T>
   static std::string list(const std::vector<T>& atoms) {
     std::string text = atoms.size() == 1 ? "atom" : "atoms";
-    for (std::size_t i = 0; i < atoms.size(); ++i) text += (i == 0 ? " " : " and ") + std::to_string(atoms[i]);
+    for (std::size_t i = 0; i < atoms.size(); ++i)
+      text += (i == 0 ? " " : " and ") + std::to_string(atoms[i]);
     return text;
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What DeepPot.h, DeepPotModelDevi.h, DeepTensor.h and the C interface have in common. Not meant for programs.
+// What DeepPot.h, DeepPotModelDevi.h, DeepTensor.h and the C interface have in common. Not meant for
+// programs.
 #pragma once
 
 #include <algorithm>

@@ -32,8 +32,8 @@ namespace dpcore {
 
 enum class DType { F64, F32, I32, I64, U8 };
 
-DPCORE_API const char* dtype_name(DType dtype);         ///< "F64", "F32", "I32", "I64", "U8"
-DPCORE_API std::size_t dtype_size(DType dtype);         ///< bytes per element
+DPCORE_API const char* dtype_name(DType dtype);  ///< "F64", "F32", "I32", "I64", "U8"
+DPCORE_API std::size_t dtype_size(DType dtype);  ///< bytes per element
 
 /// DType of double, float, std::int32_t, std::int64_t, std::uint8_t.
 template <class T>

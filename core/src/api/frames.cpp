@@ -22,7 +22,8 @@ void check_frames(const Frames& f, int ntypes) {
   for (int i = 0; i < f.n_atoms; ++i) {
     if (f.type[i] >= ntypes || f.type[i] < -1) {
       throw Error("atom_types: atom " + std::to_string(i) + " has type " + std::to_string(f.type[i]) +
-                  "; the model knows types 0 to " + std::to_string(ntypes - 1) + " (and -1 for atoms it shall not see)");
+                  "; the model knows types 0 to " + std::to_string(ntypes - 1) +
+                  " (and -1 for atoms it shall not see)");
     }
   }
 }
@@ -78,7 +79,8 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
     const std::size_t shift = k * n_atoms, ghost_begin = ghost;
     const auto all = static_cast<std::size_t>(l.n_all());
     std::copy_n(l.coord.begin(), 3 * n_atoms, out.coord.begin() + static_cast<std::ptrdiff_t>(3 * shift));
-    std::copy(l.coord.begin() + static_cast<std::ptrdiff_t>(3 * n_atoms), l.coord.begin() + static_cast<std::ptrdiff_t>(3 * all),
+    std::copy(l.coord.begin() + static_cast<std::ptrdiff_t>(3 * n_atoms),
+              l.coord.begin() + static_cast<std::ptrdiff_t>(3 * all),
               out.coord.begin() + static_cast<std::ptrdiff_t>(3 * ghost));
     for (std::size_t i = 0; i < n_atoms; ++i) {
       out.type[shift + i] = f.type[i];

@@ -2,10 +2,10 @@
 // From the caller's frames to a Structure: checks and neighbour lists.
 #pragma once
 
+#include "base/structure.hpp"
 #include "dpcore/model.h"
 #include "env/pairs.hpp"
 #include "neighbors/neighbor_list.hpp"
-#include "base/structure.hpp"
 
 namespace dpcore {
 
@@ -15,16 +15,18 @@ struct FrameLists {
   std::vector<NeighborSearch> searches;
 };
 
-/// Throws Error: null pointers, sizes, types out of range (names the atom), coordinates or cells that are not finite
-/// (names the frame).
+/// Throws Error: null pointers, sizes, types out of range (names the atom), coordinates or cells that are not
+/// finite (names the frame).
 void check_frames(const Frames&, int ntypes);
 
 /// Frames [begin, end) with neighbours within rcut.
 void build_structure(const Frames&, int begin, int end, double rcut, FrameLists&, Structure&);
 
-constexpr const char* kSamePosition = "are at the same position, nearer than 1e-8 A; the energy is not defined";
+constexpr const char* kSamePosition =
+    "are at the same position, nearer than 1e-8 A; the energy is not defined";
 
-/// Run work() on a structure of frames from `first_frame` on; OverlappingAtoms becomes an Error naming frame and atoms.
+/// Run work() on a structure of frames from `first_frame` on; OverlappingAtoms becomes an Error naming frame
+/// and atoms.
 template <class F>
 void name_overlaps(const Structure& structure, int first_frame, const F& work) {
   try {

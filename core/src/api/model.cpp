@@ -20,8 +20,8 @@ std::vector<double>::iterator at(std::vector<double>& v, std::size_t i) {
 }
 
 /// [n_out, n, width] of frames from `first` on into [n_frames, n_out, width]
-void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_out, std::size_t width, std::size_t first,
-                std::vector<double>& to) {
+void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_out, std::size_t width,
+                std::size_t first, std::vector<double>& to) {
   for (std::size_t c = 0; c < n_out; ++c) {
     for (std::size_t f = 0; f < n; ++f) {
       const auto begin = from.begin() + static_cast<std::ptrdiff_t>((c * n + f) * width);
@@ -39,7 +39,8 @@ struct Model::Impl {
   std::vector<std::unique_ptr<SessionData>> idle;
   TableWatch watch;
 
-  explicit Impl(const std::string& text) : potential(parse_json(text, "model config")), config(text), watch(potential) {}
+  explicit Impl(const std::string& text)
+      : potential(parse_json(text, "model config")), config(text), watch(potential) {}
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -77,7 +78,8 @@ namespace {
 
 Model from_file(const ModelFile& file, const std::string& name) {
   const auto config = file.metadata.find("config");
-  if (config == file.metadata.end()) throw Error(name + ": the model file has no 'config'; it was not written by dpcore");
+  if (config == file.metadata.end())
+    throw Error(name + ": the model file has no 'config'; it was not written by dpcore");
   try {
     return Model(config->second, file.tensors);
   } catch (const Error& e) {
@@ -119,7 +121,8 @@ void Model::watch_tables(const OutsideTable& outside, int n_frames, Prediction& 
 Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) const {
   check_frames(frames, ntypes());
   check_params(frames, dim_fparam(), dim_aparam());
-  const auto n_frames = static_cast<std::size_t>(frames.n_frames), n_atoms = static_cast<std::size_t>(frames.n_atoms);
+  const auto n_frames = static_cast<std::size_t>(frames.n_frames),
+             n_atoms = static_cast<std::size_t>(frames.n_atoms);
   const auto k = static_cast<std::size_t>(n_out());
   Prediction out;
   out.energy.resize(n_frames * k);
@@ -152,11 +155,12 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
     }
     for (std::size_t f = 0; f < e.energy.size(); ++f) {
       if (!std::isfinite(e.energy[f])) {
-        throw Error("frame " + std::to_string(b + f / k) + ": the model gives " + (k == 1 ? "an energy" : "a tensor") +
-                    " that is not finite");
+        throw Error("frame " + std::to_string(b + f / k) + ": the model gives " +
+                    (k == 1 ? "an energy" : "a tensor") + " that is not finite");
       }
     }
-    count_overflow(e.overflow, type_map(), "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
+    count_overflow(e.overflow, type_map(),
+                   "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
     outside.add(e.outside.pairs, e.outside.nearest);
   }
   impl_->watch.add(outside, frames.n_frames, out);

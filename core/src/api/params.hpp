@@ -13,24 +13,28 @@ namespace dpcore {
 inline void check_finite(const double* values, int n_frames, std::size_t width, const char* name) {
   for (std::size_t k = 0; values != nullptr && k < width * static_cast<std::size_t>(n_frames); ++k) {
     if (!std::isfinite(values[k])) {
-      throw Error(std::string(name) + ": frame " + std::to_string(k / width) + ", value " + std::to_string(k % width) +
-                  " is not finite");
+      throw Error(std::string(name) + ": frame " + std::to_string(k / width) + ", value " +
+                  std::to_string(k % width) + " is not finite");
     }
   }
 }
 
 inline void check_params(const Frames& f, int dim_fparam, int dim_aparam) {
   if (dim_fparam > 0 && f.fparam == nullptr) {
-    throw Error("fparam: the model needs " + std::to_string(dim_fparam) + " frame parameters per frame, none were given");
+    throw Error("fparam: the model needs " + std::to_string(dim_fparam) +
+                " frame parameters per frame, none were given");
   }
   if (dim_aparam > 0 && f.aparam == nullptr) {
-    throw Error("aparam: the model needs " + std::to_string(dim_aparam) + " atomic parameters per atom, none were given");
+    throw Error("aparam: the model needs " + std::to_string(dim_aparam) +
+                " atomic parameters per atom, none were given");
   }
   check_finite(f.fparam, f.n_frames, static_cast<std::size_t>(dim_fparam), "fparam");
-  check_finite(f.aparam, f.n_frames, static_cast<std::size_t>(f.n_atoms) * static_cast<std::size_t>(dim_aparam), "aparam");
+  check_finite(f.aparam, f.n_frames,
+               static_cast<std::size_t>(f.n_atoms) * static_cast<std::size_t>(dim_aparam), "aparam");
 }
 
-inline void assign_params(const Frames& f, int begin, int end, int dim_fparam, int dim_aparam, FittingParams& out) {
+inline void assign_params(const Frames& f, int begin, int end, int dim_fparam, int dim_aparam,
+                          FittingParams& out) {
   if (dim_fparam > 0) {
     assign(out.fparam, std::vector<double>(f.fparam + begin * dim_fparam, f.fparam + end * dim_fparam));
   }

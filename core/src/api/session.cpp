@@ -42,8 +42,8 @@ void take_list(const Neighborhood& n, Structure& out) {
   for (int k = 0; k < n.n_centres; ++k) {
     const int i = n.centre[k];
     if (i < 0 || i >= n.n_local) {
-      throw Error("neighbour list: centre " + std::to_string(i) + " is not one of the " + std::to_string(n.n_local) +
-                  " local atoms");
+      throw Error("neighbour list: centre " + std::to_string(i) + " is not one of the " +
+                  std::to_string(n.n_local) + " local atoms");
     }
     const auto c = static_cast<std::size_t>(i);
     if (out.is_centre[c]) throw Error("neighbour list: atom " + std::to_string(i) + " is a centre twice");
@@ -62,8 +62,8 @@ void take_list(const Neighborhood& n, Structure& out) {
     for (int q = 0; q < n.n_neighbors[k]; ++q) {
       const int j = n.neighbors[k][q] & n.neighbor_mask;
       if (j < 0 || j >= n.n_all) {
-        throw Error("neighbour list: atom " + std::to_string(n.centre[k]) + " has neighbour " + std::to_string(j) +
-                    ", but there are " + std::to_string(n.n_all) + " atoms");
+        throw Error("neighbour list: atom " + std::to_string(n.centre[k]) + " has neighbour " +
+                    std::to_string(j) + ", but there are " + std::to_string(n.n_all) + " atoms");
       }
       out.neighbor[begin + static_cast<std::size_t>(q)] = j;
     }
@@ -72,23 +72,30 @@ void take_list(const Neighborhood& n, Structure& out) {
 
 }  // namespace
 
-void count_overflow(const SelOverflow& overflow, const std::vector<std::string>& type_map, const std::string& where,
-                    Prediction& out) {
+void count_overflow(const SelOverflow& overflow, const std::vector<std::string>& type_map,
+                    const std::string& where, Prediction& out) {
   out.overflow_atoms += overflow.atoms;
   out.overflow_worst = std::max(out.overflow_worst, overflow.worst_excess);
   if (overflow.atoms == 0 || !strict_sel()) return;
-  throw Error(where + ": " + std::to_string(overflow.atoms) + " atoms have more neighbours than the model's sel, by up to " +
-              std::to_string(overflow.worst_excess) + " of type " + type_map[static_cast<std::size_t>(overflow.type)] +
+  throw Error(where + ": " + std::to_string(overflow.atoms) +
+              " atoms have more neighbours than the model's sel, by up to " +
+              std::to_string(overflow.worst_excess) + " of type " +
+              type_map[static_cast<std::size_t>(overflow.type)] +
               " (DP_STRICT_SEL=1 makes this an error; train with a larger sel)");
 }
 
-void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out, bool derivatives) const {
+void Model::predict(const Neighborhood& n, bool atomic, Session& session, Prediction& out,
+                    bool derivatives) const {
   require(n.n_local >= 0 && n.n_all >= n.n_local, "neighbour list: more local atoms than atoms");
-  require(n.n_all == 0 || (n.coord != nullptr && n.type != nullptr), "neighbour list: coordinates and types are needed");
-  require(dim_fparam() == 0 || n.fparam != nullptr, "fparam: the model needs frame parameters, none were given");
-  require(dim_aparam() == 0 || n.aparam != nullptr, "aparam: the model needs atomic parameters, none were given");
+  require(n.n_all == 0 || (n.coord != nullptr && n.type != nullptr),
+          "neighbour list: coordinates and types are needed");
+  require(dim_fparam() == 0 || n.fparam != nullptr,
+          "fparam: the model needs frame parameters, none were given");
+  require(dim_aparam() == 0 || n.aparam != nullptr,
+          "aparam: the model needs atomic parameters, none were given");
   check_finite(n.fparam, 1, static_cast<std::size_t>(dim_fparam()), "fparam");
-  check_finite(n.aparam, 1, static_cast<std::size_t>(n.n_local) * static_cast<std::size_t>(dim_aparam()), "aparam");
+  check_finite(n.aparam, 1, static_cast<std::size_t>(n.n_local) * static_cast<std::size_t>(dim_aparam()),
+               "aparam");
   SessionData& data = session.impl_->data;
   Structure& s = data.structure;
   const auto n_all = static_cast<std::size_t>(n.n_all), n_local = static_cast<std::size_t>(n.n_local);
@@ -119,7 +126,8 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   }
   if (dim_fparam() > 0) assign(data.params.fparam, std::vector<double>(n.fparam, n.fparam + dim_fparam()));
   if (dim_aparam() > 0) {
-    assign(data.params.aparam, std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
+    assign(data.params.aparam,
+           std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
   }
   Evaluation& e = data.evaluation;
   try {

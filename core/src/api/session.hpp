@@ -19,7 +19,9 @@ struct SessionData {
   Evaluation evaluation;
 };
 
-/// Add to the prediction's counts of atoms with more neighbours than sel; with DP_STRICT_SEL=1 throw Error instead.
-void count_overflow(const SelOverflow&, const std::vector<std::string>& type_map, const std::string& where, Prediction&);
+/// Add to the prediction's counts of atoms with more neighbours than sel; with DP_STRICT_SEL=1 throw Error
+/// instead.
+void count_overflow(const SelOverflow&, const std::vector<std::string>& type_map, const std::string& where,
+                    Prediction&);
 
 }  // namespace dpcore

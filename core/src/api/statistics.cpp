@@ -23,7 +23,8 @@ NeighborSummary neighbor_stat(const Frames& frames, double rcut, int ntypes) {
     const auto frame = static_cast<std::size_t>(f);
     try {
       const Cell cell = frames.box == nullptr ? Cell::none()
-                                              : Cell::from_rows(frames.box + 9 * frame, frames.pbc[0], frames.pbc[1], frames.pbc[2]);
+                                              : Cell::from_rows(frames.box + 9 * frame, frames.pbc[0],
+                                                                frames.pbc[1], frames.pbc[2]);
       search.build(frames.coord + 3 * n_atoms * frame, frames.n_atoms, cell, rcut, list);
       const double before = all.min_distance;
       accumulate_neighbor_stat(list, frames.type, ntypes, all);
@@ -40,8 +41,8 @@ NeighborSummary neighbor_stat(const Frames& frames, double rcut, int ntypes) {
   return out;
 }
 
-std::vector<double> energy_bias(const std::vector<double>& energy, const std::vector<double>& counts, int ntypes,
-                                double rcond) {
+std::vector<double> energy_bias(const std::vector<double>& energy, const std::vector<double>& counts,
+                                int ntypes, double rcond) {
   return least_squares(counts, energy, ntypes, rcond);
 }
 
@@ -68,7 +69,8 @@ struct EnvStatistics::Impl {
 
 EnvStatistics::EnvStatistics(const std::string& descriptor_config, int ntypes) {
   ensure_runtime();
-  impl_ = std::make_unique<Impl>(*make_descriptor(parse_json(descriptor_config, "model/descriptor"), ntypes), ntypes);
+  impl_ = std::make_unique<Impl>(*make_descriptor(parse_json(descriptor_config, "model/descriptor"), ntypes),
+                                 ntypes);
 }
 
 EnvStatistics::~EnvStatistics() = default;
@@ -77,7 +79,8 @@ void EnvStatistics::add(const Frames& frames) {
   check_frames(frames, impl_->ntypes);
   const int group = frames_per_group(frames);
   for (int begin = 0; begin < frames.n_frames; begin += group) {
-    build_structure(frames, begin, std::min(frames.n_frames, begin + group), impl_->rcut, impl_->lists, impl_->structure);
+    build_structure(frames, begin, std::min(frames.n_frames, begin + group), impl_->rcut, impl_->lists,
+                    impl_->structure);
     name_overlaps(impl_->structure, begin, [&] {
       for (auto& part : impl_->parts) part.moments.add(Exec(), impl_->structure, impl_->scratch);
     });
@@ -104,7 +107,8 @@ std::map<std::string, Tensor> EnvStatistics::tensors() const {
     std::vector<double> davg = part.moments.davg();
     if (part.spec.davg_zero) std::fill(davg.begin(), davg.end(), 0.0);
     out["descriptor/" + part.prefix + "davg"] = columns(davg, impl_->ntypes, part.spec.n_components);
-    out["descriptor/" + part.prefix + "dstd"] = columns(part.moments.dstd(), impl_->ntypes, part.spec.n_components);
+    out["descriptor/" + part.prefix + "dstd"] =
+        columns(part.moments.dstd(), impl_->ntypes, part.spec.n_components);
   }
   return out;
 }

@@ -40,7 +40,8 @@ struct Trainer::Impl {
     if (f.n_frames == 0 || f.n_atoms == 0) throw Error("training batch: no frames or no atoms");
     build_structure(f, 0, f.n_frames, model.rcut(), lists, structure);
     assign_params(f, 0, f.n_frames, model.dim_fparam(), model.dim_aparam(), params);
-    const auto frames = static_cast<std::size_t>(f.n_frames), atoms = frames * static_cast<std::size_t>(f.n_atoms);
+    const auto frames = static_cast<std::size_t>(f.n_frames),
+               atoms = frames * static_cast<std::size_t>(f.n_atoms);
     labels.n_frames = f.n_frames;
     labels.n_atoms = f.n_atoms;
     copy_label(l.energy, frames, labels.energy, labels.find_energy);
@@ -54,14 +55,16 @@ struct Trainer::Impl {
     }
     const auto n_out = static_cast<std::size_t>(model.n_out());
     copy_label(l.tensor, frames * n_out, labels.tensor, labels.find_tensor);
-    copy_label(l.atom_tensor, frames * labels.selected.size() * n_out, labels.atom_tensor, labels.find_atom_tensor);
+    copy_label(l.atom_tensor, frames * labels.selected.size() * n_out, labels.atom_tensor,
+               labels.find_atom_tensor);
   }
 };
 
 Trainer::Trainer(Model& model, const std::string& loss) : impl_(std::make_unique<Impl>(model, loss)) {}
 Trainer::~Trainer() = default;
 
-std::map<std::string, double> Trainer::step(const Frames& frames, const FrameLabels& labels, double lr, double start_lr) {
+std::map<std::string, double> Trainer::step(const Frames& frames, const FrameLabels& labels, double lr,
+                                            double start_lr) {
   impl_->take(frames, labels);
   std::map<std::string, double> terms;
   name_overlaps(impl_->structure, 0, [&] {
@@ -119,7 +122,8 @@ std::map<std::string, Tensor> Trainer::state() const {
   }
   const TrainStep& s = impl_->step;
   out["trainer/counters"] = from_doubles(
-      {static_cast<double>(s.beta1_power), static_cast<double>(s.beta2_power), static_cast<double>(s.steps)}, {3}, DType::F64);
+      {static_cast<double>(s.beta1_power), static_cast<double>(s.beta2_power), static_cast<double>(s.steps)},
+      {3}, DType::F64);
   return out;
 }
 
@@ -129,13 +133,15 @@ void Trainer::load_state(const std::map<std::string, Tensor>& state) {
     if (it == state.end()) throw Error("checkpoint: tensor '" + name + "' is missing");
     auto v = to_doubles(it->second, name);
     if (v.size() != n) {
-      throw Error("checkpoint: tensor '" + name + "' has " + std::to_string(v.size()) + " numbers, expected " + std::to_string(n));
+      throw Error("checkpoint: tensor '" + name + "' has " + std::to_string(v.size()) +
+                  " numbers, expected " + std::to_string(n));
     }
     return v;
   };
   for (const auto& [prefix, block] : impl_->model.potential().blocks()) {
     for (int moment = 0; moment < 2; ++moment) {
-      block->set_moment(moment, get("trainer/" + prefix + "moment" + std::to_string(moment + 1), block->size()).data());
+      block->set_moment(
+          moment, get("trainer/" + prefix + "moment" + std::to_string(moment + 1), block->size()).data());
     }
   }
   const auto counters = get("trainer/counters", 3);

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "dpcore/errors.h"
 
@@ -32,7 +33,8 @@ class ConfigReader {
   T get(const std::string& key) const {
     const auto it = section_.find(key);
     if (it == section_.end() || it->is_null()) throw Error(path_ + "/" + key + ": this key is missing");
-    if (!fits<T>(*it)) throw Error(path_ + "/" + key + ": value of the wrong kind or out of range: " + it->dump());
+    if (!fits<T>(*it))
+      throw Error(path_ + "/" + key + ": value of the wrong kind or out of range: " + it->dump());
     try {
       return it->get<T>();
     } catch (const nlohmann::json::exception&) {
@@ -63,7 +65,8 @@ class ConfigReader {
     } else if constexpr (std::is_same_v<T, double>) {
       return value.is_number();
     } else if constexpr (std::is_same_v<T, std::vector<int>>) {
-      return value.is_array() && std::all_of(value.begin(), value.end(), [](const auto& v) { return fits<int>(v); });
+      return value.is_array() &&
+             std::all_of(value.begin(), value.end(), [](const auto& v) { return fits<int>(v); });
     } else {
       return true;
     }

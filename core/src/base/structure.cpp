@@ -9,20 +9,22 @@ namespace dpcore {
 namespace {
 
 template <class T>
-void provide(const std::vector<T>& from, DeviceArray<T>& room, Vector<const T>& to, const std::string& label) {
+void provide(const std::vector<T>& from, DeviceArray<T>& room, Vector<const T>& to,
+             const std::string& label) {
   if constexpr (kExecOnHost) {
     (void)room;
     (void)label;
     to = Vector<const T>(from.data(), from.size());
   } else {
     if (room.extent(0) < from.size()) {
-      room = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), from.size() + from.size() / 8);
+      room = DeviceArray<T>(Kokkos::view_alloc(Kokkos::WithoutInitializing, label),
+                            from.size() + from.size() / 8);
     }
     to = Vector<const T>(room.data(), from.size());
     if (from.empty()) return;
-    Kokkos::deep_copy(
-        Vector<T>(room.data(), from.size()),
-        Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(from.data(), from.size()));
+    Kokkos::deep_copy(Vector<T>(room.data(), from.size()),
+                      Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+                          from.data(), from.size()));
   }
 }
 

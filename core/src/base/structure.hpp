@@ -10,21 +10,21 @@
 
 namespace dpcore {
 
-/// Frames laid end to end. Centres ("local" atoms) come first, ghosts (periodic images, or atoms owned by another
-/// process) behind them; the neighbour list may point at both.
+/// Frames laid end to end. Centres ("local" atoms) come first, ghosts (periodic images, or atoms owned by
+/// another process) behind them; the neighbour list may point at both.
 struct Structure {
   int n_frames = 0;
-  int n_local = 0;                    // centres of all frames
-  int n_all = 0;                      // with ghosts
-  std::vector<double> coord;          // [n_all, 3] A
-  std::vector<int> type;              // [n_all]; negative: an atom the model does not see
-  std::vector<int> target;            // [n_all] where forces on this atom are added: an index into the force array
-  std::vector<int> frame;             // [n_local]
-  std::vector<std::size_t> first;     // [n_local + 1]
-  std::vector<int> neighbor;          // [n_pairs] full list
-  std::vector<bool> is_centre;        // [n_local], or empty: all of them
+  int n_local = 0;            // centres of all frames
+  int n_all = 0;              // with ghosts
+  std::vector<double> coord;  // [n_all, 3] A
+  std::vector<int> type;      // [n_all]; negative: an atom the model does not see
+  std::vector<int> target;    // [n_all] where forces on this atom are added: an index into the force array
+  std::vector<int> frame;     // [n_local]
+  std::vector<std::size_t> first;  // [n_local + 1]
+  std::vector<int> neighbor;       // [n_pairs] full list
+  std::vector<bool> is_centre;     // [n_local], or empty: all of them
 
-  int n_force = 0;                    // rows of the force array: n_local, or n_all when ghosts keep their own
+  int n_force = 0;  // rows of the force array: n_local, or n_all when ghosts keep their own
 };
 
 /// Centres of one type, worked on together.
@@ -37,12 +37,13 @@ struct Tile {
 
 /// Centres sorted by type, cut into tiles; tile t belongs to worker t % n_workers.
 struct TilePlan {
-  std::vector<int> centre;        // [n] indices into Structure, by (type, index)
-  std::vector<int> type_begin;    // [ntypes + 1] positions in `centre`
+  std::vector<int> centre;      // [n] indices into Structure, by (type, index)
+  std::vector<int> type_begin;  // [ntypes + 1] positions in `centre`
   std::vector<Tile> tiles;
 };
 
-/// Structure and plan in the memory of Exec. On the host these are the vectors themselves: both must outlive it.
+/// Structure and plan in the memory of Exec. On the host these are the vectors themselves: both must outlive
+/// it.
 struct DeviceStructure {
   Vector<const double> coord;
   Vector<const int> type, target, frame, neighbor, centre;
@@ -55,8 +56,8 @@ struct DeviceStructure {
   DeviceArray<std::size_t> first_;
 };
 
-/// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would still
-/// hold `smallest` centres, so that the workers share each type evenly.
+/// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would
+/// still hold `smallest` centres, so that the workers share each type evenly.
 TilePlan plan_tiles(const Structure&, int ntypes, int workers, int largest, int smallest);
 
 }  // namespace dpcore

@@ -6,8 +6,9 @@
 // parallelism is inside. Kernels take `exec` and views and do not know which.
 #pragma once
 
-#include <Kokkos_Core.hpp>
 #include <cstddef>
+
+#include <Kokkos_Core.hpp>
 
 namespace dpcore {
 
@@ -63,13 +64,12 @@ void for_each_element(const Exec& exec, const char* label, int n, int m, const F
     }
   } else {
     Kokkos::parallel_for(
-        label, Kokkos::RangePolicy<Exec>(exec, 0, n * m),
-        KOKKOS_LAMBDA(const int k) { f(k / m, k % m); });
+        label, Kokkos::RangePolicy<Exec>(exec, 0, n * m), KOKKOS_LAMBDA(const int k) { f(k / m, k % m); });
   }
 }
 
-/// Copy between Exec's memory and a host mirror. On the host both are the same array and there is nothing to do;
-/// workers must not call Kokkos' own copies there, which wait for the very loop they run in.
+/// Copy between Exec's memory and a host mirror. On the host both are the same array and there is nothing to
+/// do; workers must not call Kokkos' own copies there, which wait for the very loop they run in.
 template <class To, class From>
 void mirror_copy(const Exec& exec, const To& to, const From& from) {
   if constexpr (kExecOnHost) {

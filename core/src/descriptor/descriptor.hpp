@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Interface of all descriptors: D [n_rows, dim_out] of a tile of centres as a function of the vectors to their
-// neighbours.
+// Interface of all descriptors: D [n_rows, dim_out] of a tile of centres as a function of the vectors to
+// their neighbours.
 //
 // The four passes of a tile share a State, which one worker reuses from tile to tile:
 //     forward           state.pairs, D
 //     backward_inputs   pairs.d_r = dE/dr from d_D = dE/dD
 //     tangent           D_dot from pairs.r_dot
-//     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same State. With
-//                       an empty D_dot_bar those of <D_bar, D>, after forward alone; only where append_rotation
-//                       gave a matrix
-// Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the seam.
+//     backward_params   gradients of <D_bar, D> + <D_dot_bar, D_dot>; after forward and tangent on the same
+//     State. With
+//                       an empty D_dot_bar those of <D_bar, D>, after forward alone; only where
+//                       append_rotation gave a matrix
+// Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the
+// seam.
 #pragma once
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "base/any_matrix.hpp"
 #include "dpcore/table_info.h"
@@ -49,7 +52,8 @@ class Descriptor {
     bool for_training = false;  // tangent and backward_params will follow: keep what they need
     SelOverflow overflow;       // accumulates over tiles
     OutsideTable outside;       // accumulates over tiles
-    std::vector<State*> parts{this};  // the states with pairs: of hybrid those of its list, else the state itself
+    std::vector<State*> parts{
+        this};  // the states with pairs: of hybrid those of its list, else the state itself
   };
   struct Part {
     std::string prefix;  // of its tensors in the model file: "" or "part_0/" ...
@@ -62,40 +66,42 @@ class Descriptor {
   /// The descriptors with parameters and statistics: of hybrid those of its list, else the descriptor itself.
   virtual std::vector<Part> parts() = 0;
 
-  /// Make the rotation matrix Q [n_radial, 3], row-major, the last columns of D in all passes; dim_out() counts them
-  /// from then on. Returns n_radial, or 0 where the descriptor has no such matrix. Call once, before anything else.
+  /// Make the rotation matrix Q [n_radial, 3], row-major, the last columns of D in all passes; dim_out()
+  /// counts them from then on. Returns n_radial, or 0 where the descriptor has no such matrix. Call once,
+  /// before anything else.
   virtual int append_rotation() { return 0; }
 
   virtual std::unique_ptr<State> make_state() const = 0;
 
   virtual AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, State&, Workspace&) const = 0;
-  virtual void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, State&, Workspace&) const = 0;
+  virtual void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, State&,
+                               Workspace&) const = 0;
   virtual AnyMatrix tangent(const Exec&, const Tile&, State&, Workspace&) const = 0;
-  virtual void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar, State&,
-                               int slot, Workspace&) const = 0;
+  virtual void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
+                               State&, int slot, Workspace&) const = 0;
 
-  /// Around the tiles of a training step: what all tiles share, such as tables of the embedding nets. finish_step
-  /// completes the gradients; end_step drops what begin_step made, also where the step failed. Call none from inside
-  /// run_workers; scratch[w] is worker w's.
+  /// Around the tiles of a training step: what all tiles share, such as tables of the embedding nets.
+  /// finish_step completes the gradients; end_step drops what begin_step made, also where the step failed.
+  /// Call none from inside run_workers; scratch[w] is worker w's.
   virtual void begin_step(const DeviceStructure&, const TilePlan&, const std::vector<Workspace*>& scratch) {
     (void)scratch;
   }
   virtual void finish_step(const std::vector<Workspace*>& scratch) { (void)scratch; }
   virtual void end_step() noexcept {}
 
-  /// Called when statistics and networks are set: make what follows from them, the tables of a compressed model. Not
-  /// from inside run_workers.
+  /// Called when statistics and networks are set: make what follows from them, the tables of a compressed
+  /// model. Not from inside run_workers.
   virtual void finish_loading() {}
-  /// Before evaluations that no training step interrupts: make what serves them alone, once. Safe for concurrent calls;
-  /// not from inside run_workers.
+  /// Before evaluations that no training step interrupts: make what serves them alone, once. Safe for
+  /// concurrent calls; not from inside run_workers.
   virtual void prepare_inference() const {}
   /// The networks will change: drop what prepare_inference made.
   virtual void forget_inference() {}
   /// The tables of a compressed model; empty for others.
   virtual std::vector<TableInfo> tables() const { return {}; }
 
-  /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~ N(0, 1),
-  /// idt ~ N(1, 0.001^2).
+  /// Draw the network from config's seed (fresh entropy when it is null): W ~ N(0, 1/(n_in + n_out)), b ~
+  /// N(0, 1), idt ~ N(1, 0.001^2).
   virtual void initialize() = 0;
 };
 

@@ -8,7 +8,8 @@ namespace {
 /// Columns [m0, m0 + W) of T[4][.] of one centre; W is a constant so that the sums stay in vector registers.
 template <int W, class S>
 KOKKOS_FORCEINLINE_FUNCTION void moment_block(const S* r, const S* g, const int n_radial, const int begin,
-                                              const int end, const int g_shift, const S scale, const int m0, S* t) {
+                                              const int end, const int g_shift, const S scale, const int m0,
+                                              S* t) {
   S sum[4][W] = {};
   for (int p = begin; p < end; ++p) {
     const S* rp = r + 4 * static_cast<std::ptrdiff_t>(p);
@@ -25,8 +26,8 @@ KOKKOS_FORCEINLINE_FUNCTION void moment_block(const S* r, const S* g, const int 
 }  // namespace
 
 template <class S>
-void add_moment(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Matrix<S>& r, const Matrix<S>& g,
-                S scale, const Tensor3<S>& moment) {
+void add_moment(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Matrix<S>& r,
+                const Matrix<S>& g, S scale, const Tensor3<S>& moment) {
   const int n_radial = static_cast<int>(moment.extent(2)), n = pairs.n_rows;
   const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
   const Vector<int> offset = pairs.offset;
@@ -53,16 +54,16 @@ void add_moment(const Exec& exec, const TilePairs& pairs, int neighbor_type, con
   } else {
     for_each_element(
         exec, "dpcore::add_moment", n, n_radial, KOKKOS_LAMBDA(const int i, const int m) {
-          moment_block<1>(r.data(), g.data(), n_radial, offset(cell0 + i), offset(cell0 + i + 1), shift, scale, m,
-                          &moment(i, 0, 0));
+          moment_block<1>(r.data(), g.data(), n_radial, offset(cell0 + i), offset(cell0 + i + 1), shift,
+                          scale, m, &moment(i, 0, 0));
         });
   }
 }
 
 template <class S>
-void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighbor_type, const Tensor3<S>& moment_bar,
-                            const Matrix<S>& r, const Matrix<S>& g, const Matrix<S>& g_prime, S scale,
-                            const Matrix<S>& d_r) {
+void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighbor_type,
+                            const Tensor3<S>& moment_bar, const Matrix<S>& r, const Matrix<S>& g,
+                            const Matrix<S>& g_prime, S scale, const Matrix<S>& d_r) {
   const int n_radial = static_cast<int>(moment_bar.extent(2));
   const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
   const int n = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1] - shift;
@@ -92,9 +93,10 @@ void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighb
 }
 
 template <class S>
-void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last, const Tensor3<S>& moment_bar,
-                            const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot, S scale,
-                            const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
+void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last,
+                            const Tensor3<S>& moment_bar, const Tensor3<S>& moment_dot_bar,
+                            const Matrix<S>& r, const Matrix<S>& r_dot, S scale, const Matrix<S>& g_bar,
+                            const Matrix<S>& g_prime_bar) {
   const int m = static_cast<int>(moment_bar.extent(2));
   const Vector<int> row = pairs.row;
   for_each(
@@ -105,7 +107,8 @@ void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first,
         S* value = &g_bar(q, 0);
         S* tangent = &g_prime_bar(q, 0);
         const S r0 = scale * r(p, 0), r1 = scale * r(p, 1), r2 = scale * r(p, 2), r3 = scale * r(p, 3);
-        const S d0 = scale * r_dot(p, 0), d1 = scale * r_dot(p, 1), d2 = scale * r_dot(p, 2), d3 = scale * r_dot(p, 3);
+        const S d0 = scale * r_dot(p, 0), d1 = scale * r_dot(p, 1), d2 = scale * r_dot(p, 2),
+                d3 = scale * r_dot(p, 3);
         const S s_dot = r_dot(p, 0);
 #pragma omp simd
         for (int c = 0; c < m; ++c) {
@@ -155,8 +158,8 @@ void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, b
 }
 
 template <class S>
-void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis, bool add,
-                            const Tensor3<S>& moment_bar) {
+void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis,
+                            bool add, const Tensor3<S>& moment_bar) {
   const int n_radial = static_cast<int>(moment.extent(2)), n = static_cast<int>(moment.extent(0));
   for_each(
       exec, "dpcore::contract_axes_backward", n, KOKKOS_LAMBDA(const int i) {
@@ -184,16 +187,18 @@ void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tens
       });
 }
 
-#define DPCORE_INSTANTIATE(S)                                                                                      \
-  template void add_moment<S>(const Exec&, const TilePairs&, int, const Matrix<S>&, const Matrix<S>&, S,           \
-                              const Tensor3<S>&);                                                                  \
-  template void moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&, const Matrix<S>&, \
-                                          const Matrix<S>&, const Matrix<S>&, S, const Matrix<S>&);                \
-  template void moment_backward_params<S>(const Exec&, const TilePairs&, int, int, const Tensor3<S>&,              \
-                                          const Tensor3<S>&, const Matrix<S>&, const Matrix<S>&, S,                \
-                                          const Matrix<S>&, const Matrix<S>&);                                     \
-  template void contract_axes<S>(const Exec&, const Tensor3<S>&, const Tensor3<S>&, bool, int, const Matrix<S>&);  \
-  template void contract_axes_backward<S>(const Exec&, const Matrix<S>&, const Tensor3<S>&, int, bool,             \
+#define DPCORE_INSTANTIATE(S)                                                                            \
+  template void add_moment<S>(const Exec&, const TilePairs&, int, const Matrix<S>&, const Matrix<S>&, S, \
+                              const Tensor3<S>&);                                                        \
+  template void moment_backward_inputs<S>(const Exec&, const TilePairs&, int, const Tensor3<S>&,         \
+                                          const Matrix<S>&, const Matrix<S>&, const Matrix<S>&, S,       \
+                                          const Matrix<S>&);                                             \
+  template void moment_backward_params<S>(const Exec&, const TilePairs&, int, int, const Tensor3<S>&,    \
+                                          const Tensor3<S>&, const Matrix<S>&, const Matrix<S>&, S,      \
+                                          const Matrix<S>&, const Matrix<S>&);                           \
+  template void contract_axes<S>(const Exec&, const Tensor3<S>&, const Tensor3<S>&, bool, int,           \
+                                 const Matrix<S>&);                                                      \
+  template void contract_axes_backward<S>(const Exec&, const Matrix<S>&, const Tensor3<S>&, int, bool,   \
                                           const Tensor3<S>&);
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)

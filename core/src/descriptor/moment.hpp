@@ -10,11 +10,11 @@
 
 namespace dpcore {
 
-/// T[n, 4, m] = or += scale * sum over the pairs [first, last) of one neighbour type of R (x) G; G's rows start at the
-/// segment's first pair.
+/// T[n, 4, m] = or += scale * sum over the pairs [first, last) of one neighbour type of R (x) G; G's rows
+/// start at the segment's first pair.
 template <class S>
-void add_moment(const Exec&, const TilePairs&, int neighbor_type, const Matrix<S>& r, const Matrix<S>& g, S scale,
-                const Tensor3<S>& moment);
+void add_moment(const Exec&, const TilePairs&, int neighbor_type, const Matrix<S>& r, const Matrix<S>& g,
+                S scale, const Tensor3<S>& moment);
 
 /// d_r[c] (=) scale sum_m T_bar[c][m] G[m], plus in component 0 scale sum_m (sum_c T_bar[c][m] R[c]) G'[m]
 template <class S>
@@ -26,18 +26,19 @@ void moment_backward_inputs(const Exec&, const TilePairs&, int neighbor_type, co
 /// T_dot = scale sum (R_dot G + R G' s_dot), s_dot = R_dot[0]; rows of g_bar and g_prime_bar start at `first`
 template <class S>
 void moment_backward_params(const Exec&, const TilePairs&, int first, int last, const Tensor3<S>& moment_bar,
-                            const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot, S scale,
-                            const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar);
+                            const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot,
+                            S scale, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar);
 
-/// D[n, m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the symmetrised product
-/// A^T B_< + B^T A_<, which is the tangent of D when b is the tangent of a.
+/// D[n, m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the symmetrised
+/// product A^T B_< + B^T A_<, which is the tangent of D when b is the tangent of a.
 template <class S>
 void contract_axes(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool symmetrise, int n_axis,
                    const Matrix<S>& descriptor);
 
-/// T_bar[n, 4, m] (= or +=) adjoint of T in <D_bar, T^T T_<>: sum_l D_bar[m][l] T[c][l] + [m < n_axis] sum_k D_bar[k][m] T[c][k]
+/// T_bar[n, 4, m] (= or +=) adjoint of T in <D_bar, T^T T_<>: sum_l D_bar[m][l] T[c][l] + [m < n_axis] sum_k
+/// D_bar[k][m] T[c][k]
 template <class S>
-void contract_axes_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis, bool add,
-                            const Tensor3<S>& moment_bar);
+void contract_axes_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis,
+                            bool add, const Tensor3<S>& moment_bar);
 
 }  // namespace dpcore

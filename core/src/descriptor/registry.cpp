@@ -17,7 +17,8 @@ using Maker = std::function<std::unique_ptr<Descriptor>(const nlohmann::json&, i
 
 template <template <class> class D>
 std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntypes) {
-  const std::string precision = ConfigReader(config, "model/descriptor").get_or<std::string>("precision", "float64");
+  const std::string precision =
+      ConfigReader(config, "model/descriptor").get_or<std::string>("precision", "float64");
   if (precision == "float64" || precision == "default") return std::make_unique<D<double>>(config, ntypes);
   if (precision == "float32") return std::make_unique<D<float>>(config, ntypes);
   throw Error("model/descriptor/precision: expected float64 or float32, got '" + precision + "'");
@@ -25,7 +26,8 @@ std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntype
 
 const std::map<std::string, Maker>& registry() {
   static const std::map<std::string, Maker> makers = {
-      {"hybrid", [](const nlohmann::json& config, int ntypes) { return std::make_unique<Hybrid>(config, ntypes); }},
+      {"hybrid",
+       [](const nlohmann::json& config, int ntypes) { return std::make_unique<Hybrid>(config, ntypes); }},
       {"se_e2_a", in_precision<SeE2A>},
       {"se_e2_r", in_precision<SeE2R>},
   };

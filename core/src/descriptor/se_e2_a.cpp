@@ -13,7 +13,8 @@ namespace {
 int axis_neuron(const nlohmann::json& config) {
   const ConfigReader in(config, "model/descriptor");
   const int n = in.get<int>("axis_neuron"), width = in.get<std::vector<int>>("neuron").back();
-  in.require(n > 0 && n <= width, "axis_neuron", "expected 1 to " + std::to_string(width) + " (the last of neuron)");
+  in.require(n > 0 && n <= width, "axis_neuron",
+             "expected 1 to " + std::to_string(width) + " (the last of neuron)");
   return n;
 }
 
@@ -21,7 +22,9 @@ int axis_neuron(const nlohmann::json& config) {
 
 template <class S>
 SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes)
-    : TwoBody<S>(config, ntypes, 4), axis_neuron_(axis_neuron(config)), inverse_nnei_(1.0 / spec_.n_slots()) {}
+    : TwoBody<S>(config, ntypes, 4),
+      axis_neuron_(axis_neuron(config)),
+      inverse_nnei_(1.0 / spec_.n_slots()) {}
 
 template <class S>
 EnvNorm SeE2A<S>::env_norm(int type) const {
@@ -49,8 +52,8 @@ namespace {
 
 /// T[i][c][m] += weight(b, i) pad[c] g[m], weight = scale (sel_b - n_b)
 template <class S>
-void add_padding(const Exec& exec, const TilePairs& pairs, int b, int sel, S scale, const Kokkos::Array<S, 4>& pad,
-                 const Matrix<S>& g, const Tensor3<S>& moment) {
+void add_padding(const Exec& exec, const TilePairs& pairs, int b, int sel, S scale,
+                 const Kokkos::Array<S, 4>& pad, const Matrix<S>& g, const Tensor3<S>& moment) {
   const int n = pairs.n_rows, m = static_cast<int>(moment.extent(2));
   const Vector<int> offset = pairs.offset;
   for_each_element(
@@ -85,7 +88,8 @@ Tensor3<S> zero_moment(const Exec& exec, int n, int m, Workspace& ws) {
   const Tensor3<S> t = ws.tensor<S>(rows, 4, columns);
   S* p = t.data();
   for_each_element(
-      exec, "dpcore::zero_moment", n, 4 * m, KOKKOS_LAMBDA(const int i, const int j) { p[i * 4 * m + j] = S(0); });
+      exec, "dpcore::zero_moment", n, 4 * m,
+      KOKKOS_LAMBDA(const int i, const int j) { p[i * 4 * m + j] = S(0); });
   return t;
 }
 
@@ -118,10 +122,12 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
                             Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int a = tile.type;
-  select_pairs(exec, structure, tile, cutoff_.rcut, spec_.sel, this->wanted(a), state.pairs, state.overflow, ws);
+  select_pairs(exec, structure, tile, cutoff_.rcut, spec_.sel, this->wanted(a), state.pairs, state.overflow,
+               ws);
   env_forward(exec, state.pairs, cutoff_, env_norm(a), state.env, ws);
 
-  const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs), m = static_cast<std::size_t>(n_radial());
+  const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs),
+             m = static_cast<std::size_t>(n_radial());
   state.g = state.g_prime = Matrix<S>();
   state.stored.assign(static_cast<std::size_t>(spec_.ntypes), 0);
   if (this->has_fixed_tables()) state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
@@ -130,7 +136,8 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
     const QuinticTable<S>* table = this->fixed_table(a, b);
     if (table != nullptr && !state.for_training &&
         find_places(exec, table->view(), state.env.radial, first, last, state.places, ws)) {
-      add_table_moment<S>(exec, state.pairs, b, table->view(), state.places, state.env.value, scale(), state.moment);
+      add_table_moment<S>(exec, state.pairs, b, table->view(), state.places, state.env.value, scale(),
+                          state.moment);
       return;
     }
     state.stored[static_cast<std::size_t>(b)] = 1;
@@ -139,7 +146,8 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
       state.g_prime = ws.matrix<S>(n_pairs, m);
     }
     const Vector<S> s(state.env.radial.data() + first, static_cast<std::size_t>(last - first));
-    this->evaluate_radial(exec, a, b, first, last, s, rows(state.g, first, last), rows(state.g_prime, first, last), state, ws);
+    this->evaluate_radial(exec, a, b, first, last, s, rows(state.g, first, last),
+                          rows(state.g_prime, first, last), state, ws);
     add_moment<S>(exec, state.pairs, b, state.env.value, rows(state.g, first, last), scale(), state.moment);
   });
 
@@ -150,10 +158,12 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
     for (int b = 0; b < spec_.ntypes; ++b) {
       if (spec_.is_excluded(a, b) || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
       this->radial(a, b)->forward(exec, single(exec, pad[0], ws), g, g_prime, ws);
-      add_padding<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, g, state.moment);
+      add_padding<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, g,
+                     state.moment);
     }
   }
-  const Matrix<S> d = ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
+  const Matrix<S> d =
+      ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
   contract(exec, state.moment, state.moment, false, d);
   return d;
 }
@@ -168,8 +178,8 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
     if (!state.stored[static_cast<std::size_t>(b)]) {
-      table_moment_backward_inputs<S>(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(), state.places, moment_bar,
-                                      state.env.value, scale(), d_value, ws);
+      table_moment_backward_inputs<S>(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(),
+                                      state.places, moment_bar, state.env.value, scale(), d_value, ws);
       return;
     }
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),
@@ -179,13 +189,16 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
 }
 
 template <class S>
-AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base, Workspace& ws) const {
+AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base,
+                            Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   env_tangent<S>(exec, state.pairs, env_norm(tile.type), state.env, ws);
   state.moment_dot = zero_moment<S>(exec, tile.size(), n_radial(), ws);
-  const Matrix<S> d_dot = ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
+  const Matrix<S> d_dot =
+      ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
   Workspace::Scope scope(ws);
-  // T_dot = scale sum_j (R_dot_j G_j + R_j G'_j s_dot_j): the second with rows R_j s_dot_j; empty slots do not move
+  // T_dot = scale sum_j (R_dot_j G_j + R_j G'_j s_dot_j): the second with rows R_j s_dot_j; empty slots do
+  // not move
   const Matrix<S> scaled = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   const Matrix<S> value = state.env.value, value_dot = state.env.value_dot;
   for_each(
@@ -201,8 +214,9 @@ AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
 }
 
 template <class S>
-void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
-                               Descriptor::State& base, int slot, Workspace& ws) const {
+void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
+                               const AnyMatrix& d_dot_bar, Descriptor::State& base, int slot,
+                               Workspace& ws) const {
   if (!spec_.embedding.trainable) return;
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
@@ -230,11 +244,12 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   this->for_segments(state.pairs, [&](int b, int begin, int end) {
     for (int first = begin; first < end; first += kPairChunk) {
       const int last = std::min(end, first + kPairChunk);
-      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first), g_prime_bar = rows(g_prime_bar_room, 0, last - first);
+      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
+                      g_prime_bar = rows(g_prime_bar_room, 0, last - first);
       moment_backward_params<S>(exec, state.pairs, first, last, moment_bar, moment_dot_bar, state.env.value,
                                 state.env.value_dot, scale(), g_bar, g_prime_bar);
-      this->radial(a, b)->backward_params(exec, Vector<S>(state.env.radial.data() + first, last - first), g_bar, g_prime_bar,
-                                    slot, ws);
+      this->radial(a, b)->backward_params(exec, Vector<S>(state.env.radial.data() + first, last - first),
+                                          g_bar, g_prime_bar, slot, ws);
     }
   });
 
@@ -242,10 +257,12 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   if (!padding(a, pad.data())) return;
   const Matrix<S> g_bar = ws.matrix<S>(1, m), g_prime_bar = ws.matrix<S>(1, m);
   for_each_element(
-      exec, "dpcore::zero_row", 1, static_cast<int>(m), KOKKOS_LAMBDA(const int, const int k) { g_prime_bar(0, k) = S(0); });
+      exec, "dpcore::zero_row", 1, static_cast<int>(m),
+      KOKKOS_LAMBDA(const int, const int k) { g_prime_bar(0, k) = S(0); });
   for (int b = 0; b < spec_.ntypes; ++b) {
     if (spec_.is_excluded(a, b) || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
-    padding_backward<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, moment_bar, g_bar);
+    padding_backward<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad,
+                        moment_bar, g_bar);
     this->radial(a, b)->backward_params(exec, single(exec, pad[0], ws), g_bar, g_prime_bar, slot, ws);
   }
 }

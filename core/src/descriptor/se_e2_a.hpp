@@ -3,9 +3,9 @@
 //
 //     G_j = N_ab(Rn_j0),  T = (1/nnei) sum_j Rn_j (x) G_j,  D = T^T T_<        nnei = sum(sel)
 // and, where asked for, the rotation matrix Q[m][a] = T[1 + a][m] as further columns of D.
-// The reference fills all sum(sel) slots, empty ones with Rn = (-davg/dstd): these `sel_b - n_b` equal rows are added as
-// one product, so that numbers agree while only real neighbours are stored. Excluded pairs of types contribute nothing.
-// Derivations: docs/theory/se_e2_a.md.
+// The reference fills all sum(sel) slots, empty ones with Rn = (-davg/dstd): these `sel_b - n_b` equal rows
+// are added as one product, so that numbers agree while only real neighbours are stored. Excluded pairs of
+// types contribute nothing. Derivations: docs/theory/se_e2_a.md.
 #pragma once
 
 #include "descriptor/table_moment.hpp"
@@ -26,7 +26,8 @@ class SeE2A final : public TwoBody<S> {
   }
   std::unique_ptr<Descriptor::State> make_state() const override { return std::make_unique<State>(); }
 
-  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&, Workspace&) const override;
+  AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&,
+                    Workspace&) const override;
   void backward_inputs(const Exec&, const Tile&, const AnyMatrix& d_descriptor, Descriptor::State&,
                        Workspace&) const override;
   AnyMatrix tangent(const Exec&, const Tile&, Descriptor::State&, Workspace&) const override;
@@ -36,9 +37,9 @@ class SeE2A final : public TwoBody<S> {
  private:
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;      // [n_pairs, n_radial], of types with stored[b]
-    TablePlaces<S> places;     // of the other types
-    std::vector<char> stored;  // [ntypes]
+    Matrix<S> g, g_prime;           // [n_pairs, n_radial], of types with stored[b]
+    TablePlaces<S> places;          // of the other types
+    std::vector<char> stored;       // [ntypes]
     Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
   };
 
@@ -48,7 +49,8 @@ class SeE2A final : public TwoBody<S> {
   int n_radial() const { return spec_.embedding.neuron.back(); }
   int dim_axes() const { return n_radial() * axis_neuron_; }
   /// D and, if asked for, Q of the moment, or their tangents
-  void contract(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent, const Matrix<S>& out) const;
+  void contract(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent,
+                const Matrix<S>& out) const;
   /// moment_bar (=) the adjoint of the moment in <D_bar, D>
   void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
                          const Tensor3<S>& moment_bar) const;

@@ -22,9 +22,9 @@ void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
         double slope;
         const double w = cutoff.weight(length, slope);
         const double s = w * inverse;
-        const double s_prime = (slope - s) * inverse;      // (w/r)' = w'/r - w/r^2
-        const double q = s * inverse;                      // s/r
-        const double q_prime = (s_prime - q) * inverse;    // (s/r)' = s'/r - s/r^2
+        const double s_prime = (slope - s) * inverse;    // (w/r)' = w'/r - w/r^2
+        const double q = s * inverse;                    // s/r
+        const double q_prime = (s_prime - q) * inverse;  // (s/r)' = s'/r - s/r^2
         part(p, 0) = inverse;
         part(p, 1) = s_prime;
         part(p, 2) = q;
@@ -40,7 +40,8 @@ void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
 
 // R_0 = s(r), R_a = q(r) x_a:  R_0' = s' (x . x_dot)/r,  R_a' = q' (x . x_dot)/r x_a + q x_dot_a
 template <class S>
-void env_tangent(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, EnvMatrix<S>& env, Workspace& ws) {
+void env_tangent(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, EnvMatrix<S>& env,
+                 Workspace& ws) {
   env.value_dot = ws.matrix<S>(static_cast<std::size_t>(pairs.n_pairs), 4);
   const Matrix<S> value_dot = env.value_dot;
   const Matrix<double> part = env.radial_part, r = pairs.r, r_dot = pairs.r_dot;
@@ -51,8 +52,8 @@ void env_tangent(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, 
         length_dot *= part(p, 0);
         value_dot(p, 0) = static_cast<S>(part(p, 1) * length_dot * norm.inverse_std[0]);
         for (int a = 0; a < 3; ++a) {
-          value_dot(p, a + 1) =
-              static_cast<S>((part(p, 3) * length_dot * r(p, a) + part(p, 2) * r_dot(p, a)) * norm.inverse_std[a + 1]);
+          value_dot(p, a + 1) = static_cast<S>(
+              (part(p, 3) * length_dot * r(p, a) + part(p, 2) * r_dot(p, a)) * norm.inverse_std[a + 1]);
         }
       });
 }
@@ -75,11 +76,17 @@ void env_backward(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm,
       });
 }
 
-template void env_forward<double>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&, EnvMatrix<double>&, Workspace&);
-template void env_forward<float>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&, EnvMatrix<float>&, Workspace&);
-template void env_tangent<double>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<double>&, Workspace&);
-template void env_tangent<float>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<float>&, Workspace&);
-template void env_backward<double>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<double>&, const Matrix<double>&);
-template void env_backward<float>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<float>&, const Matrix<float>&);
+template void env_forward<double>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&,
+                                  EnvMatrix<double>&, Workspace&);
+template void env_forward<float>(const Exec&, const TilePairs&, const Cutoff&, const EnvNorm&,
+                                 EnvMatrix<float>&, Workspace&);
+template void env_tangent<double>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<double>&,
+                                  Workspace&);
+template void env_tangent<float>(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<float>&,
+                                 Workspace&);
+template void env_backward<double>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<double>&,
+                                   const Matrix<double>&);
+template void env_backward<float>(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<float>&,
+                                  const Matrix<float>&);
 
 }  // namespace dpcore

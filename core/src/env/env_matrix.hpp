@@ -16,9 +16,9 @@ struct EnvNorm {
 
 template <class S>
 struct EnvMatrix {
-  Matrix<S> value;        // [n_pairs, 4] Rn
-  Vector<S> radial;       // [n_pairs] Rn_0, contiguous for the embedding nets
-  Matrix<S> value_dot;    // [n_pairs, 4] tangent
+  Matrix<S> value;             // [n_pairs, 4] Rn
+  Vector<S> radial;            // [n_pairs] Rn_0, contiguous for the embedding nets
+  Matrix<S> value_dot;         // [n_pairs, 4] tangent
   Matrix<double> radial_part;  // [n_pairs, 4]: 1/r, s', s/r, (s/r)'
 };
 
@@ -31,6 +31,7 @@ void env_tangent(const Exec&, const TilePairs&, const EnvNorm&, EnvMatrix<S>&, W
 
 /// pairs.d_r [n_pairs, 3] = dE/dr from d_value [n_pairs, 4] = dE/dRn
 template <class S>
-void env_backward(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<S>&, const Matrix<S>& d_value);
+void env_backward(const Exec&, const TilePairs&, const EnvNorm&, const EnvMatrix<S>&,
+                  const Matrix<S>& d_value);
 
 }  // namespace dpcore

@@ -10,17 +10,19 @@ namespace {
 
 constexpr double kSamePosition2 = 1e-16;  // A^2: nearer than 1e-8 A is the same position
 
-/// For (type, row) cells with more neighbours than the limit: square distance and index of the last one kept, in the order
-/// of distance and then index; `most` is the largest limit of such a cell. A heap of the kept ones per cell, the farthest on top.
-void find_last_kept(const Exec& exec, const DeviceStructure& structure, const Tile& tile, int ntypes, double rcut2, int most,
-                    const Vector<int>& limit, const Vector<int>& found, const Vector<double>& last_r2,
-                    const Vector<int>& last_atom, Workspace& ws) {
+/// For (type, row) cells with more neighbours than the limit: square distance and index of the last one kept,
+/// in the order of distance and then index; `most` is the largest limit of such a cell. A heap of the kept
+/// ones per cell, the farthest on top.
+void find_last_kept(const Exec& exec, const DeviceStructure& structure, const Tile& tile, int ntypes,
+                    double rcut2, int most, const Vector<int>& limit, const Vector<int>& found,
+                    const Vector<double>& last_r2, const Vector<int>& last_atom, Workspace& ws) {
   const int n = tile.size(), begin = tile.begin;
   const auto coord = structure.coord;
   const auto type = structure.type, neighbor = structure.neighbor, centre = structure.centre;
   const auto first = structure.first;
   Workspace::Scope scope(ws);
-  const Matrix<double> heap_r2 = ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(most));
+  const Matrix<double> heap_r2 =
+      ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(most));
   const Matrix<int> heap_atom = ws.matrix<int>(static_cast<std::size_t>(n), static_cast<std::size_t>(most));
   for_each(
       exec, "dpcore::find_last_kept", n, KOKKOS_LAMBDA(const int i) {
@@ -30,7 +32,9 @@ void find_last_kept(const Exec& exec, const DeviceStructure& structure, const Ti
           if (keep <= 0 || found(b * n + i) <= keep) continue;
           double* r2_at = &heap_r2(i, 0);
           int* atom_at = &heap_atom(i, 0);
-          const auto farther = [&](const double x, const int p, const double y, const int q) { return x > y || (x == y && p > q); };
+          const auto farther = [&](const double x, const int p, const double y, const int q) {
+            return x > y || (x == y && p > q);
+          };
           int size = 0;
           for (std::size_t k = first(c); k < first(c + 1); ++k) {
             const int j = neighbor(k);
@@ -52,7 +56,9 @@ void find_last_kept(const Exec& exec, const DeviceStructure& structure, const Ti
               while (true) {
                 int child = 2 * hole + 1;
                 if (child >= keep) break;
-                if (child + 1 < keep && farther(r2_at[child + 1], atom_at[child + 1], r2_at[child], atom_at[child])) ++child;
+                if (child + 1 < keep &&
+                    farther(r2_at[child + 1], atom_at[child + 1], r2_at[child], atom_at[child]))
+                  ++child;
                 if (!farther(r2_at[child], atom_at[child], r2, j)) break;
                 r2_at[hole] = r2_at[child];
                 atom_at[hole] = atom_at[child];
@@ -165,7 +171,8 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   const Matrix<double> r = pairs.r;
   const Vector<double> last_r2 = ws.vector<double>(static_cast<std::size_t>(n_cells));
   const Vector<int> last_atom = ws.vector<int>(static_cast<std::size_t>(n_cells));
-  if (most > 0) find_last_kept(exec, structure, tile, ntypes, rcut2, most, limit, found, last_r2, last_atom, ws);
+  if (most > 0)
+    find_last_kept(exec, structure, tile, ntypes, rcut2, most, limit, found, last_r2, last_atom, ws);
   const Vector<int> filled = ws.vector<int>(static_cast<std::size_t>(n_cells));
   for_each(
       exec, "dpcore::fill_pairs", n, KOKKOS_LAMBDA(const int i) {
@@ -180,7 +187,8 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
           if (r2 >= rcut2) continue;
           const int cell = t * n + i;
           // of too many, the farthest kept one decides
-          if (most > 0 && found(cell) > limit(t) && (r2 > last_r2(cell) || (r2 == last_r2(cell) && j > last_atom(cell)))) {
+          if (most > 0 && found(cell) > limit(t) &&
+              (r2 > last_r2(cell) || (r2 == last_r2(cell) && j > last_atom(cell)))) {
             continue;
           }
           const int p = offset(cell) + filled(cell)++;
@@ -193,8 +201,8 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
       });
 }
 
-PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes, double rcut,
-                       Workspace& ws) {
+PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes,
+                       double rcut, Workspace& ws) {
   Workspace::Scope scope(ws);
   const int n = static_cast<int>(plan.centre.size());
   const auto coord = structure.coord;
@@ -231,7 +239,8 @@ PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const
     for (int b = 0; b < ntypes; ++b) {
       auto& range = out.ranges[static_cast<std::size_t>(a * ntypes + b)];
       double least = rcut2;
-      for (int i = plan.type_begin[static_cast<std::size_t>(a)]; i < plan.type_begin[static_cast<std::size_t>(a) + 1]; ++i) {
+      for (int i = plan.type_begin[static_cast<std::size_t>(a)];
+           i < plan.type_begin[static_cast<std::size_t>(a) + 1]; ++i) {
         range.n_pairs += count_host(i, b);
         least = std::min(least, nearest2_host(i, b));
       }

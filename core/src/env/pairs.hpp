@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // The real neighbour pairs of one tile, selected as the reference fills its `sel` slots.
 //
-// Pairs are grouped by neighbour type, then by centre: those of (type b, row i) are [offset(b, i), offset(b, i+1)).
-// Neighbours of one type beyond sel[b] are left out, the farthest first (ties: the higher index), and counted.
+// Pairs are grouped by neighbour type, then by centre: those of (type b, row i) are [offset(b, i), offset(b,
+// i+1)). Neighbours of one type beyond sel[b] are left out, the farthest first (ties: the higher index), and
+// counted.
 #pragma once
 
 #include <vector>
@@ -13,15 +14,15 @@
 namespace dpcore {
 
 struct TilePairs {
-  int n_rows = 0;    // centres
+  int n_rows = 0;  // centres
   int n_pairs = 0;
-  std::vector<int> segment;   // [ntypes + 1] first pair of each neighbour type, on the host
-  Vector<int> offset;         // [ntypes * n_rows + 1]
-  Vector<int> row;            // [n_pairs] centre's row in the tile
-  Vector<int> atom;           // [n_pairs] neighbour, index into Structure
-  Matrix<double> r;           // [n_pairs, 3] neighbour minus centre, A
-  Matrix<double> r_dot;       // [n_pairs, 3] tangent; set by the training step
-  Matrix<double> d_r;         // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
+  std::vector<int> segment;  // [ntypes + 1] first pair of each neighbour type, on the host
+  Vector<int> offset;        // [ntypes * n_rows + 1]
+  Vector<int> row;           // [n_pairs] centre's row in the tile
+  Vector<int> atom;          // [n_pairs] neighbour, index into Structure
+  Matrix<double> r;          // [n_pairs, 3] neighbour minus centre, A
+  Matrix<double> r_dot;      // [n_pairs, 3] tangent; set by the training step
+  Matrix<double> d_r;        // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
 };
 
 /// How many centres had more neighbours than `sel`, and by how many at worst.
@@ -52,6 +53,7 @@ struct PairRanges {
   const Range& at(int a, int b) const { return ranges[static_cast<std::size_t>(a * ntypes + b)]; }
 };
 
-PairRanges pair_ranges(const Exec&, const DeviceStructure&, const TilePlan&, int ntypes, double rcut, Workspace&);
+PairRanges pair_ranges(const Exec&, const DeviceStructure&, const TilePlan&, int ntypes, double rcut,
+                       Workspace&);
 
 }  // namespace dpcore

@@ -41,7 +41,8 @@ void EnvMoments::add(const Exec& exec, const Structure& structure, Workspace& ws
     TilePairs pairs;
     EnvMatrix<double> env;
     SelOverflow overflow;
-    select_pairs(exec, device, tile, cutoff_.rcut, sel_, std::vector<bool>(sel_.size(), true), pairs, overflow, ws);
+    select_pairs(exec, device, tile, cutoff_.rcut, sel_, std::vector<bool>(sel_.size(), true), pairs,
+                 overflow, ws);
     env_forward<double>(exec, pairs, cutoff_, none, env, ws);
     const auto value = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), env.value);
     Sums& s = sums_[static_cast<std::size_t>(tile.type)];
@@ -67,7 +68,8 @@ std::vector<double> EnvMoments::davg() const {
 std::vector<double> EnvMoments::dstd() const {
   std::vector<double> out;
   for (const Sums& s : sums_) {
-    const double radial = deviation(s.radial2, s.radial, s.n), angular = deviation(s.angular2, s.angular, s.n);
+    const double radial = deviation(s.radial2, s.radial, s.n),
+                 angular = deviation(s.angular2, s.angular, s.n);
     out.insert(out.end(), {radial, angular, angular, angular});
   }
   return out;

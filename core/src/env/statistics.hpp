@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Mean and standard deviation of the environment matrix per centre type, over all sum(sel) slots of every centre, empty
-// slots counting as zeros (docs/training.md).
+// Mean and standard deviation of the environment matrix per centre type, over all sum(sel) slots of every
+// centre, empty slots counting as zeros (docs/training.md).
 #pragma once
 
 #include <vector>

@@ -8,7 +8,10 @@ namespace dpcore {
 
 template <class S>
 EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_descriptor)
-    : ntypes_(ntypes), dim_descriptor_(dim_descriptor), config_(config), has_vacuum_(static_cast<std::size_t>(ntypes)) {
+    : ntypes_(ntypes),
+      dim_descriptor_(dim_descriptor),
+      config_(config),
+      has_vacuum_(static_cast<std::size_t>(ntypes)) {
   const ConfigReader in(config, "model/fitting_net");
   dim_fparam_ = in.get_or<int>("numb_fparam", 0);
   dim_aparam_ = in.get_or<int>("numb_aparam", 0);
@@ -20,14 +23,15 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_de
   if (t != config.end() && t->is_array()) {
     trainable = in.get<std::vector<bool>>("trainable");
     in.require(trainable.size() == layers.size(), "trainable",
-               "expected one flag per layer and one for the output layer (" + std::to_string(layers.size()) + "), got " +
-                   std::to_string(trainable.size()));
+               "expected one flag per layer and one for the output layer (" + std::to_string(layers.size()) +
+                   "), got " + std::to_string(trainable.size()));
   } else {
     trainable.assign(layers.size(), in.get_or<bool>("trainable", true));
   }
   const auto atom_ener = in.get_or<std::vector<nlohmann::json>>("atom_ener", {});
   in.require(atom_ener.empty() || static_cast<int>(atom_ener.size()) == ntypes, "atom_ener",
-             "expected one energy or null per type (" + std::to_string(ntypes) + "), got " + std::to_string(atom_ener.size()));
+             "expected one energy or null per type (" + std::to_string(ntypes) + "), got " +
+                 std::to_string(atom_ener.size()));
   for (std::size_t i = 0; i < atom_ener.size(); ++i) {
     in.require(atom_ener[i].is_null() || atom_ener[i].is_number(), "atom_ener", "expected numbers or null");
     has_vacuum_[i] = !atom_ener[i].is_null();
@@ -59,7 +63,8 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   net.prepare(n, training, state.rows, ws);
   state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   state.rows.input = state.input;
-  state.vacuum.n = !has_vacuum_[static_cast<std::size_t>(type)] ? 0 : (dim_fparam_ + dim_aparam_ == 0 ? 1 : n);
+  state.vacuum.n =
+      !has_vacuum_[static_cast<std::size_t>(type)] ? 0 : (dim_fparam_ + dim_aparam_ == 0 ? 1 : n);
   if (state.vacuum.n > 0) net.prepare(state.vacuum.n, training, state.vacuum, ws);
   if (!training) return;
   state.input_dot = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
@@ -73,8 +78,8 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
 template <class S>
 void EnerFitting<S>::write_params(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                                   const FittingParams& params, const Matrix<S>& input) const {
-  const auto column = [&](int at, const DeviceArray<double>& values, int width, int i, bool per_frame, double avg,
-                          double istd) {
+  const auto column = [&](int at, const DeviceArray<double>& values, int width, int i, bool per_frame,
+                          double avg, double istd) {
     const auto centre = structure.centre, frame = structure.frame;
     const int begin = tile.begin;
     const Matrix<S> x = input;
@@ -103,15 +108,16 @@ void EnerFitting<S>::begin(const Exec& exec, const DeviceStructure& structure, c
   if (n == 0) return;
   const Matrix<S> input = ws.matrix<S>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_in()));
   for_each_element(
-      exec, "dpcore::vacuum_input", n, dim_descriptor_, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = S(0); });
+      exec, "dpcore::vacuum_input", n, dim_descriptor_,
+      KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = S(0); });
   if (dim_fparam_ + dim_aparam_ > 0) write_params(exec, structure, whole_type, params, input);
   nets_[static_cast<std::size_t>(state.type)].forward(exec, input, state.vacuum, state.training);
 }
 
 template <class S>
 void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
-                             const AnyMatrix& descriptor, const FittingParams& params, int row0, Fitting::State& base,
-                             const Matrix<double>& value, Workspace& ws) const {
+                             const AnyMatrix& descriptor, const FittingParams& params, int row0,
+                             Fitting::State& base, const Matrix<double>& value, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = tile.size();
   StackState<S> part = slice(state.rows, row0, row0 + n);
@@ -120,7 +126,8 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
     Workspace::Scope scope(ws);
     const Matrix<S> d = as<S>(exec, descriptor, ws);
     for_each_element(
-        exec, "dpcore::fitting_input", n, dim_descriptor_, KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+        exec, "dpcore::fitting_input", n, dim_descriptor_,
+        KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
   }
   write_params(exec, structure, tile, params, input);
   nets_[static_cast<std::size_t>(state.type)].forward(exec, input, part, state.training);
@@ -137,8 +144,8 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
 }
 
 template <class S>
-AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int, int row0, Fitting::State& base,
-                                          Workspace& ws) const {
+AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, int, int row0,
+                                          Fitting::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
   const int n = tile.size();
   StackState<S> part = slice(state.rows, row0, row0 + n);
@@ -169,8 +176,9 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
   const Matrix<S> input_dot = part.input_dot, seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
   const Matrix<S> dot = as<S>(exec, d_dot, ws);
   for_each_element(
-      exec, "dpcore::fitting_input_dot", n, n_in(),
-      KOKKOS_LAMBDA(const int i, const int j) { input_dot(i, j) = j < dim ? dot(i, j < dim ? j : 0) : S(0); });
+      exec, "dpcore::fitting_input_dot", n, n_in(), KOKKOS_LAMBDA(const int i, const int j) {
+        input_dot(i, j) = j < dim ? dot(i, j < dim ? j : 0) : S(0);
+      });
   const Vector<double> kept = state.energy_bar;
   for_each(
       exec, "dpcore::energy_bar", n, KOKKOS_LAMBDA(const int i) {
@@ -197,7 +205,8 @@ void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State&
   if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.row0, j.row1, 0, false);
 }
 
-// The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or -energy_bar.
+// The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or
+// -energy_bar.
 template <class S>
 void EnerFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);

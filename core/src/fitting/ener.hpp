@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // The energy fitting: one net per centre type on [D, fparam, aparam].
 //
-//     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else without skip
-//     E_i = x W_f + b_f + bias_atom_e[t],   fparam and aparam normalised as (p - avg) istd
-// For types with a vacuum energy in atom_ener the net's value at D = 0 is subtracted, so that an isolated atom has
-// exactly bias_atom_e.
+//     x_0 = phi(in W_0 + b_0);  x_k = x_{k-1} + phi(x_{k-1} W_k + b_k) idt_k where the widths agree, else
+//     without skip E_i = x W_f + b_f + bias_atom_e[t],   fparam and aparam normalised as (p - avg) istd
+// For types with a vacuum energy in atom_ener the net's value at D = 0 is subtracted, so that an isolated
+// atom has exactly bias_atom_e.
 #pragma once
 
 #include <map>
@@ -27,11 +27,13 @@ class EnerFitting final : public Fitting {
 
   std::unique_ptr<Fitting::State> make_state() const override { return std::make_unique<State>(); }
   void prepare(int type, int n, bool training, Fitting::State&, Workspace&) const override;
-  void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&, Fitting::State&,
-             Workspace&) const override;
-  void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor, const FittingParams&,
-               int row0, Fitting::State&, const Matrix<double>& value, Workspace&) const override;
-  AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, Fitting::State&, Workspace&) const override;
+  void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&,
+             Fitting::State&, Workspace&) const override;
+  void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
+               const FittingParams&, int row0, Fitting::State&, const Matrix<double>& value,
+               Workspace&) const override;
+  AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, Fitting::State&,
+                            Workspace&) const override;
   AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
                             int row0, Fitting::State&, Workspace&) const override;
   void finish(const Exec&, Fitting::State&, Workspace&) const override;
@@ -41,16 +43,17 @@ class EnerFitting final : public Fitting {
   void initialize() override;
   std::map<std::string, std::vector<double>>& constants() override { return constants_; }
 
-  void write_params(const Exec&, const DeviceStructure&, const Tile&, const FittingParams&, const Matrix<S>& input) const;
+  void write_params(const Exec&, const DeviceStructure&, const Tile&, const FittingParams&,
+                    const Matrix<S>& input) const;
 
  private:
   struct State final : Fitting::State {
     int type = 0;
     bool training = false;
-    StackState<S> rows;      // all rows of the state
-    StackState<S> vacuum;    // no rows, one, or as many as `rows`
+    StackState<S> rows;          // all rows of the state
+    StackState<S> vacuum;        // no rows, one, or as many as `rows`
     Matrix<S> input, input_dot;  // [n, n_in]
-    Matrix<S> x_bar;         // [n, 1] seed of the plain backward pass, kept for training
+    Matrix<S> x_bar;             // [n, 1] seed of the plain backward pass, kept for training
     Vector<double> energy_bar;   // [n]
   };
 

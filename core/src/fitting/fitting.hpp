@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Interface of all fitting nets: from descriptors (and frame and atomic parameters) to n_out numbers per centre: an
-// energy, a dipole or a polarizability. What a model predicts for a frame is their sum over the centres.
+// Interface of all fitting nets: from descriptors (and frame and atomic parameters) to n_out numbers per
+// centre: an energy, a dipole or a polarizability. What a model predicts for a frame is their sum over the
+// centres.
 //
-// Tensors need the rotation matrix of the descriptor: the last 3 n_radial columns of D (Descriptor::append_rotation).
-// A State holds the centres of one type: of one tile in inference, of the whole batch in training, where a tile works
-// on its rows and the weight gradients are formed afterwards over all rows, split into jobs.
+// Tensors need the rotation matrix of the descriptor: the last 3 n_radial columns of D
+// (Descriptor::append_rotation). A State holds the centres of one type: of one tile in inference, of the
+// whole batch in training, where a tile works on its rows and the weight gradients are formed afterwards over
+// all rows, split into jobs.
 #pragma once
 
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "base/any_matrix.hpp"
 #include "base/structure.hpp"
@@ -44,23 +47,26 @@ class Fitting {
     return true;
   }
 
-  /// A state is made once per worker (inference) or per type (training) and prepared for `n` rows of `type`. Before the
-  /// tiles of a training state run, `begin` must have run on it.
+  /// A state is made once per worker (inference) or per type (training) and prepared for `n` rows of `type`.
+  /// Before the tiles of a training state run, `begin` must have run on it.
   virtual std::unique_ptr<State> make_state() const = 0;
   virtual void prepare(int type, int n, bool training, State&, Workspace&) const = 0;
   /// What does not depend on the descriptor (vacuum energies of atom_ener); all rows of the state.
-  virtual void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&, State&,
-                     Workspace&) const = 0;
+  virtual void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&,
+                     State&, Workspace&) const = 0;
 
-  /// value [tile.size(), n_out] of rows [row0, row0 + tile.size()) of the state; eV, or the unit of the labels
+  /// value [tile.size(), n_out] of rows [row0, row0 + tile.size()) of the state; eV, or the unit of the
+  /// labels
   virtual void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
-                       const FittingParams&, int row0, State&, const Matrix<double>& value, Workspace&) const = 0;
+                       const FittingParams&, int row0, State&, const Matrix<double>& value,
+                       Workspace&) const = 0;
   /// d value_i[component]/dD_i [tile.size(), dim_descriptor]
-  virtual AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, State&, Workspace&) const = 0;
-  /// D_bar for Phi = sum_i (<value_bar_i, value_i> + E_dot_i); d_dot = D_dot, or empty: without the second term. Runs
-  /// tangent and parameter adjoints of the rows.
-  virtual AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
-                                    int row0, State&, Workspace&) const = 0;
+  virtual AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, State&,
+                                    Workspace&) const = 0;
+  /// D_bar for Phi = sum_i (<value_bar_i, value_i> + E_dot_i); d_dot = D_dot, or empty: without the second
+  /// term. Runs tangent and parameter adjoints of the rows.
+  virtual AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot,
+                                    const Matrix<double>& value_bar, int row0, State&, Workspace&) const = 0;
 
   /// The counterpart of `begin`, after the tiles' backward_params and before the gradient jobs.
   virtual void finish(const Exec&, State&, Workspace&) const = 0;
@@ -77,8 +83,9 @@ class Fitting {
 /// Whether the fitting of this model/fitting_net section takes a rotation matrix with D.
 bool needs_rotation(const nlohmann::json& config);
 
-/// `config` is the normalised model/fitting_net section; n_radial is the descriptor's if it appended its rotation
-/// matrix, else 0. Throws Error naming the key that is missing or wrong.
-std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial);
+/// `config` is the normalised model/fitting_net section; n_radial is the descriptor's if it appended its
+/// rotation matrix, else 0. Throws Error naming the key that is missing or wrong.
+std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
+                                      int n_radial);
 
 }  // namespace dpcore

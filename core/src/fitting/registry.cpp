@@ -15,7 +15,8 @@ namespace dpcore {
 namespace {
 
 struct Entry {
-  std::function<std::unique_ptr<Fitting>(const nlohmann::json&, int ntypes, int dim_descriptor, int n_radial)> make;
+  std::function<std::unique_ptr<Fitting>(const nlohmann::json&, int ntypes, int dim_descriptor, int n_radial)>
+      make;
   bool needs_rotation;
 };
 
@@ -29,9 +30,12 @@ std::unique_ptr<Fitting> make(const nlohmann::json& config, int ntypes, int dim_
 }
 
 template <template <class> class F>
-std::unique_ptr<Fitting> in_precision(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial) {
-  const std::string precision = ConfigReader(config, "model/fitting_net").get_or<std::string>("precision", "float64");
-  if (precision == "float64" || precision == "default") return make<F<double>>(config, ntypes, dim_descriptor, n_radial);
+std::unique_ptr<Fitting> in_precision(const nlohmann::json& config, int ntypes, int dim_descriptor,
+                                      int n_radial) {
+  const std::string precision =
+      ConfigReader(config, "model/fitting_net").get_or<std::string>("precision", "float64");
+  if (precision == "float64" || precision == "default")
+    return make<F<double>>(config, ntypes, dim_descriptor, n_radial);
   if (precision == "float32") return make<F<float>>(config, ntypes, dim_descriptor, n_radial);
   throw Error("model/fitting_net/precision: expected float64 or float32, got '" + precision + "'");
 }
@@ -58,7 +62,8 @@ const Entry& find(const nlohmann::json& config) {
 
 bool needs_rotation(const nlohmann::json& config) { return find(config).needs_rotation; }
 
-std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial) {
+std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
+                                      int n_radial) {
   return find(config).make(config, ntypes, dim_descriptor, n_radial);
 }
 

@@ -21,8 +21,8 @@ void gemm_device(const Exec& exec, const HostProduct<S>& t) {
 }  // namespace
 
 template <class S>
-void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb, int beta,
-          S* c, int ldc) {
+void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
+          int beta, S* c, int ldc) {
   if (m == 0 || n == 0) return;
   HostProduct<S> t;
   t.m = m;
@@ -56,7 +56,9 @@ void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, i
   }
 }
 
-template void gemm<double>(const Exec&, Op, Op, int, int, int, const double*, int, const double*, int, int, double*, int);
-template void gemm<float>(const Exec&, Op, Op, int, int, int, const float*, int, const float*, int, int, float*, int);
+template void gemm<double>(const Exec&, Op, Op, int, int, int, const double*, int, const double*, int, int,
+                           double*, int);
+template void gemm<float>(const Exec&, Op, Op, int, int, int, const float*, int, const float*, int, int,
+                          float*, int);
 
 }  // namespace dpcore

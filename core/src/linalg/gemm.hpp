@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Row-major matrix products: our own register-tiled one on the host (one thread: the workers run over tiles), a plain kernel on
-// devices until the vendor libraries are wired in.
+// Row-major matrix products: our own register-tiled one on the host (one thread: the workers run over tiles),
+// a plain kernel on devices until the vendor libraries are wired in.
 //
 //     C[m,n] = op(A)[m,k] op(B)[k,n] + beta C,   beta = 0 or 1
 //
@@ -20,7 +20,8 @@ void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, i
 
 /// C = A B (+ C), extents from the views.
 template <class S>
-void multiply(const Exec& exec, const Matrix<const S>& a, const Matrix<const S>& b, int beta, const Matrix<S>& c) {
+void multiply(const Exec& exec, const Matrix<const S>& a, const Matrix<const S>& b, int beta,
+              const Matrix<S>& c) {
   gemm<S>(exec, Op::None, Op::None, static_cast<int>(c.extent(0)), static_cast<int>(c.extent(1)),
           static_cast<int>(a.extent(1)), a.data(), static_cast<int>(a.extent(1)), b.data(),
           static_cast<int>(b.extent(1)), beta, c.data(), static_cast<int>(c.extent(1)));

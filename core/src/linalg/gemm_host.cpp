@@ -10,8 +10,8 @@ namespace dpcore {
 
 namespace {
 
-// The register tile: kRows rows of A against kVectors vectors of B. With 32 registers (AVX-512, SVE) 8 x 3 sums leave room
-// for the operands; with 16 (AVX2, SSE) 4 x 3 do.
+// The register tile: kRows rows of A against kVectors vectors of B. With 32 registers (AVX-512, SVE) 8 x 3
+// sums leave room for the operands; with 16 (AVX2, SSE) 4 x 3 do.
 constexpr int kRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kVectors = 3;
 constexpr int kDepth = 256;  // rows of B per pass: a panel of B stays in the first-level cache
@@ -88,9 +88,14 @@ void host_product(const HostProduct<S>& whole) {
       }
       t.c = whole.transposed ? whole.c + j0 * whole.ldc : whole.c + j0;
       switch (n_vectors) {
-        case 1: multiply_panel<S, 1>(t, n_columns, b, ldb); break;
-        case 2: multiply_panel<S, 2>(t, n_columns, b, ldb); break;
-        default: multiply_panel<S, kVectors>(t, n_columns, b, ldb);
+        case 1:
+          multiply_panel<S, 1>(t, n_columns, b, ldb);
+          break;
+        case 2:
+          multiply_panel<S, 2>(t, n_columns, b, ldb);
+          break;
+        default:
+          multiply_panel<S, kVectors>(t, n_columns, b, ldb);
       }
     }
     p0 += kDepth;

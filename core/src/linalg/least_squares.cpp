@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "linalg/least_squares.hpp"
 
-#include <Eigen/SVD>
 #include <cmath>
 #include <string>
+
+#include <Eigen/SVD>
 
 #include "dpcore/errors.h"
 
 namespace dpcore {
 
-std::vector<double> least_squares(const std::vector<double>& a, const std::vector<double>& b, int n, double rcond) {
+std::vector<double> least_squares(const std::vector<double>& a, const std::vector<double>& b, int n,
+                                  double rcond) {
   const auto m = static_cast<int>(b.size());
   if (n < 0 || a.size() != b.size() * static_cast<std::size_t>(n)) {
-    throw Error("least_squares: the matrix has " + std::to_string(a.size()) + " numbers, expected " + std::to_string(m) +
-                " x " + std::to_string(n));
+    throw Error("least_squares: the matrix has " + std::to_string(a.size()) + " numbers, expected " +
+                std::to_string(m) + " x " + std::to_string(n));
   }
   for (const auto* part : {&a, &b}) {
     for (const double x : *part) {

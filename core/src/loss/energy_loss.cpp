@@ -46,8 +46,8 @@ double EnergyLoss::Prefactor::at(float lr, float start_lr, double find) const {
   return static_cast<double>(static_cast<float>(find) * (l + (s - l) * lr / start_lr));
 }
 
-std::map<std::string, double> EnergyLoss::compute(const Outputs& outputs, const Labels& labels, float lr, float start_lr,
-                                                  LossGradient* gradient) const {
+std::map<std::string, double> EnergyLoss::compute(const Outputs& outputs, const Labels& labels, float lr,
+                                                  float start_lr, LossGradient* gradient) const {
   const auto& [energy, force, virial, atom_energy] = outputs;
   const double n = labels.n_atoms, n_frames = labels.n_frames;
   const double absent = std::numeric_limits<double>::quiet_NaN();
@@ -68,7 +68,8 @@ std::map<std::string, double> EnergyLoss::compute(const Outputs& outputs, const 
       const double l2 = mean_square(d);
       loss += p * l2 / n;
       out["rmse_e"] = std::sqrt(l2) / n;
-      for (std::size_t i = 0; gradient != nullptr && i < d.size(); ++i) gradient->energy[i] += 2 * p * d[i] / (n * n_frames);
+      for (std::size_t i = 0; gradient != nullptr && i < d.size(); ++i)
+        gradient->energy[i] += 2 * p * d[i] / (n * n_frames);
     }
   }
   if (v_.active()) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// The loss on energies, forces, virials, atomic energies and weighted forces, and what training needs of it: its
-// derivatives with respect to the model's outputs. See docs/training.md.
+// The loss on energies, forces, virials, atomic energies and weighted forces, and what training needs of it:
+// its derivatives with respect to the model's outputs. See docs/training.md.
 //
 //     L = p_e <dE^2>/N + p_f <dF^2> + p_v <dV^2>/N + p_ae <dE_i^2> + p_pf <w_i dF_i^2>
 //     p(t) = find (limit + (start - limit) lr(t)/lr(0)),   evaluated in float32 as the reference does
-// N atoms per frame, averages over frames, atoms and components. relative_f = eps divides dF_i by |F_i label| + eps.
+// N atoms per frame, averages over frames, atoms and components. relative_f = eps divides dF_i by |F_i label|
+// + eps.
 #pragma once
 
 #include "loss/loss.hpp"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "model/atomic_write.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "dpcore/errors.h"
 
@@ -43,7 +43,8 @@ class TemporaryFile {
   TemporaryFile(const std::string& path, const fs::path& folder) : path_(path) {
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 1000 && file_ < 0; ++attempt) {
-      const std::string name = ".dpcore-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
+      const std::string name =
+          ".dpcore-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp";
       name_ = (folder / name).string();
       file_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (file_ < 0 && errno != EEXIST) fail(path_, cause() + " (in the folder " + folder.string() + ")");

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <nlohmann/json.hpp>
 
 #include "dpcore/errors.h"
 
@@ -101,8 +102,8 @@ Placement read_placement(const std::string& name, const json& entry, const std::
   tensor.name = name;
   const json& dtype = member(entry, "dtype", what, file);
   const std::string wanted = dtype.is_string() ? dtype.get<std::string>() : dtype.dump();
-  const auto* found = std::find_if(std::begin(kDTypes), std::end(kDTypes),
-                                   [&](DType d) { return wanted == dtype_name(d); });
+  const auto* found =
+      std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](DType d) { return wanted == dtype_name(d); });
   if (found == std::end(kDTypes)) {
     refuse(file, what + " has the element type " + quote(wanted) + "; known are F64, F32, I32, I64, U8");
   }
@@ -128,12 +129,14 @@ Placement read_placement(const std::string& name, const json& entry, const std::
                       " has " + std::to_string(tensor.end - tensor.begin) + " bytes; expected " +
                       (countable ? std::to_string(bytes) : std::string("more than can be counted")));
   }
-  if (tensor.begin % dtype_size(tensor.dtype) != 0) damaged(file, what + " is not aligned to its element size");
+  if (tensor.begin % dtype_size(tensor.dtype) != 0)
+    damaged(file, what + " is not aligned to its element size");
   return tensor;
 }
 
 /// Back to back from 0 to the end of the data.
-void check_placements(const std::vector<Placement>& tensors, std::uint64_t data_size, const std::string& file) {
+void check_placements(const std::vector<Placement>& tensors, std::uint64_t data_size,
+                      const std::string& file) {
   std::uint64_t end = 0;
   for (const Placement& tensor : tensors) {
     if (tensor.begin != end) {
@@ -155,11 +158,16 @@ void check_placements(const std::vector<Placement>& tensors, std::uint64_t data_
 
 const char* dtype_name(DType dtype) {
   switch (dtype) {
-    case DType::F64: return "F64";
-    case DType::F32: return "F32";
-    case DType::I32: return "I32";
-    case DType::I64: return "I64";
-    case DType::U8: return "U8";
+    case DType::F64:
+      return "F64";
+    case DType::F32:
+      return "F32";
+    case DType::I32:
+      return "I32";
+    case DType::I64:
+      return "I64";
+    case DType::U8:
+      return "U8";
   }
   return "?";
 }
@@ -167,10 +175,13 @@ const char* dtype_name(DType dtype) {
 std::size_t dtype_size(DType dtype) {
   switch (dtype) {
     case DType::F64:
-    case DType::I64: return 8;
+    case DType::I64:
+      return 8;
     case DType::F32:
-    case DType::I32: return 4;
-    case DType::U8: return 1;
+    case DType::I32:
+      return 4;
+    case DType::U8:
+      return 1;
   }
   return 1;
 }

@@ -20,11 +20,13 @@ void add(const DeviceArray<double>& from, std::vector<double>& to) {
 
 void assign(DeviceArray<double>& to, const std::vector<double>& from) {
   if (to.extent(0) != from.size()) to = DeviceArray<double>("dpcore::assign", from.size());
-  Kokkos::deep_copy(to, Kokkos::View<const double*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-                            from.data(), from.size()));
+  Kokkos::deep_copy(to,
+                    Kokkos::View<const double*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+                        from.data(), from.size()));
 }
 
-void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan, bool atomic) {
+void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan,
+                         bool atomic) {
   workers.resize(static_cast<std::size_t>(n_workers()));
   for (auto& w : workers) {
     if (!w) w = std::make_unique<Worker>();
@@ -59,9 +61,11 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
     add(w->sums.force, out.force);
     add(w->sums.virial, out.virial);
     add(w->sums.atom_virial, out.atom_virial);
-    for (const Descriptor::State* part : w->descriptor->parts) out.outside.add(part->outside.pairs, part->outside.nearest);
+    for (const Descriptor::State* part : w->descriptor->parts)
+      out.outside.add(part->outside.pairs, part->outside.nearest);
   }
-  // of several parts the one with most atoms: an atom with too many neighbours for two lists is still one atom
+  // of several parts the one with most atoms: an atom with too many neighbours for two lists is still one
+  // atom
   for (std::size_t k = 0; k < workers.front()->descriptor->parts.size(); ++k) {
     SelOverflow one;
     for (const auto& w : workers) one.merge(w->descriptor->parts[k]->overflow);
@@ -70,7 +74,8 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
   out.atom_energy.assign(static_cast<std::size_t>(host.n_local) * n, 0.0);
   const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);
   for (std::size_t k = 0; k < plan.centre.size(); ++k) {
-    for (std::size_t c = 0; c < n; ++c) out.atom_energy[static_cast<std::size_t>(plan.centre[k]) * n + c] = energy(k * n + c);
+    for (std::size_t c = 0; c < n; ++c)
+      out.atom_energy[static_cast<std::size_t>(plan.centre[k]) * n + c] = energy(k * n + c);
   }
   out.energy.assign(static_cast<std::size_t>(host.n_frames) * n, 0.0);
   for (std::size_t i = 0; i < out.atom_energy.size(); ++i) {
@@ -78,16 +83,18 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
   }
 }
 
-void run_tiles(const WorkerTeam& team, const TilePlan& plan, const std::function<void(int, const Tile&)>& body) {
+void run_tiles(const WorkerTeam& team, const TilePlan& plan,
+               const std::function<void(int, const Tile&)>& body) {
   run_workers(team.size(), [&](int worker) {
-    for (std::size_t t = static_cast<std::size_t>(worker); t < plan.tiles.size(); t += static_cast<std::size_t>(team.size())) {
+    for (std::size_t t = static_cast<std::size_t>(worker); t < plan.tiles.size();
+         t += static_cast<std::size_t>(team.size())) {
       body(worker, plan.tiles[t]);
     }
   });
 }
 
-void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params, bool atomic,
-              WorkerTeam& team, Evaluation& out, bool derivatives) {
+void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params,
+              bool atomic, WorkerTeam& team, Evaluation& out, bool derivatives) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
   if (!potential.in_training) descriptor.prepare_inference();

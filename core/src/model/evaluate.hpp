@@ -10,7 +10,8 @@
 
 namespace dpcore {
 
-/// Energies in eV, lengths in A. The n_out components of a tensor take the place of the energy, in the unit of its labels.
+/// Energies in eV, lengths in A. The n_out components of a tensor take the place of the energy, in the unit
+/// of its labels.
 struct Evaluation {
   std::vector<double> energy;       // [n_frames, n_out]
   std::vector<double> force;        // [n_out, n_force, 3]

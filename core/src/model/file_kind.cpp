@@ -112,7 +112,9 @@ std::string describe_foreign_file(const char* bytes, std::size_t n, const std::s
   if (starts_with(head, "PK\x03\x04")) return describe_zip(head);
   if (starts_with(head, "\x93NUMPY")) return "this is a NumPy .npy array";
   if (starts_with(head, "\x1f\x8b")) return "this is a gzip archive; unpack it first";
-  if (starts_with(head, "BZh") || starts_with(head, "\xfd" "7zXZ")) {
+  if (starts_with(head, "BZh") || starts_with(head,
+                                              "\xfd"
+                                              "7zXZ")) {
     return "this is a compressed archive; unpack it first";
   }
   if (is_graph_def(head)) return "this is a TensorFlow graph" + convert("pb", path);
@@ -120,7 +122,8 @@ std::string describe_foreign_file(const char* bytes, std::size_t n, const std::s
     return "this is a Python pickle, perhaps an old PyTorch model" + std::string(kOnlyTensorFlow);
   }
   if (starts_with(head, "\x08\x01\x12")) {
-    return "this is a TensorFlow SavedModel; freeze it to a graph (.pb) with DeePMD-kit, then use dp convert-from";
+    return "this is a TensorFlow SavedModel; freeze it to a graph (.pb) with DeePMD-kit, then use dp "
+           "convert-from";
   }
   if (is_text(head)) return describe_text(head, path);
   return "its content is not known" + std::string(kOnlyTensorFlow);

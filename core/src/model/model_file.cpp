@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "model/model_file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <functional>
 #include <string_view>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "dpcore/errors.h"
 #include "model/atomic_write.hpp"
@@ -52,12 +52,14 @@ std::string checksum_digits(std::uint32_t value) {
 std::uint64_t check_head(const std::string& head, std::uint64_t size, const std::string& file) {
   if (size == 0) throw Error(file + ": the file is empty");
   if (size <= kLengthBytes) {
-    throw Error(file + ": the file is truncated, or not a model file: it has " + std::to_string(size) + " bytes");
+    throw Error(file + ": the file is truncated, or not a model file: it has " + std::to_string(size) +
+                " bytes");
   }
   const bool brace = head[kLengthBytes] == '{';
   const std::uint64_t length = brace ? decode_length(head.data()) : 0;
   if (!brace || length > std::uint64_t{0xFFFFFFFF}) {
-    if (brace) throw Error(file + ": the file is damaged: the length of its header is " + std::to_string(length));
+    if (brace)
+      throw Error(file + ": the file is damaged: the length of its header is " + std::to_string(length));
     const std::string reason = "this is not a model file of dpcore: ";
     throw Error(file + ": " + reason + describe_foreign_file(head.data(), head.size(), file));
   }
@@ -66,8 +68,8 @@ std::uint64_t check_head(const std::string& head, std::uint64_t size, const std:
                 " bytes; at most " + std::to_string(kMaxHeader) + " are possible");
   }
   if (length > size - kLengthBytes) {
-    throw Error(file + ": the file is truncated: its header has " + std::to_string(length) + " bytes, the file " +
-                std::to_string(size) + " in all");
+    throw Error(file + ": the file is truncated: its header has " + std::to_string(length) +
+                " bytes, the file " + std::to_string(size) + " in all");
   }
   return length;
 }
@@ -122,7 +124,8 @@ ModelFile read_container(std::uint64_t size, const std::string& file, const Read
   }
   if (!stored.empty() && stored != checksum_digits(crc.value())) {
     throw Error(file + ": the file is damaged: its content has the CRC-32 " + checksum_digits(crc.value()) +
-                ", the file says " + stored + ". Take a copy that is whole; files that were edited by hand need"
+                ", the file says " + stored +
+                ". Take a copy that is whole; files that were edited by hand need"
                 " the checksum \"none\"");
   }
   return model;
@@ -204,16 +207,16 @@ void Tensor::require(const std::string& name, DType wanted) const {
   }
   const std::uint64_t bytes = bytes_of(dtype, shape, "tensor " + quote(name));
   if (bytes != data.size()) {
-    throw Error("tensor " + quote(name) + " of type " + dtype_name(dtype) + " and shape " + shape_text(shape) +
-                " has " + std::to_string(data.size()) + " bytes; expected " + std::to_string(bytes));
+    throw Error("tensor " + quote(name) + " of type " + dtype_name(dtype) + " and shape " +
+                shape_text(shape) + " has " + std::to_string(data.size()) + " bytes; expected " +
+                std::to_string(bytes));
   }
 }
 
 ModelFile ModelFile::read(const std::string& path) {
   const InputFile file(path);
-  return read_container(file.size(), path, [&](std::uint64_t offset, void* to, std::size_t n) {
-    file.read_at(offset, to, n);
-  });
+  return read_container(file.size(), path,
+                        [&](std::uint64_t offset, void* to, std::size_t n) { file.read_at(offset, to, n); });
 }
 
 ModelFile ModelFile::parse(const void* bytes, std::size_t n, const std::string& name) {
@@ -225,8 +228,10 @@ ModelFile ModelFile::parse(const void* bytes, std::size_t n, const std::string& 
 std::string ModelFile::serialize() const {
   std::map<std::string, std::string> stamped = metadata;
   const auto format = stamped.find("format");
-  if (format == stamped.end() || (format->second != "dpcore-model" && format->second != "dpcore-checkpoint")) {
-    throw Error("model file: the metadata key \"format\" has to be \"dpcore-model\" or \"dpcore-checkpoint\"");
+  if (format == stamped.end() ||
+      (format->second != "dpcore-model" && format->second != "dpcore-checkpoint")) {
+    throw Error(
+        "model file: the metadata key \"format\" has to be \"dpcore-model\" or \"dpcore-checkpoint\"");
   }
   const std::string version = std::to_string(kFormatVersion);
   if (stamped.emplace("format_version", version).first->second != version) {
@@ -237,7 +242,8 @@ std::string ModelFile::serialize() const {
 
   std::vector<Placement> places;
   for (const auto& [name, tensor] : tensors) {
-    if (name.empty() || name == "__metadata__") throw Error("model file: a tensor cannot be named " + quote(name));
+    if (name.empty() || name == "__metadata__")
+      throw Error("model file: a tensor cannot be named " + quote(name));
     tensor.require(name, tensor.dtype);
     places.push_back({name, tensor.dtype, tensor.shape, 0, tensor.data.size()});
   }

@@ -23,8 +23,8 @@ std::vector<double> values(const std::map<std::string, Tensor>& tensors, const s
   const auto it = tensors.find(name);
   if (it == tensors.end()) throw Error("model: tensor '" + name + "' is missing");
   if (it->second.shape != shape) {
-    throw Error("model: tensor '" + name + "' has shape " + shape_text(it->second.shape) + "; the model's config asks for " +
-                shape_text(shape));
+    throw Error("model: tensor '" + name + "' has shape " + shape_text(it->second.shape) +
+                "; the model's config asks for " + shape_text(shape));
   }
   std::vector<double> v = to_doubles(it->second, name);
   for (const double x : v) {
@@ -33,7 +33,8 @@ std::vector<double> values(const std::map<std::string, Tensor>& tensors, const s
   return v;
 }
 
-void load_block(const std::map<std::string, Tensor>& tensors, const std::string& prefix, ParameterBlock& block) {
+void load_block(const std::map<std::string, Tensor>& tensors, const std::string& prefix,
+                ParameterBlock& block) {
   for (const auto& p : block.parameters()) block.set(p, values(tensors, prefix + p.name, p.shape).data());
 }
 
@@ -56,7 +57,8 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   const auto fitting = in.get<nlohmann::json>("fitting_net");
   const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
   if (needs_rotation(fitting) && n_radial == 0) {
-    throw Error("model/fitting_net/type: " + kind() + " needs the rotation matrix of the descriptor se_e2_a; " +
+    throw Error("model/fitting_net/type: " + kind() +
+                " needs the rotation matrix of the descriptor se_e2_a; " +
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
   fitting_ = make_fitting(fitting, ntypes(), descriptor_->dim_out(), n_radial);
@@ -64,7 +66,8 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
 
 std::vector<std::pair<std::string, ParameterBlock*>> Potential::blocks() const {
   std::vector<std::pair<std::string, ParameterBlock*>> out;
-  for (const auto& part : descriptor_->parts()) out.emplace_back("descriptor/" + part.prefix, &part.descriptor->parameters());
+  for (const auto& part : descriptor_->parts())
+    out.emplace_back("descriptor/" + part.prefix, &part.descriptor->parameters());
   out.emplace_back("fitting/", &fitting_->parameters());
   return out;
 }
@@ -72,7 +75,8 @@ std::vector<std::pair<std::string, ParameterBlock*>> Potential::blocks() const {
 void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks) {
   std::set<std::string> known;
   for (const auto& part : descriptor_->parts()) {
-    const std::string davg = "descriptor/" + part.prefix + "davg", dstd = "descriptor/" + part.prefix + "dstd";
+    const std::string davg = "descriptor/" + part.prefix + "davg",
+                      dstd = "descriptor/" + part.prefix + "dstd";
     const std::vector<std::int64_t> shape = {ntypes(), part.descriptor->env_spec().n_components};
     const auto deviation = values(tensors, dstd, shape);
     for (const double s : deviation) {

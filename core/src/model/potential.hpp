@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+
 #include <nlohmann/json.hpp>
 
 #include "descriptor/descriptor.hpp"
@@ -16,8 +17,9 @@ class Potential {
   /// From the normalised `model` section; statistics are zero and networks unset.
   explicit Potential(const nlohmann::json& config);
 
-  /// Tensors as in the model file: statistics (descriptor/davg ...) and, unless `networks` is false, every network
-  /// parameter. Throws Error naming a tensor that is missing, left over, of another shape or not finite.
+  /// Tensors as in the model file: statistics (descriptor/davg ...) and, unless `networks` is false, every
+  /// network parameter. Throws Error naming a tensor that is missing, left over, of another shape or not
+  /// finite.
   void load(const std::map<std::string, Tensor>& tensors, bool networks = true);
   std::map<std::string, Tensor> tensors() const;
 

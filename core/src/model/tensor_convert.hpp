@@ -15,7 +15,8 @@ inline std::vector<double> to_doubles(const Tensor& tensor, const std::string& n
   return std::vector<double>(v.begin(), v.end());
 }
 
-inline Tensor from_doubles(const std::vector<double>& v, const std::vector<std::int64_t>& shape, DType dtype) {
+inline Tensor from_doubles(const std::vector<double>& v, const std::vector<std::int64_t>& shape,
+                           DType dtype) {
   if (dtype != DType::F32) return Tensor::from(v.data(), shape);
   const std::vector<float> f(v.begin(), v.end());
   return Tensor::from(f.data(), shape);

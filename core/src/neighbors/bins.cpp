@@ -27,7 +27,8 @@ void Bins::build(const double* coord, int n, double radius) {
   for (int i = 0; i < n; ++i) {
     const double* r = coord + 3 * static_cast<std::size_t>(i);
     key_[static_cast<std::size_t>(i)] =
-        (static_cast<std::int64_t>(bin_of(r[2], 2)) * count_[1] + bin_of(r[1], 1)) * count_[0] + bin_of(r[0], 0);
+        (static_cast<std::int64_t>(bin_of(r[2], 2)) * count_[1] + bin_of(r[1], 1)) * count_[0] +
+        bin_of(r[0], 0);
   }
   if (dense_) {
     sort_dense(n);

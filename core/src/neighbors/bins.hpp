@@ -51,14 +51,14 @@ class Bins {
     return std::max(0.0, std::max(low - position, position - (low + edge_[d])));
   }
 
-  double radius_ = 0;        // A, a little more than the caller's: rounding never hides an atom
+  double radius_ = 0;  // A, a little more than the caller's: rounding never hides an atom
   double lo_[3] = {}, edge_[3] = {}, inverse_edge_[3] = {};
   int count_[3] = {1, 1, 1};
   bool dense_ = true;
   std::vector<double> x_, y_, z_;
   std::vector<int> index_;
-  std::vector<std::int64_t> key_;       // dense: bin of each atom; sparse: the occupied bins, ascending
-  std::vector<int> start_;              // first sorted position of each bin (dense) or occupied bin (sparse)
+  std::vector<std::int64_t> key_;  // dense: bin of each atom; sparse: the occupied bins, ascending
+  std::vector<int> start_;         // first sorted position of each bin (dense) or occupied bin (sparse)
   std::vector<std::pair<std::int64_t, int>> order_;  // sparse: (bin, atom)
 };
 

@@ -309,8 +309,10 @@ void concatenate_neighbor_lists(const NeighborList* frames, std::size_t n_frames
       out.owner[centre + i] = local_shift + static_cast<int>(i);
       out.first[centre + i + 1] = pair + list.first[i + 1];
     }
-    for (std::size_t i = n; i < list.owner.size(); ++i) out.owner[image + i - n] = local_shift + list.owner[i];
-    for (const int j : list.neighbor) out.neighbor[pair++] = j + (j < list.n_local ? local_shift : image_shift);
+    for (std::size_t i = n; i < list.owner.size(); ++i)
+      out.owner[image + i - n] = local_shift + list.owner[i];
+    for (const int j : list.neighbor)
+      out.neighbor[pair++] = j + (j < list.n_local ? local_shift : image_shift);
     centre += n;
     image += list.owner.size() - n;
   }

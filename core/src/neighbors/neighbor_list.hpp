@@ -17,13 +17,13 @@ namespace dpcore {
 
 /// Pairs within a cut-off, of one frame or of several put together.
 struct NeighborList {
-  int n_local = 0;             ///< number of centres
-  std::vector<double> coord;   ///< [n_all, 3] A; the centres in the caller's order and wrapped into the cell
-                               ///< along periodic directions, then the images, by owner and cell shift
-  std::vector<int> owner;      ///< [n_all] the centre of which an atom is an image; of centre i: i
+  int n_local = 0;            ///< number of centres
+  std::vector<double> coord;  ///< [n_all, 3] A; the centres in the caller's order and wrapped into the cell
+                              ///< along periodic directions, then the images, by owner and cell shift
+  std::vector<int> owner;     ///< [n_all] the centre of which an atom is an image; of centre i: i
   std::vector<std::size_t> first = {0};  ///< [n_local + 1] the pairs of centre i are first[i] .. first[i+1]-1
-  std::vector<int> neighbor;   ///< [n_pairs] index into coord, ascending for each centre. Both (i, j) and
-                               ///< (j, i) are listed; r < rcut; i itself is not its neighbour
+  std::vector<int> neighbor;  ///< [n_pairs] index into coord, ascending for each centre. Both (i, j) and
+                              ///< (j, i) are listed; r < rcut; i itself is not its neighbour
 
   int n_all() const { return static_cast<int>(owner.size()); }
   std::size_t n_pairs() const { return neighbor.size(); }
@@ -54,9 +54,9 @@ class NeighborSearch {
   void search(double rcut, NeighborList& out, int workers);
   static int gather(const Bins& bins, const double* centre, Worker& worker);
 
-  std::vector<double> fraction_;           // [n, 3] fractional coordinates of the wrapped centres
-  std::vector<std::size_t> image_first_;   // [n + 1]
-  std::vector<int> centre_;                // [n] centres in the order of the bins
+  std::vector<double> fraction_;          // [n, 3] fractional coordinates of the wrapped centres
+  std::vector<std::size_t> image_first_;  // [n + 1]
+  std::vector<int> centre_;               // [n] centres in the order of the bins
   Bins bins_;
   std::vector<Worker> worker_;
 };

@@ -52,9 +52,9 @@ void accumulate_neighbor_stat(const NeighborList& list, const int* types, int nt
   const int n = list.n_local;
   for (int i = 0; i < n; ++i) {
     if (types[i] >= 0 && types[i] < ntypes) continue;
-    throw Error("types: atom " + std::to_string(i) + " (counted from 0) has type " + std::to_string(types[i]) +
-                "; expected 0.." + std::to_string(ntypes - 1) + ", the number of types is " +
-                std::to_string(ntypes));
+    throw Error("types: atom " + std::to_string(i) + " (counted from 0) has type " +
+                std::to_string(types[i]) + "; expected 0.." + std::to_string(ntypes - 1) +
+                ", the number of types is " + std::to_string(ntypes));
   }
   const auto size = static_cast<std::size_t>(std::max(0, ntypes));
   if (stat.max_count.size() < size) stat.max_count.resize(size, 0);

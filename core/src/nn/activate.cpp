@@ -33,13 +33,20 @@ template <class S>
 void activate(const Exec& exec, Activation activation, std::size_t n, S* y, S* d1, S* d2) {
   namespace a = activations;
   switch (activation) {
-    case Activation::Linear: return apply<a::Linear>(exec, n, y, d1, d2);
-    case Activation::Tanh: return apply<a::Tanh>(exec, n, y, d1, d2);
-    case Activation::Gelu: return apply<a::Gelu>(exec, n, y, d1, d2);
-    case Activation::Relu: return apply<a::Relu>(exec, n, y, d1, d2);
-    case Activation::Relu6: return apply<a::Relu6>(exec, n, y, d1, d2);
-    case Activation::Softplus: return apply<a::Softplus>(exec, n, y, d1, d2);
-    case Activation::Sigmoid: return apply<a::Sigmoid>(exec, n, y, d1, d2);
+    case Activation::Linear:
+      return apply<a::Linear>(exec, n, y, d1, d2);
+    case Activation::Tanh:
+      return apply<a::Tanh>(exec, n, y, d1, d2);
+    case Activation::Gelu:
+      return apply<a::Gelu>(exec, n, y, d1, d2);
+    case Activation::Relu:
+      return apply<a::Relu>(exec, n, y, d1, d2);
+    case Activation::Relu6:
+      return apply<a::Relu6>(exec, n, y, d1, d2);
+    case Activation::Softplus:
+      return apply<a::Softplus>(exec, n, y, d1, d2);
+    case Activation::Sigmoid:
+      return apply<a::Sigmoid>(exec, n, y, d1, d2);
   }
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 /// x = skip(x_in) + h * idt, h on entry in x
 template <class S>
-void add_skip(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in, const Matrix<S>& x) {
+void add_skip(const Exec& exec, const LayerSpec& layer, const S* idt, const Matrix<const S>& x_in,
+              const Matrix<S>& x) {
   const int n = static_cast<int>(x.extent(0)), n_in = layer.n_in;
   const bool scaled = layer.time_step;
   for (int part = 0; part < (layer.skip == Skip::Twice ? 2 : 1); ++part) {
@@ -77,7 +78,8 @@ void DenseStack<S>::prepare(int n, bool training, StackState<S>& state, Workspac
 }
 
 template <class S>
-void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState<S>& state, bool training) const {
+void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState<S>& state,
+                            bool training) const {
   state.input = input;
   Matrix<S> x_in = input;
   for (std::size_t k = 0; k < layers_.size(); ++k) {
@@ -145,12 +147,14 @@ void DenseStack<S>::second_tangent(const Exec& exec, const StackState<S>& state,
   Workspace::Scope scope(ws);
   Matrix<S> x_in = ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(n_in()));
   for_each_element(
-      exec, "dpcore::straight_on", state.n, n_in(), KOKKOS_LAMBDA(const int i, const int j) { x_in(i, j) = S(0); });
+      exec, "dpcore::straight_on", state.n, n_in(),
+      KOKKOS_LAMBDA(const int i, const int j) { x_in(i, j) = S(0); });
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     const auto& layer = layers_[k];
     const auto& s = state.layers[k];
-    const Matrix<S> x_ddot =
-        k + 1 == layers_.size() ? x_ddot_last : ws.matrix<S>(static_cast<std::size_t>(state.n), s.x.extent(1));
+    const Matrix<S> x_ddot = k + 1 == layers_.size()
+                                 ? x_ddot_last
+                                 : ws.matrix<S>(static_cast<std::size_t>(state.n), s.x.extent(1));
     multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, x_ddot);
     const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot;
     for_each_element(
@@ -163,8 +167,8 @@ void DenseStack<S>::second_tangent(const Exec& exec, const StackState<S>& state,
 }
 
 template <class S>
-void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_last, StackState<S>& state, bool keep,
-                                    const Matrix<S>* d_input, Workspace& ws) const {
+void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_last, StackState<S>& state,
+                                    bool keep, const Matrix<S>* d_input, Workspace& ws) const {
   Workspace::Scope scope(ws);
   Matrix<S> x_bar = x_bar_last;
   for (int k = static_cast<int>(layers_.size()) - 1; k >= 0; --k) {
@@ -207,10 +211,11 @@ void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, St
     const auto& s = state.layers[static_cast<std::size_t>(k)];
     const S* idt = store_->value(layer.idt);
     const bool scaled = layer.time_step;
-    const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot, x_dot_bar = s.x_dot_bar, z_bar = s.z_bar, phi = s.phi,
-                    out = x_bar;
+    const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot, x_dot_bar = s.x_dot_bar, z_bar = s.z_bar,
+                    phi = s.phi, out = x_bar;
     for_each_element(
-        exec, "dpcore::backward_activation_dual", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
+        exec, "dpcore::backward_activation_dual", state.n, layer.n_out,
+        KOKKOS_LAMBDA(const int i, const int j) {
           S h_bar = out(i, j), h_dot_bar = x_dot_bar(i, j);
           if (scaled) {
             // phi becomes the summand of idt_bar
@@ -222,7 +227,8 @@ void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, St
         });
     if (k == 0 && d_input == nullptr) return;
     const Matrix<S> x_bar_in =
-        k == 0 ? *d_input : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
+        k == 0 ? *d_input
+               : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
     multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
@@ -252,7 +258,8 @@ void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, St
         });
     if (k == 0 && d_input == nullptr) return;
     const Matrix<S> x_bar_in =
-        k == 0 ? *d_input : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
+        k == 0 ? *d_input
+               : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
     multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
@@ -260,16 +267,16 @@ void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, St
 }
 
 template <class S>
-void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& state, int k, int row0, int row1,
-                                         int slot, bool assign) const {
+void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& state, int k, int row0,
+                                         int row1, int slot, bool assign) const {
   const auto& layer = layers_[static_cast<std::size_t>(k)];
   const auto& s = state.layers[static_cast<std::size_t>(k)];
   const Matrix<S>& x = k == 0 ? state.input : state.layers[static_cast<std::size_t>(k - 1)].x;
   const Matrix<S>& x_dot = k == 0 ? state.input_dot : state.layers[static_cast<std::size_t>(k - 1)].x_dot;
   S* w_bar = store_->gradient(slot, layer.matrix) + static_cast<std::ptrdiff_t>(row0) * layer.n_out;
   const int m = layer.n_out;
-  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x.data() + row0, layer.n_in, s.z_bar.data(), m,
-          assign ? 0 : 1, w_bar, m);
+  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x.data() + row0, layer.n_in, s.z_bar.data(),
+          m, assign ? 0 : 1, w_bar, m);
   if (state.input_dot.data() != nullptr) {
     gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
             s.z_dot_bar.data(), m, 1, w_bar, m);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// A stack of dense layers with optional skip connections and time steps: the embedding nets and the fitting nets.
+// A stack of dense layers with optional skip connections and time steps: the embedding nets and the fitting
+// nets.
 //
 // Layer k, rows are samples, x_{-1} the input:
 //     z = x_{k-1} W + b,  h = phi(z) * idt,  x_k = skip(x_{k-1}) + h,   skip in {none, x, [x, x]}
@@ -9,10 +10,13 @@
 //     backward_inputs   from x_bar = dE/dx_last: x_bar of every layer, the input's included
 //     tangent           from input_dot: z_dot, x_dot of every layer
 //     second_tangent    the second derivative of x_last along input_dot, for an input that moves straight on
-//     backward_params   the adjoint of  Phi = <y_bar, x_last> + <y_dot_bar, x_dot_last>,  where backward_inputs was
-//                       run with y_dot_bar (its x_bar are the adjoints of x_dot): z_bar of every layer, x_bar of the input
+//     backward_params   the adjoint of  Phi = <y_bar, x_last> + <y_dot_bar, x_dot_last>,  where
+//     backward_inputs was
+//                       run with y_dot_bar (its x_bar are the adjoints of x_dot): z_bar of every layer, x_bar
+//                       of the input
 // and accumulate_gradients, the weight products, kept apart so that they can run over all samples at once:
-//     W_bar += x^T z_bar + x_dot^T z_dot_bar,  b_bar += sum z_bar,  idt_bar += sum x_bar phi + x_dot_bar phi' z_dot
+//     W_bar += x^T z_bar + x_dot^T z_dot_bar,  b_bar += sum z_bar,  idt_bar += sum x_bar phi + x_dot_bar phi'
+//     z_dot
 // with z_dot_bar = phi' idt x_dot_bar and z_bar = phi' idt x_bar + phi'' z_dot idt x_dot_bar
 // (Pearlmutter, Neural Computation 6, 147 (1994), written out for one layer).
 #pragma once
@@ -33,18 +37,18 @@ struct LayerSpec {
   int n_in = 0, n_out = 0;
   Activation activation = Activation::Linear;
   Skip skip = Skip::None;
-  bool time_step = false;  // multiply by idt; only with a skip
+  bool time_step = false;                     // multiply by idt; only with a skip
   std::size_t matrix = 0, bias = 0, idt = 0;  // offsets in the store
 };
 
 /// What one layer remembers between passes; all matrices [n_rows, n_out]. Unused ones are empty.
 template <class S>
 struct LayerState {
-  Matrix<S> x;              // output
-  Matrix<S> phi;            // phi(z); only with a time step and for training
-  Matrix<S> d1, d2;         // phi'(z), phi''(z)
-  Matrix<S> x_dot, z_dot;   // tangents
-  Matrix<S> x_dot_bar;      // adjoint of x_dot (plain dE/dx when y_dot_bar = dE/dy)
+  Matrix<S> x;             // output
+  Matrix<S> phi;           // phi(z); only with a time step and for training
+  Matrix<S> d1, d2;        // phi'(z), phi''(z)
+  Matrix<S> x_dot, z_dot;  // tangents
+  Matrix<S> x_dot_bar;     // adjoint of x_dot (plain dE/dx when y_dot_bar = dE/dy)
   Matrix<S> z_dot_bar, z_bar;
 };
 
@@ -66,8 +70,8 @@ class DenseStack {
   int n_out() const { return layers_.back().n_out; }
   const std::vector<LayerSpec>& layers() const { return layers_; }
 
-  /// Reserve the state for n rows. `training` also reserves what the parameter passes need. A caller may replace
-  /// layers.back().x and x_dot by its own matrices afterwards.
+  /// Reserve the state for n rows. `training` also reserves what the parameter passes need. A caller may
+  /// replace layers.back().x and x_dot by its own matrices afterwards.
   void prepare(int n, bool training, StackState<S>&, Workspace&) const;
 
   void forward(const Exec&, const Matrix<S>& input, StackState<S>&, bool training) const;
@@ -76,15 +80,16 @@ class DenseStack {
   /// After forward and tangent with `training`: x_ddot [n, n_out] of the last layer, where input_ddot = 0.
   void second_tangent(const Exec&, const StackState<S>&, const Matrix<S>& x_ddot, Workspace&) const;
   /// d_input may be nullptr. Keeps x_dot_bar and z_dot_bar in the state if `keep`.
-  void backward_inputs(const Exec&, const Matrix<S>& x_bar, StackState<S>&, bool keep, const Matrix<S>* d_input,
-                       Workspace&) const;
+  void backward_inputs(const Exec&, const Matrix<S>& x_bar, StackState<S>&, bool keep,
+                       const Matrix<S>* d_input, Workspace&) const;
   void backward_params(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
-  /// backward_params for rows whose input does not move: no tangent and no backward_inputs needed before. d_input may be
-  /// nullptr.
+  /// backward_params for rows whose input does not move: no tangent and no backward_inputs needed before.
+  /// d_input may be nullptr.
   void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
-  /// Rows [row0, row1) of W_bar of layer k; bias and idt with row0 = 0. `slot` of the store; += or, if `assign`, =.
+  /// Rows [row0, row1) of W_bar of layer k; bias and idt with row0 = 0. `slot` of the store; += or, if
+  /// `assign`, =.
   void accumulate_gradients(const Exec&, const StackState<S>&, int k, int row0, int row1, int slot,
                             bool assign) const;
 

@@ -44,7 +44,8 @@ std::mt19937_64 network_generator(const nlohmann::json& config, std::uint64_t sa
     std::random_device entropy;
     return std::mt19937_64((static_cast<std::uint64_t>(entropy()) << 32) ^ entropy());
   }
-  return std::mt19937_64(static_cast<std::uint64_t>(seed->get<std::int64_t>()) * 0x9E3779B97F4A7C15ULL + salt);
+  return std::mt19937_64(static_cast<std::uint64_t>(seed->get<std::int64_t>()) * 0x9E3779B97F4A7C15ULL +
+                         salt);
 }
 
 }  // namespace dpcore

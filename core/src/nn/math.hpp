@@ -6,8 +6,9 @@
 // Measured against quadruple precision: see tests/core/test_math.py (errors below 3 ulp).
 #pragma once
 
-#include <Kokkos_Core.hpp>
 #include <cstdint>
+
+#include <Kokkos_Core.hpp>
 
 namespace dpcore::math {
 

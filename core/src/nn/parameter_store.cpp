@@ -13,8 +13,9 @@ namespace {
 template <class S>
 void copy_out(const S* from, std::size_t n, double* out) {
   std::vector<S> host(n);
-  Kokkos::deep_copy(Kokkos::View<S*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(host.data(), n),
-                    Vector<const S>(from, n));
+  Kokkos::deep_copy(
+      Kokkos::View<S*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(host.data(), n),
+      Vector<const S>(from, n));
   for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<double>(host[i]);
 }
 
@@ -102,7 +103,8 @@ template <class S>
 void ParameterStore<S>::zero_gradients(int slot) {
   S* g = gradient(slot, 0);
   for_each_element(
-      Exec(), "dpcore::zero_gradients", 1, static_cast<int>(size_), KOKKOS_LAMBDA(const int, const int i) { g[i] = S(0); });
+      Exec(), "dpcore::zero_gradients", 1, static_cast<int>(size_),
+      KOKKOS_LAMBDA(const int, const int i) { g[i] = S(0); });
 }
 
 template <class S>
@@ -116,7 +118,8 @@ void ParameterStore<S>::set_moment(int moment, const double* in) {
 }
 
 template <class S>
-void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, std::size_t begin, std::size_t end) {
+void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, std::size_t begin,
+                                  std::size_t end) {
   const S step = static_cast<S>(alpha), eps = static_cast<S>(adam.epsilon);
   const S one_minus_b1 = S(1) - static_cast<S>(adam.beta1), one_minus_b2 = S(1) - static_cast<S>(adam.beta2);
   const std::size_t size = size_;
@@ -129,7 +132,8 @@ void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, std::s
     const std::size_t first = std::max(begin, p.offset), last = std::min(end, p.offset + p.size);
     if (!p.trainable || first >= last) continue;
     for_each_element(
-        Exec(), "dpcore::adam_step", 1, static_cast<int>(last - first), KOKKOS_LAMBDA(const int, const int j) {
+        Exec(), "dpcore::adam_step", 1, static_cast<int>(last - first),
+        KOKKOS_LAMBDA(const int, const int j) {
           const std::size_t i = first + static_cast<std::size_t>(j);
           S g = gradient[i];
           for (int slot = 1; slot < slots; ++slot) g += gradient[static_cast<std::size_t>(slot) * size + i];

@@ -22,7 +22,8 @@ struct ParameterInfo {
 
 struct AdamSettings {
   // float32 constants promoted to the variable's type, as the reference keeps them (docs/theory/training.md)
-  double beta1 = static_cast<double>(0.9F), beta2 = static_cast<double>(0.999F), epsilon = static_cast<double>(1e-8F);
+  double beta1 = static_cast<double>(0.9F), beta2 = static_cast<double>(0.999F),
+         epsilon = static_cast<double>(1e-8F);
 };
 
 /// What the optimiser, the model file and the checkpoint see of a store, whatever its precision.
@@ -47,8 +48,8 @@ class ParameterBlock {
   /// moment 0 or 1, the whole flat array as doubles [size()]
   virtual void get_moment(int moment, double* out) const = 0;
   virtual void set_moment(int moment, const double* in) = 0;
-  /// One Adam step on elements [begin, end) with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are
-  /// summed over the slots in order.
+  /// One Adam step on elements [begin, end) with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients
+  /// are summed over the slots in order.
   virtual void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) = 0;
 
  protected:

@@ -24,8 +24,8 @@ void ForceVirial::reset(const Structure& structure, int n_out, bool atomic) {
   zeroed(atom_virial, atomic ? 9 * atoms : 0);
 }
 
-void add_force_virial(const Exec& exec, const DeviceStructure& structure, const Tile& tile, const TilePairs& pairs,
-                      int component, const ForceVirial& sums) {
+void add_force_virial(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
+                      const TilePairs& pairs, int component, const ForceVirial& sums) {
   const auto centre = structure.centre, target = structure.target, frame = structure.frame;
   const auto atoms = static_cast<std::size_t>(component) * static_cast<std::size_t>(sums.n_force);
   double* const force = sums.force.data() + 3 * atoms;

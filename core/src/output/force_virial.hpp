@@ -2,8 +2,8 @@
 // Forces and virials from the pair gradients dE/dr_ij of one tile, r_ij = r_j - r_i:
 //
 //     F_i += dE/dr_ij,  F_j -= dE/dr_ij;   V^ab -= (dE/dr_ij)^a r_ij^b,  eV, row-major [xx xy xz yx ...]
-// V = -dE/d(strain): a compressed system has a positive trace. The atomic virial of a pair belongs to the neighbour j,
-// as in the reference.
+// V = -dE/d(strain): a compressed system has a positive trace. The atomic virial of a pair belongs to the
+// neighbour j, as in the reference.
 #pragma once
 
 #include "env/pairs.hpp"

@@ -11,8 +11,9 @@ namespace dpcore {
 
 class DoubleNets {
  public:
-  /// Copy the parameters of a store of embedding nets "net_.../layer_k/..." (made on the first call, in the order of the
-  /// names' appearance; a net of which the store has no parameters is no part of it) and clear the gradients.
+  /// Copy the parameters of a store of embedding nets "net_.../layer_k/..." (made on the first call, in the
+  /// order of the names' appearance; a net of which the store has no parameters is no part of it) and clear
+  /// the gradients.
   void refresh(const ParameterStore<float>& from, const EmbeddingSpec&);
   /// The k-th net of the store.
   const RadialNet<double>& net(std::size_t k) const { return *nets_[k]; }

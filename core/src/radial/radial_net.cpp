@@ -69,8 +69,8 @@ void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const M
 }
 
 template <class S>
-void RadialNet<S>::second_order(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
-                                const Matrix<S>& g_second, Workspace& ws) const {
+void RadialNet<S>::second_order(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
+                                const Matrix<S>& g_prime, const Matrix<S>& g_second, Workspace& ws) const {
   StackState<S> state;
   for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
     stack_.prepare(end - begin, true, state, ws);

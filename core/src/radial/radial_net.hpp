@@ -18,15 +18,16 @@ struct EmbeddingSpec {
   bool online_table = true;  // training may interpolate between nodes (radial_table.hpp)
 };
 
-/// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time step
-/// exists only where such a skip does (docs/theory/se_e2_a.md).
+/// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time
+/// step exists only where such a skip does (docs/theory/se_e2_a.md).
 std::vector<LayerSpec> embedding_layers(int n_in, const EmbeddingSpec&);
 
 template <class S>
 class RadialNet final : public Radial<S> {
  public:
   RadialNet(ParameterStore<S>& store, const std::string& prefix, const EmbeddingSpec& spec)
-      : stack_(store, prefix, embedding_layers(1, spec), std::vector<bool>(spec.neuron.size(), spec.trainable)) {}
+      : stack_(store, prefix, embedding_layers(1, spec),
+               std::vector<bool>(spec.neuron.size(), spec.trainable)) {}
 
   int n_out() const override { return stack_.n_out(); }
   void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,

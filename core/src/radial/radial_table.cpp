@@ -18,7 +18,8 @@ struct Weights {
 /// Lagrange polynomials of the nodes -3..4 at t in [0, 1] and their derivatives, by products from both sides.
 KOKKOS_FORCEINLINE_FUNCTION void lagrange(const double t, const double inverse_step, Weights& w) {
   // 1 / prod_{i != k} (k - i)
-  constexpr double scale[kPoints] = {-1.0 / 5040, 1.0 / 720, -1.0 / 240, 1.0 / 144, -1.0 / 144, 1.0 / 240, -1.0 / 720, 1.0 / 5040};
+  constexpr double scale[kPoints] = {-1.0 / 5040, 1.0 / 720, -1.0 / 240, 1.0 / 144,
+                                     -1.0 / 144,  1.0 / 240, -1.0 / 720, 1.0 / 5040};
   double right[kPoints + 1], right_slope[kPoints + 1];
   right[kPoints] = 1.0;
   right_slope[kPoints] = 0.0;
@@ -61,7 +62,8 @@ void RadialTable<S>::reserve(double lower, double upper, int n_workers) {
   const std::size_t room = n + n / 8;
   position_ = DeviceArray<double>("dpcore::RadialTable::position", room);
   value_ = DeviceArray<double>("dpcore::RadialTable::value", room * m);
-  adjoint_ = DeviceArray<double>("dpcore::RadialTable::adjoint", static_cast<std::size_t>(n_workers) * room * m);
+  adjoint_ =
+      DeviceArray<double>("dpcore::RadialTable::adjoint", static_cast<std::size_t>(n_workers) * room * m);
 }
 
 template <class S>
@@ -75,8 +77,9 @@ double RadialTable<S>::refresh(const Exec& exec, Workspace& ws) {
       exec, "dpcore::table_positions", n_nodes_,
       KOKKOS_LAMBDA(const int k) { position(k) = lower + (k - kBelow) * h; });
   for_each_element(
-      exec, "dpcore::table_clear", n_workers * n_nodes_, n_out(),
-      KOKKOS_LAMBDA(const int k, const int c) { adjoint[static_cast<std::size_t>(k) * m + static_cast<std::size_t>(c)] = 0.0; });
+      exec, "dpcore::table_clear", n_workers * n_nodes_, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
+        adjoint[static_cast<std::size_t>(k) * m + static_cast<std::size_t>(c)] = 0.0;
+      });
   Workspace::Scope scope(ws);
   net_->values(exec, Vector<double>(position_.data(), n), Matrix<double>(value_.data(), n, m), ws);
 
@@ -110,7 +113,8 @@ double RadialTable<S>::refresh(const Exec& exec, Workspace& ws) {
 
 template <class S>
 template <class T>
-void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Matrix<T>& g, const Matrix<T>& g_prime) const {
+void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Matrix<T>& g,
+                                 const Matrix<T>& g_prime) const {
   const int m = n_out();
   const double* value = value_.data();
   const double lower = grid_.lower, inverse_step = grid_.inverse_step;
@@ -119,7 +123,8 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
       exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
         const double at = static_cast<double>(s(p));
-        const double* f = value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+        const double* f =
+            value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
         T* out = &g(p, 0);
         T* out_slope = &g_prime(p, 0);
 #pragma omp simd
@@ -137,8 +142,8 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
 }
 
 template <class S>
-void RadialTable<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
-                             Workspace&) const {
+void RadialTable<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
+                             const Matrix<S>& g_prime, Workspace&) const {
   interpolate<S>(exec, s, g, g_prime);
 }
 
@@ -153,14 +158,16 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
       exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
         const double at = static_cast<double>(s(p));
-        double* f = adjoint + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+        double* f =
+            adjoint + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
         const S* a = &g_bar(p, 0);
         const S* b = &g_prime_bar(p, 0);
         for (int k = 0; k < kPoints; ++k) {
           double* row = f + k * m;
           const double wv = w.value[k], ws = w.slope[k];
 #pragma omp simd
-          for (int c = 0; c < m; ++c) add_to(row + c, wv * static_cast<double>(a[c]) + ws * static_cast<double>(b[c]));
+          for (int c = 0; c < m; ++c)
+            add_to(row + c, wv * static_cast<double>(a[c]) + ws * static_cast<double>(b[c]));
         }
       });
 }
@@ -175,7 +182,8 @@ void RadialTable<S>::flush_gradients(const Exec& exec, int slot, Workspace& ws) 
       exec, "dpcore::table_sum", n_nodes_, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
         double total = sum(k, c);
         for (int w = 1; w < workers; ++w) {
-          total += adjoint[(static_cast<std::size_t>(w) * n + static_cast<std::size_t>(k)) * m + static_cast<std::size_t>(c)];
+          total += adjoint[(static_cast<std::size_t>(w) * n + static_cast<std::size_t>(k)) * m +
+                           static_cast<std::size_t>(c)];
         }
         sum(k, c) = total;
       });

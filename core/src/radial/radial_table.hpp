@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Radial functions interpolated between nodes at which the embedding net was evaluated: the net's cost no longer grows
-// with the number of pairs. Used in training, where the nodes are evaluated anew in every step.
+// Radial functions interpolated between nodes at which the embedding net was evaluated: the net's cost no
+// longer grows with the number of pairs. Used in training, where the nodes are evaluated anew in every step.
 //
-// Nodes, weights and sums are double whatever S is: the derivative of an interpolation amplifies the rounding of its nodes
-// by 1/h.
+// Nodes, weights and sums are double whatever S is: the derivative of an interpolation amplifies the rounding
+// of its nodes by 1/h.
 //
-// Between nodes a distance h apart G(s) = sum_k w_k(t) f_{j+k}, k = -3..4, t in [0, 1): the central polynomial of degree 7
-// through eight node values, and G'(s) = sum_k w_k'(t) f_{j+k} / h its derivative, so that energy and force stay exactly
-// consistent. Interpolation is linear in the node values: the parameter pass adds adjoints to the nodes, and one backward
-// pass of the net over the nodes turns them into gradients. The error is about 43 (h / rho)^8, rho the distance of
-// the net's nearest complex pole (docs/theory/radial-table.md); `refresh` measures it between nodes and reports it.
+// Between nodes a distance h apart G(s) = sum_k w_k(t) f_{j+k}, k = -3..4, t in [0, 1): the central
+// polynomial of degree 7 through eight node values, and G'(s) = sum_k w_k'(t) f_{j+k} / h its derivative, so
+// that energy and force stay exactly consistent. Interpolation is linear in the node values: the parameter
+// pass adds adjoints to the nodes, and one backward pass of the net over the nodes turns them into gradients.
+// The error is about 43 (h / rho)^8, rho the distance of the net's nearest complex pole
+// (docs/theory/radial-table.md); `refresh` measures it between nodes and reports it.
 #pragma once
 
 #include <cmath>
@@ -24,15 +25,16 @@ class RadialTable final : public Radial<S> {
  public:
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
-  static constexpr double kStep = 0.01;        ///< node distance, in units of the normalised s
-  static constexpr double kTolerance = 1e-8;   ///< above this a table must not be used
+  static constexpr double kStep = 0.01;       ///< node distance, in units of the normalised s
+  static constexpr double kTolerance = 1e-8;  ///< above this a table must not be used
   /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
   static double n_nodes(double lower, double upper) { return std::floor((upper - lower) / kStep) + 10; }
 
-  /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees memory.
+  /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
+  /// memory.
   void reserve(double lower, double upper, int n_workers);
-  /// Evaluate the net at the nodes of the reserved range. Returns the largest error of G and G' at some places between
-  /// nodes, relative to the largest value there.
+  /// Evaluate the net at the nodes of the reserved range. Returns the largest error of G and G' at some
+  /// places between nodes, relative to the largest value there.
   double refresh(const Exec&, Workspace&);
 
   int n_out() const override { return net_->n_out(); }

@@ -33,12 +33,17 @@ Tile whole_type(const TilePlan& plan, int type) {
 TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
     : potential_(potential), loss_(make_loss(loss_config, potential.kind())) {
   if (potential_.in_training) {
-    throw Error("trainer: another trainer holds this model, and the optimiser's state is the model's; use that one or end it");
+    throw Error(
+        "trainer: another trainer holds this model, and the optimiser's state is the model's; use that one "
+        "or end it");
   }
   if (!potential_.descriptor().tables().empty()) {
-    throw Error("trainer: the model is compressed, its tables would not follow the weights; start from it with --init-frz-model");
+    throw Error(
+        "trainer: the model is compressed, its tables would not follow the weights; start from it with "
+        "--init-frz-model");
   }
-  for (const auto& part : potential_.descriptor().parts()) part.descriptor->parameters().prepare_training(n_workers());
+  for (const auto& part : potential_.descriptor().parts())
+    part.descriptor->parameters().prepare_training(n_workers());
   potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
   potential_.descriptor().forget_inference();
@@ -70,7 +75,8 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
     if (!fitting.selects(t)) continue;
     const Tile all = whole_type(plan, t);
     fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
-    fitting.begin(team_.workers.front()->exec, team_.structure, all, params, *fitting_[static_cast<std::size_t>(t)], shared);
+    fitting.begin(team_.workers.front()->exec, team_.structure, all, params,
+                  *fitting_[static_cast<std::size_t>(t)], shared);
   }
   d_bar_.assign(plan.tiles.size(), AnyMatrix());
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
@@ -105,7 +111,8 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
 
   const bool derivatives = loss_->needs_derivatives();
   const auto n_out = static_cast<std::size_t>(fitting.n_out());
-  std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()), energy_bar(plan.centre.size() * n_out);
+  std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()),
+      energy_bar(plan.centre.size() * n_out);
   for (std::size_t i = 0; i < x_dot.size(); ++i) x_dot[i] = -gradient.force[i];
   for (std::size_t i = 0; i < strain_dot.size(); ++i) strain_dot[i] = -gradient.virial[i];
   for (std::size_t k = 0; k < plan.centre.size(); ++k) {
@@ -138,8 +145,9 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
     }
     const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
     const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
-    descriptor.backward_params(w.exec, tile, d_bar, d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())],
-                               *w.descriptor, index, ws);
+    descriptor.backward_params(w.exec, tile, d_bar,
+                               d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())], *w.descriptor,
+                               index, ws);
   });
 
   struct Job {
@@ -159,8 +167,10 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   if (!all_types) fitting_store.zero_gradients(0);
   run_workers(team_.size(), [&](int index) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
-    for (std::size_t j = static_cast<std::size_t>(index); j < jobs.size(); j += static_cast<std::size_t>(team_.size())) {
-      fitting.run_gradient_job(w.exec, jobs[j].index, *fitting_[static_cast<std::size_t>(jobs[j].type)], w.scratch);
+    for (std::size_t j = static_cast<std::size_t>(index); j < jobs.size();
+         j += static_cast<std::size_t>(team_.size())) {
+      fitting.run_gradient_job(w.exec, jobs[j].index, *fitting_[static_cast<std::size_t>(jobs[j].type)],
+                               w.scratch);
     }
   });
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // One training step with hand-written derivatives.
 //
-// With x_dot = -dL/dF as a displacement of the atoms and eps_dot = -dL/dV as a strain, the gradient of the loss is that of
+// With x_dot = -dL/dF as a displacement of the atoms and eps_dot = -dL/dV as a strain, the gradient of the
+// loss is that of
 //     Phi = sum_i ( (dL/dE + dL/dE_i) E_i + E_dot_i ),
 // E_dot the directional derivative: force and virial terms need no second derivatives beyond one tangent pass
 // (docs/theory/training.md; Pearlmutter 1994). Steps:
@@ -27,11 +28,13 @@ class TrainStep {
   TrainStep& operator=(const TrainStep&) = delete;
 
   /// Gradients of the loss into the stores; returns the loss terms before the step.
-  std::map<std::string, double> gradients(const Structure&, const FittingParams&, const Labels&, float lr, float start_lr);
+  std::map<std::string, double> gradients(const Structure&, const FittingParams&, const Labels&, float lr,
+                                          float start_lr);
   /// Adam with learning rate lr on the gradients of the last call.
   void update(float lr);
   /// Loss terms only.
-  std::map<std::string, double> losses(const Structure&, const FittingParams&, const Labels&, float lr, float start_lr);
+  std::map<std::string, double> losses(const Structure&, const FittingParams&, const Labels&, float lr,
+                                       float start_lr);
 
   const Evaluation& evaluation() const { return evaluation_; }
   /// beta powers of Adam (float32 in the reference) and the number of steps taken
@@ -40,7 +43,9 @@ class TrainStep {
 
  private:
   void backward(const Structure&, const TilePlan&, const LossGradient&);
-  Outputs outputs() const { return {evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy}; }
+  Outputs outputs() const {
+    return {evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy};
+  }
 
   Potential& potential_;
   std::unique_ptr<Loss> loss_;

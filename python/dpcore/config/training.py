@@ -154,7 +154,12 @@ def argument() -> Argument:
             opt("time_training", bool, True, "Whether the log tells the time taken."),
             opt("profiling", bool, False, "Accepted with a warning: this version writes no profile."),
             opt("profiling_file", str, "timeline.json", "File of the profile.", NON_EMPTY_TEXT),
-            opt("tensorboard", bool, False, "Accepted with a warning: this version writes no logs for TensorBoard."),
+            opt(
+                "tensorboard",
+                bool,
+                False,
+                "Accepted with a warning: this version writes no logs for TensorBoard.",
+            ),
             opt("tensorboard_log_dir", str, "log", "Folder of the logs for TensorBoard.", NON_EMPTY_TEXT),
             opt("tensorboard_freq", int, 1, "Steps between two entries for TensorBoard.", POSITIVE_INT),
         ],
