@@ -104,3 +104,12 @@ run 0
         > 1e-3
     )
     np.testing.assert_allclose(read_dump(tmp_path / "atoms.dump")[:, 1:4], f[0], rtol=0, atol=1e-9)
+
+
+def test_compute_deeptensor_is_known(tmp_path, system, program):
+    """The style is in the program; a model of energies is refused by name."""
+    model, _, head = system
+    out = lammps(tmp_path, head + f"compute d all deeptensor/atom {model} O H\n", check=False, **program)
+    assert out.code != 0
+    assert "Unknown compute style" not in out.text and "Unrecognized compute style" not in out.text
+    assert "ener" in out.errors
