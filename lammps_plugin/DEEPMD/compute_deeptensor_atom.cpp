@@ -8,6 +8,7 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "dpcore_atoms.h"
 #include "dpcore_lammps_compat.h"
 #include "dpcore_models.h"
 #include "dpcore_types.h"
@@ -26,10 +27,7 @@ struct ComputeDeepTensorAtom::Impl {
   std::vector<LoadedModel> models;  // one
   std::vector<int> model_type;      // of LAMMPS type t+1
   std::vector<bool> selected;       // by model type
-  std::vector<int> type;            // [nlocal+nghost] of the model
-  std::vector<double> coord;
-  std::vector<int> neighbors;  // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
-  std::vector<const int*> first_neighbor;
+  LammpsAtoms atoms;
   bool warned = false;
 };
 
@@ -98,54 +96,27 @@ void ComputeDeepTensorAtom::compute_peratom() {
   }
   neighbor->build_one(list);
 
-  const auto nlocal = static_cast<std::size_t>(atom->nlocal);
-  const std::size_t nall = nlocal + static_cast<std::size_t>(atom->nghost);
-  my.type.resize(nall);
-  my.coord.resize(3 * nall);
-  for (std::size_t i = 0; i < nall; ++i) {
-    my.type[i] = my.model_type[static_cast<std::size_t>(atom->type[i] - 1)];
-    for (std::size_t d = 0; d < 3; ++d) my.coord[3 * i + d] = atom->x[i][d] / force->angstrom;
-  }
-  my.neighbors.resize(static_cast<std::size_t>(list->inum));
-  my.first_neighbor.resize(my.neighbors.size());
-  for (std::size_t k = 0; k < my.neighbors.size(); ++k) {
-    my.neighbors[k] = list->numneigh[list->ilist[k]];
-    my.first_neighbor[k] = list->firstneigh[list->ilist[k]];
-  }
-  dpcore::Neighborhood in;
-  in.n_local = static_cast<int>(nlocal);
-  in.n_all = static_cast<int>(nall);
-  in.coord = my.coord.data();
-  in.type = my.type.data();
-  in.n_centres = list->inum;
-  in.centre = list->ilist;
-  in.n_neighbors = my.neighbors.data();
-  in.neighbors = my.first_neighbor.data();
-  in.neighbor_mask = NEIGHMASK;
+  my.atoms.take_list(list);
+  my.atoms.take_atoms(atom, list, my.model_type, force->angstrom);
   LoadedModel& m = my.models.front();
   try {
-    m.model.predict(in, false, m.session, m.prediction, false);
+    m.model.predict(my.atoms.in, false, m.session, m.prediction, false);
   } catch (const dpcore::AtomError& e) {
-    std::vector<tagint> ids;
-    for (const int i : e.atoms()) ids.push_back(atom->tag_enable ? atom->tag[i] : i + 1);
     error->one(FLERR, "compute deeptensor/atom: step " + std::to_string(update->ntimestep) + ": " +
-                          dpcore::AtomError::list(ids) + " " + e.problem());
+                          describe_error(e, atom));
   } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
-    error->warning(FLERR, "compute deeptensor/atom: " + std::to_string(m.prediction.overflow_atoms) +
-                              " atoms of rank " + std::to_string(comm->me) +
-                              " have more neighbours of a type than the model's sel, by up to " +
-                              std::to_string(m.prediction.overflow_worst) +
-                              ": the farthest are left out (said once)");
+    error->warning(FLERR, "compute deeptensor/atom: " + describe_overflow(m.prediction, comm->me));
   }
 
   const auto columns = static_cast<std::size_t>(size_peratom_cols);
-  for (std::size_t i = 0; i < nlocal; ++i) {
-    const bool wanted = (atom->mask[i] & groupbit) != 0 && my.type[i] >= 0 &&
-                        my.selected[static_cast<std::size_t>(my.type[i])];
+  for (std::size_t i = 0; i < static_cast<std::size_t>(atom->nlocal); ++i) {
+    const int type = my.atoms.type()[i];
+    const bool wanted =
+        (atom->mask[i] & groupbit) != 0 && type >= 0 && my.selected[static_cast<std::size_t>(type)];
     for (std::size_t c = 0; c < columns; ++c)
       tensor[i][c] = wanted ? m.prediction.atom_energy[columns * i + c] : 0.0;
   }

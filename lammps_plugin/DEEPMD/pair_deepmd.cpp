@@ -51,8 +51,8 @@ double mass_unit(const std::string& units) {
 
 PairDeepMD::PairDeepMD(LAMMPS* lammps) : Pair(lammps), impl(std::make_unique<Impl>()), scale(nullptr) {
   single_enable = 0;
-  restartinfo =
-      1;  // nothing is written, but after read_restart init_style can say that pair_style is missing
+  // nothing is written, but after read_restart init_style can say that pair_style is missing
+  restartinfo = 1;
   one_coeff = 1;
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
@@ -167,7 +167,7 @@ void PairDeepMD::map_names() {
 
 /* ----------------------------------------------------------------------
    labels and masses may be set after pair_coeff, and pair_style may be given again with a model that has
-other types, so this is the first moment to trust a mapping
+   other types, so this is the first moment to trust a mapping
 ------------------------------------------------------------------------- */
 
 void PairDeepMD::map_types() {
@@ -197,7 +197,7 @@ void PairDeepMD::map_types() {
 
 /* ----------------------------------------------------------------------
    bonded neighbours are neighbours for the model: they must not be left out of its list, as they are where
-special_bonds are 0; LAMMPS keeps them for k-space styles
+   special_bonds are 0; LAMMPS keeps them for k-space styles
 ------------------------------------------------------------------------- */
 
 void PairDeepMD::check_bonds() {
@@ -257,8 +257,8 @@ double PairDeepMD::init_one(int i, int j) {
 }
 
 void* PairDeepMD::extract(const char* name, int& dim) {
-  if (strcmp(name, "cut_coul") ==
-      0) {  // for kspace styles; under hybrid the cut-off of a Coulomb style comes first
+  // for kspace styles; under hybrid the cut-off of a Coulomb style comes first
+  if (strcmp(name, "cut_coul") == 0) {
     for (const char* word : {"coul", "tip4p"})
       if (utils::strmatch(force->pair_style, "^hybrid") && force->pair_match(word, 0, 1) != nullptr)
         return nullptr;
@@ -278,39 +278,16 @@ void* PairDeepMD::extract(const char* name, int& dim) {
 
 void PairDeepMD::predict(bool peratom) {
   Impl& my = *impl;
-  const auto nall = static_cast<std::size_t>(atom->nlocal) + static_cast<std::size_t>(atom->nghost);
-  my.type.resize(nall);
-  for (std::size_t i = 0; i < nall; ++i)
-    my.type[i] = my.model_type[static_cast<std::size_t>(atom->type[i] - 1)];
-  const double* x = nall > 0 ? atom->x[0] : nullptr;
-  if (my.length != 1) {
-    my.coord.assign(x, x + 3 * nall);
-    for (auto& c : my.coord) c /= my.length;
-    x = my.coord.data();
-  }
   // Steps without this style may have lain between: ago alone does not tell that its list is the known one.
   if (neighbor->ago == 0 || neighbor->lastcall != my.built_at || neighbor->ncalls != my.builds) {
     ++my.list;
-    my.neighbors.clear();
-    my.first_neighbor.clear();
-    for (int k = 0; k < list->inum; ++k) {
-      my.neighbors.push_back(list->numneigh[list->ilist[k]]);
-      my.first_neighbor.push_back(list->firstneigh[list->ilist[k]]);
-    }
+    my.atoms.take_list(list);
   }
   my.built_at = neighbor->lastcall;
   my.builds = neighbor->ncalls;
 
-  dpcore::Neighborhood& in = my.atoms;
-  in.n_local = atom->nlocal;
-  in.n_all = static_cast<int>(nall);
-  in.coord = x;
-  in.type = my.type.data();
-  in.n_centres = list->inum;
-  in.centre = list->ilist;
-  in.n_neighbors = my.neighbors.data();
-  in.neighbors = my.first_neighbor.data();
-  in.neighbor_mask = NEIGHMASK;
+  my.atoms.take_atoms(atom, list, my.model_type, my.length);
+  dpcore::Neighborhood& in = my.atoms.in;
   const int nf = my.model().dim_fparam(), na = my.model().dim_aparam();
   if (nf > 0) my.fparam = frame_parameters(my.options, nf, modify);
   if (na > 0) atomic_parameters(my.options, na, modify, atom, domain, my.aparam);
@@ -325,12 +302,7 @@ void PairDeepMD::predict(bool peratom) {
     error->warning(FLERR, "rank " + std::to_string(comm->me) + ": " + m.prediction.notice);
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
-    error->warning(
-        FLERR, std::to_string(m.prediction.overflow_atoms) + " atoms of rank " + std::to_string(comm->me) +
-                   " have more neighbours of a type than the model's sel, by up to " +
-                   std::to_string(m.prediction.overflow_worst) +
-                   ": the farthest are left out, as in training with this "
-                   "sel, and energies are not smooth there (said once; DP_STRICT_SEL=1 makes it an error)");
+    error->warning(FLERR, describe_overflow(m.prediction, comm->me));
   }
 }
 
@@ -343,10 +315,8 @@ void PairDeepMD::compute(int eflag, int vflag) {
     if (my.built_at < 0) setup_sources(my.options, modify);
     predict(peratom);
   } catch (const dpcore::AtomError& e) {
-    std::vector<tagint> ids;
-    for (const int i : e.atoms()) ids.push_back(atom->tag[i]);
     error->one(FLERR, "pair_style deepmd: step " + std::to_string(update->ntimestep) + ": " +
-                          dpcore::AtomError::list(ids) + " (IDs) " + e.problem());
+                          describe_error(e, atom));
   } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }

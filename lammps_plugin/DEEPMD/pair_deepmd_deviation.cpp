@@ -27,8 +27,8 @@ void PairDeepMD::deviation() {
   for (std::size_t k = 0; k < my.models.size(); ++k) {
     LoadedModel& m = my.models[k];
     if (k > 0) {
-      my.atoms.rebuilt = m.list != my.list;
-      m.model.predict(my.atoms, false, m.session, m.prediction);
+      my.atoms.in.rebuilt = m.list != my.list;
+      m.model.predict(my.atoms.in, false, m.session, m.prediction);
       m.list = my.list;
     }
     my.force[k].resize(3 * nall);

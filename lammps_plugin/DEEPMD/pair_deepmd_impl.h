@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dpcore_atoms.h"
 #include "dpcore_deviation.h"
 #include "dpcore_models.h"
 #include "dpcore_options.h"
@@ -24,13 +25,9 @@ struct PairDeepMD::Impl {
   dpcore_lammps::DeviationFile file;
 
   // of one step
-  std::vector<int> type;      // [nlocal+nghost] of the model
-  std::vector<double> coord;  // where LAMMPS' unit is not A
   std::vector<double> fparam, aparam;
-  dpcore::Neighborhood atoms;
-  long list = 0;               // counts neighbour lists
-  std::vector<int> neighbors;  // of each centre: LAMMPS' rows belong to atoms, not to entries of ilist
-  std::vector<const int*> first_neighbor;
+  dpcore_lammps::LammpsAtoms atoms;
+  long list = 0;  // counts neighbour lists
   bigint built_at = -1,
          builds = -1;  // neighbor->lastcall, ncalls of the last step; -1: none since init_style
   std::vector<std::vector<double>> force;  // of each model [nall*3], for the deviation

@@ -150,3 +150,17 @@ def test_python_module_of_lammps(tmp_path, model, box, head):
         text=True,
     ).stdout
     np.testing.assert_allclose(float(out.split()[-1]), evaluate(model, box)[0].item(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ids", ["yes", "no"])
+def test_atoms_at_one_place_are_named_also_without_ids(tmp_path, model, ids):
+    atoms = (
+        f"atom_modify id {ids}\nregion r block 0 8 0 8 0 8\ncreate_box 2 r\n"
+        "create_atoms 1 single 2 2 2\ncreate_atoms 2 single 2 2 2\ncreate_atoms 2 single 3 2 2\n"
+    )
+    script = HEAD.replace("read_data box.data\n", atoms)
+    script += f"pair_style deepmd {model}\npair_coeff * * O H\nrun 0\n"
+    out = lammps(tmp_path, script, check=False)
+    assert out.code > 0, "a signal"
+    assert "same position" in out.errors
+    assert ("1 and 2 (IDs)" if ids == "yes" else "there are no IDs") in out.errors
