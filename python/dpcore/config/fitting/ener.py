@@ -7,13 +7,10 @@ from typing import Any
 
 from dargs import Argument
 
+from dpcore.config.fitting.net import net_arguments
 from dpcore.config.values import (
-    ACTIVATION,
-    ACTIVATIONS,
-    NEURON,
     NON_NEGATIVE_INT,
     OPTIONAL_NON_NEGATIVE,
-    PRECISION,
     SEED,
     is_number,
     opt,
@@ -60,29 +57,7 @@ def arguments() -> list[Argument]:
             "Number of atomic parameters: numbers per atom, from aparam.npy, that the energy depends on.",
             NON_NEGATIVE_INT,
         ),
-        opt(
-            "neuron",
-            list[int],
-            [120, 120, 120],
-            "Widths of the hidden layers. A layer as wide as the one before has a skip connection.",
-            NEURON,
-            alias=["n_neuron"],
-        ),
-        opt(
-            "activation_function",
-            str,
-            "tanh",
-            f"Activation of the hidden layers: {', '.join(ACTIVATIONS)}.",
-            ACTIVATION,
-        ),
-        opt(
-            "precision",
-            str,
-            "float64",
-            "Precision of the fitting net: float64 (also `default`) or float32 (also `float16`).",
-            PRECISION,
-        ),
-        opt("resnet_dt", bool, True, "Whether the skip connections have a trainable time step."),
+        *net_arguments(),
         opt(
             "trainable",
             [bool, list[bool]],

@@ -7,7 +7,8 @@ from typing import Any
 
 from dargs import Argument
 
-from dpcore.config.values import ACTIVATION, ACTIVATIONS, NEURON, PRECISION, SEED, is_int, opt, rule
+from dpcore.config.fitting.net import net_arguments
+from dpcore.config.values import SEED, is_int, opt, rule
 from dpcore.errors import InputError
 
 
@@ -23,29 +24,7 @@ NO_PARAMETERS = rule(lambda v: v == 0 and is_int(v), "must be 0: tensors depend 
 def arguments(what: str, old_name: str) -> list[Argument]:
     """The keys of the section; `what` is predicted, `old_name` another name of ``sel_type``."""
     return [
-        opt(
-            "neuron",
-            list[int],
-            [120, 120, 120],
-            "Widths of the hidden layers. A layer as wide as the one before has a skip connection.",
-            NEURON,
-            alias=["n_neuron"],
-        ),
-        opt(
-            "activation_function",
-            str,
-            "tanh",
-            f"Activation of the hidden layers: {', '.join(ACTIVATIONS)}.",
-            ACTIVATION,
-        ),
-        opt("resnet_dt", bool, True, "Whether the skip connections have a trainable time step."),
-        opt(
-            "precision",
-            str,
-            "float64",
-            "Precision of the fitting net: float64 (also `default`) or float32 (also `float16`).",
-            PRECISION,
-        ),
+        *net_arguments(),
         opt(
             "sel_type",
             [list[int], int, None],
