@@ -240,18 +240,12 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
     contract_backward(exec, dot_bar, state.moment, moment_dot_bar);
   }
 
-  const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
-  this->for_segments(state.pairs, [&](int b, int begin, int end) {
-    for (int first = begin; first < end; first += kPairChunk) {
-      const int last = std::min(end, first + kPairChunk);
-      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
-                      g_prime_bar = rows(g_prime_bar_room, 0, last - first);
-      moment_backward_params<S>(exec, state.pairs, first, last, moment_bar, moment_dot_bar, state.env.value,
-                                state.env.value_dot, scale(), g_bar, g_prime_bar);
-      this->radial(a, b)->backward_params(exec, Vector<S>(state.env.radial.data() + first, last - first),
-                                          g_bar, g_prime_bar, slot, ws);
-    }
-  });
+  this->backward_radial(exec, state.pairs, a, state.env.radial, slot, ws,
+                        [&](int first, int last, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
+                          moment_backward_params<S>(exec, state.pairs, first, last, moment_bar,
+                                                    moment_dot_bar, state.env.value, state.env.value_dot,
+                                                    scale(), g_bar, g_prime_bar);
+                        });
 
   Kokkos::Array<S, 4> pad;
   if (!padding(a, pad.data())) return;

@@ -186,18 +186,11 @@ void SeE2R<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
   const int a = tile.type;
   const auto m = static_cast<std::size_t>(dim_out());
   const Matrix<S> bar = as<S>(exec, d_bar, ws), dot_bar = as<S>(exec, d_dot_bar, ws);
-  const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
-  this->for_segments(state.pairs, [&](int b, int begin, int end) {
-    for (int first = begin; first < end; first += kPairChunk) {
-      const int last = std::min(end, first + kPairChunk);
-      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
-                      g_prime_bar = rows(g_prime_bar_room, 0, last - first);
-      sums_backward_params<S>(exec, state.pairs, first, last, bar, dot_bar, state.env.value_dot, scale_,
-                              g_bar, g_prime_bar);
-      const Vector<S> s(state.env.value.data() + first, static_cast<std::size_t>(last - first));
-      this->radial(a, b)->backward_params(exec, s, g_bar, g_prime_bar, slot, ws);
-    }
-  });
+  this->backward_radial(exec, state.pairs, a, state.env.value, slot, ws,
+                        [&](int first, int last, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
+                          sums_backward_params<S>(exec, state.pairs, first, last, bar, dot_bar,
+                                                  state.env.value_dot, scale_, g_bar, g_prime_bar);
+                        });
   const Matrix<S> g_bar = ws.matrix<S>(1, m), g_prime_bar = zeros<S>(exec, 1, dim_out(), ws);
   for_empty_slots(a, [&](int b, S value) {
     empty_slots_backward<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], bar, scale_, g_bar);

@@ -30,6 +30,9 @@ struct TwoBodySpec {
   int n_slots() const;  // nnei = sum(sel)
 };
 
+/// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
+constexpr int kPairChunk = kExecOnHost ? 128 : 1 << 18;
+
 template <class S>
 class TwoBody : public SingleDescriptor {
  public:
@@ -90,6 +93,26 @@ class TwoBody : public SingleDescriptor {
     }
   }
 
+  /// Gradients of the nets of centre type a: adjoints(first, last, g_bar, g_prime_bar) forms the adjoints of
+  /// G and G' of a chunk of pairs, small enough that they stay in a core's cache. s [n_pairs]: the nets'
+  /// inputs.
+  template <class F>
+  void backward_radial(const Exec& exec, const TilePairs& pairs, int a, const Vector<S>& s, int slot,
+                       Workspace& ws, const F& adjoints) const {
+    const auto m = static_cast<std::size_t>(spec_.embedding.neuron.back());
+    const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
+    for_segments(pairs, [&](int b, int begin, int end) {
+      for (int first = begin; first < end; first += kPairChunk) {
+        const int last = std::min(end, first + kPairChunk);
+        const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
+                        g_prime_bar = rows(g_prime_bar_room, 0, last - first);
+        adjoints(first, last, g_bar, g_prime_bar);
+        const Vector<S> inputs(s.data() + first, static_cast<std::size_t>(last - first));
+        radial(a, b)->backward_params(exec, inputs, g_bar, g_prime_bar, slot, ws);
+      }
+    });
+  }
+
   TwoBodySpec spec_;
   Cutoff cutoff_;
 
@@ -138,8 +161,5 @@ Vector<S> single(const Exec& exec, S value, Workspace& ws) {
   for_each(exec, "dpcore::single", 1, KOKKOS_LAMBDA(const int) { v(0) = value; });
   return v;
 }
-
-/// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
-constexpr int kPairChunk = kExecOnHost ? 128 : 1 << 18;
 
 }  // namespace dpcore
