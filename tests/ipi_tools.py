@@ -53,7 +53,8 @@ class Processes:
             process = subprocess.Popen(
                 [str(word) for word in command], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=file,
                 stderr=subprocess.STDOUT, preexec_fn=limit_files,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+                # i-PI's messages are waited for: Python would keep them back from a file
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **env},
             )  # fmt: skip
         process.path = path
         self.started.append(process)
