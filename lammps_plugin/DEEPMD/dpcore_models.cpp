@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include <sched.h>
+
+#include <dpcore/loaded_model.h>
 
 namespace dpcore_lammps {
 
@@ -36,30 +37,6 @@ std::string read_file(const std::string& path) {
                         " (the words of pair_style deepmd before the first keyword are model files)");
   }
   return bytes.str();
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
-  return out;
-}
-
-void check_same(const LoadedModel& a, const LoadedModel& b) {
-  const auto refuse = [&](const std::string& what, const std::string& of_a, const std::string& of_b) {
-    throw dpcore::Error("the models differ in " + what + ": " + a.path + " has " + of_a + ", " + b.path +
-                        " has " + of_b + "; a model deviation compares models of one kind");
-  };
-  if (a.model.type_map() != b.model.type_map())
-    refuse("types", joined(a.model.type_map()), joined(b.model.type_map()));
-  if (std::fabs(a.model.rcut() - b.model.rcut()) > 1e-6) {  // of a graph: single precision
-    refuse("cut-off", std::to_string(a.model.rcut()) + " A", std::to_string(b.model.rcut()) + " A");
-  }
-  if (a.model.dim_fparam() != b.model.dim_fparam()) {
-    refuse("frame parameters", std::to_string(a.model.dim_fparam()), std::to_string(b.model.dim_fparam()));
-  }
-  if (a.model.dim_aparam() != b.model.dim_aparam()) {
-    refuse("atomic parameters", std::to_string(a.model.dim_aparam()), std::to_string(b.model.dim_aparam()));
-  }
 }
 
 }  // namespace
@@ -100,7 +77,7 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
             (energies ? "; pair_style deepmd needs one of energies (compute deeptensor/atom takes this one)"
                       : "; compute deeptensor/atom needs one of dipoles or polarizabilities"));
       }
-      check_same(models.front(), models.back());
+      dpcore::detail::require_alike(models.front().path, models.front().model, path, models.back().model);
     } catch (const dpcore::Error& e) {
       error = e.what();
     }

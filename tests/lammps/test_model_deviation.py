@@ -183,7 +183,7 @@ def test_models_of_two_kinds_are_refused(tmp_path, model, box):
     other = write_model(tmp_path / "other.dp", sel=(40, 40), rcut=3.5)
     out = lammps(tmp_path, HEAD + style(model, [other]), check=False)
     assert out.code != 0
-    assert "differ in cut-off" in out.errors and "other.dp has 3.5" in out.errors
+    assert "must agree in rcut" in out.errors and "other.dp has 3.5" in out.errors
 
 
 def test_file_that_cannot_be_written(tmp_path, model, others, box):

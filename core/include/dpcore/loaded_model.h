@@ -122,25 +122,34 @@ inline void append_selected(const Model& model, const Prediction& from, const in
   }
 }
 
-/// Throws Error where two models cannot take the same atoms or list; it names both files.
-inline void require_alike(const LoadedModel& a, const LoadedModel& b) {
+/// Throws Error where two models cannot take the same atoms or list; it names both files, path_a and path_b.
+inline void require_alike(const std::string& path_a, const Model& a, const std::string& path_b,
+                          const Model& b) {
   const auto compare = [&](bool same, const char* what, const std::string& of_a, const std::string& of_b) {
     if (same) return;
-    throw Error("the models of a deviation must agree in " + std::string(what) + ": " + a.path() + " has " +
-                of_a + ", " + b.path() + " has " + of_b);
+    throw Error("the models of a deviation must agree in " + std::string(what) + ": " + path_a + " has " +
+                of_a + ", " + path_b + " has " + of_b);
   };
   const auto number = [](double x) {
     char text[32];
     std::snprintf(text, sizeof text, "%.9g", x);
     return std::string(text);
   };
-  const Model &m = a.model(), &n = b.model();
-  compare(m.type_map() == n.type_map(), "their types", a.type_names(), b.type_names());
-  compare(std::fabs(m.rcut() - n.rcut()) <= 1e-6, "rcut", number(m.rcut()) + " A", number(n.rcut()) + " A");
-  compare(m.dim_fparam() == n.dim_fparam(), "the number of frame parameters", number(m.dim_fparam()),
-          number(n.dim_fparam()));
-  compare(m.dim_aparam() == n.dim_aparam(), "the number of atomic parameters", number(m.dim_aparam()),
-          number(n.dim_aparam()));
+  const auto names = [](const Model& m) {
+    std::string all;
+    for (const auto& name : m.type_map()) all += (all.empty() ? "" : " ") + name;
+    return all;
+  };
+  compare(a.type_map() == b.type_map(), "their types", names(a), names(b));
+  // the cut-off of an imported graph was rounded to single precision
+  compare(std::fabs(a.rcut() - b.rcut()) <= 1e-6, "rcut", number(a.rcut()) + " A", number(b.rcut()) + " A");
+  compare(a.dim_fparam() == b.dim_fparam(), "the number of frame parameters", number(a.dim_fparam()),
+          number(b.dim_fparam()));
+  compare(a.dim_aparam() == b.dim_aparam(), "the number of atomic parameters", number(a.dim_aparam()),
+          number(b.dim_aparam()));
+}
+inline void require_alike(const LoadedModel& a, const LoadedModel& b) {
+  require_alike(a.path(), a.model(), b.path(), b.model());
 }
 
 }  // namespace dpcore::detail
