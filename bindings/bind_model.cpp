@@ -19,6 +19,15 @@ struct PyModel {
   std::string notice;
 };
 
+/// Keep what the last prediction counted.
+void take_counts(PyModel& p, const dpcore::Prediction& r) {
+  p.overflow_atoms = r.overflow_atoms;
+  p.overflow_worst = r.overflow_worst;
+  p.outside_pairs = r.outside_pairs;
+  p.outside_nearest = r.outside_nearest;
+  p.notice = r.notice;
+}
+
 }  // namespace
 
 dpcore::Model& model_of(const py::object& o) { return py::cast<PyModel&>(o).model; }
@@ -45,6 +54,7 @@ void bind_model(py::module_& m) {
       .def_property_readonly("n_out", [](const PyModel& p) { return p.model.n_out(); })
       .def_property_readonly("kind", [](const PyModel& p) { return p.model.kind(); })
       .def_property_readonly("sel_type", [](const PyModel& p) { return p.model.sel_type(); })
+      .def_property_readonly("dim_descriptor", [](const PyModel& p) { return p.model.dim_descriptor(); })
       .def_property_readonly("dim_fparam", [](const PyModel& p) { return p.model.dim_fparam(); })
       .def_property_readonly("dim_aparam", [](const PyModel& p) { return p.model.dim_aparam(); })
       .def_property_readonly("type_map", [](const PyModel& p) { return p.model.type_map(); })
@@ -60,11 +70,7 @@ void bind_model(py::module_& m) {
               const py::gil_scoped_release other_threads_may_run;
               r = p.model.predict(in.frames, atomic, derivatives);
             }
-            p.overflow_atoms = r.overflow_atoms;
-            p.overflow_worst = r.overflow_worst;
-            p.outside_pairs = r.outside_pairs;
-            p.outside_nearest = r.outside_nearest;
-            p.notice = r.notice;
+            take_counts(p, r);
             const py::ssize_t nf = in.frames.n_frames, n = in.frames.n_atoms, k = p.model.n_out();
             const bool tensor = p.model.kind() != "ener";
             const auto shape = [&](std::vector<py::ssize_t> energy,
@@ -89,6 +95,22 @@ void bind_model(py::module_& m) {
           "tensors energy [nf, k], force [nf, k, n, 3], virial [nf, k, 9], atom_energy [nf, n, k], "
           "atom_virial "
           "[nf, k, n, 9]; force, virial, atom_virial only with derivatives")
+      .def(
+          "descriptors",
+          [](PyModel& p, const py::object& coord, const py::object& box, const py::object& types,
+             const py::object& pbc) {
+            const FrameArrays in(coord, box, types, py::none(), py::none(), 0, 0, pbc);
+            dpcore::Prediction r;
+            {
+              const py::gil_scoped_release other_threads_may_run;
+              r = p.model.descriptors(in.frames);
+            }
+            take_counts(p, r);
+            return to_array(std::move(r.descriptor),
+                            {in.frames.n_frames, in.frames.n_atoms, p.model.dim_descriptor()});
+          },
+          py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("pbc") = py::none(),
+          "The descriptors of all atoms [nf, n, dim_descriptor].")
       .def(
           "sel_overflow",
           [](const PyModel& p) {

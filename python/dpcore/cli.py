@@ -83,6 +83,20 @@ checkpoint first.""",
   dp convert-from -i graph.pb -o water.dp       any version from 0.12 to 3.x (TensorFlow backend)
   dp convert-from pbtxt -i graph.pbtxt -o water.dp""",
     ),
+    "show": Verb(
+        "dpcore.show",
+        "print what is in a model file",
+        """\
+  dp show water.dp                              everything
+  dp show graph.pb type-map descriptor size     some of it, also of a frozen model of DeePMD-kit
+  dp show water.dp --json                       the same for scripts""",
+    ),
+    "eval-desc": Verb(
+        "dpcore.eval_desc",
+        "write the descriptors of atoms",
+        """\
+  dp eval-desc -m water.dp -s data/test -o desc desc/SYSTEM.npy for each system""",
+    ),
     "verify": Verb(
         "dpcore.verify",
         "check that every interface gives the same numbers",
@@ -111,8 +125,8 @@ PROGRAMS = {"ipi": ("dpcore.ipi", "serve a model to i-PI (the program dp_ipi)")}
 
 # verbs of the reference's manual that this version does not have
 LATER = (
-    "change-bias", "config", "convert-backend", "embed", "eval-desc", "gui",
-    "neighbor-stat", "pretrained", "show", "train-nvnmd", "transfer",
+    "change-bias", "config", "convert-backend", "embed", "gui",
+    "neighbor-stat", "pretrained", "train-nvnmd", "transfer",
 )  # fmt: skip
 
 

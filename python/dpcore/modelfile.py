@@ -39,11 +39,14 @@ class ModelFile(NamedTuple):
         Text by key: ``format``, ``kind``, ``config``, ``training`` and, in a checkpoint, ``trainer``.
     tensors
         Arrays by name, those of the state of training included.
+    foreign
+        What the file itself is, if it is another program's and was converted in memory; else "".
     """
 
     path: Path
     metadata: dict[str, str]
     tensors: dict[str, np.ndarray]
+    foreign: str = ""
 
     @property
     def is_checkpoint(self) -> bool:
@@ -129,6 +132,7 @@ def read_model(path: str | Path) -> ModelFile:
     if not there:
         hint = "" if path.is_absolute() else f" (looked for in {Path.cwd()})"
         raise InputError(f"no such model file{hint}", path)
+    foreign = ""
     try:
         metadata, tensors = _core.read_model_file(str(path))
     except _core.Error as error:
@@ -137,10 +141,11 @@ def read_model(path: str | Path) -> ModelFile:
         from dpcore.convert import read_tensorflow_graph
 
         metadata, tensors = read_tensorflow_graph(path)
+        foreign = "TensorFlow graph of DeePMD-kit"
         log.info("%s is a TensorFlow graph, converted in memory (dp convert-from writes a file)", path)
         for note in json.loads(metadata["training"]).get("notes", []):
             log.warning("%s: %s", path, note)
-    return ModelFile(path, metadata, tensors)
+    return ModelFile(path, metadata, tensors, foreign)
 
 
 def make_metadata(

@@ -167,6 +167,7 @@ def test(
     """
     import numpy as np
 
+    from dpcore.data import list_systems
     from dpcore.infer import DeepPotential
 
     if numb_test < 0:
@@ -174,7 +175,7 @@ def test(
     potential = DeepPotential(model)
     if potential.compressed:
         log.info("# compressed model: %s", model)
-    paths = _systems(system, datafile)
+    paths = list_systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     results, total = [], Errors()
     with ExitStack() as stack:
@@ -195,21 +196,6 @@ def test(
         log.info("%s", line)
     log.info("# ----------------------------------------------- ")
     return results
-
-
-def _systems(system: str | Path, datafile: str | Path | None) -> list[str]:
-    from dpcore.data import expand_systems
-
-    if datafile is None:
-        return expand_systems(str(system), "--system")
-    try:
-        lines = Path(datafile).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", datafile) from None
-    paths = [line.strip() for line in lines if line.strip()]
-    if not paths:
-        raise InputError("names no system", datafile)
-    return paths
 
 
 def _test_system(

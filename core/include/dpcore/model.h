@@ -57,6 +57,7 @@ struct Prediction {
   std::vector<double> virial;       ///< [n_frames, 9] eV
   std::vector<double> atom_energy;  ///< [n_frames, n_atoms] eV
   std::vector<double> atom_virial;  ///< [n_frames, n_atoms, 9] eV, only if asked for; sums to virial
+  std::vector<double> descriptor;   ///< [n_frames, n_atoms, dim_descriptor], of descriptors() alone
   long overflow_atoms = 0;  ///< centres with more neighbours of a type than `sel`; the farthest were left out
   int overflow_worst = 0;   ///< the largest excess
   long outside_pairs = 0;   ///< compressed models: pairs nearer than the tables reach
@@ -86,6 +87,7 @@ class DPCORE_API Model {
   int n_out() const;                  ///< numbers predicted: 1 energy, 3 of a dipole, 9 of a polarizability
   std::string kind() const;           ///< ener, dipole or polar
   std::vector<int> sel_type() const;  ///< types that have an output, ascending
+  int dim_descriptor() const;         ///< numbers of the descriptor of an atom
   int dim_fparam() const;
   int dim_aparam() const;
   const std::vector<std::string>& type_map() const;
@@ -96,6 +98,10 @@ class DPCORE_API Model {
   /// input. Environment DP_STRICT_SEL=1: more neighbours than `sel` are an Error. Without `derivatives`
   /// force, virial and atom_virial are empty.
   Prediction predict(const Frames&, bool atomic = false, bool derivatives = true) const;
+
+  /// The descriptors of all atoms alone, 0 for atoms that the model does not see; frame and atomic parameters
+  /// are not read. Groups, errors and the counts of the result as for predict().
+  Prediction descriptors(const Frames&) const;
 
   /// Memory of a sequence of predict() calls on a Neighborhood; one for each concurrent user.
   class DPCORE_API Session {

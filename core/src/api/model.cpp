@@ -108,6 +108,7 @@ std::vector<int> Model::sel_type() const {
   }
   return selected;
 }
+int Model::dim_descriptor() const { return impl_->potential.dim_descriptor(); }
 int Model::dim_fparam() const { return impl_->potential.fitting().dim_fparam(); }
 int Model::dim_aparam() const { return impl_->potential.fitting().dim_aparam(); }
 const std::vector<std::string>& Model::type_map() const { return impl_->potential.type_map(); }
@@ -159,6 +160,33 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
                     (k == 1 ? "an energy" : "a tensor") + " that is not finite");
       }
     }
+    count_overflow(e.overflow, type_map(),
+                   "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
+    outside.add(e.outside.pairs, e.outside.nearest);
+  }
+  impl_->watch.add(outside, frames.n_frames, out);
+  impl_->give_back(std::move(session));
+  return out;
+}
+
+Prediction Model::descriptors(const Frames& frames) const {
+  check_frames(frames, ntypes());
+  const auto n_atoms = static_cast<std::size_t>(frames.n_atoms),
+             width = static_cast<std::size_t>(dim_descriptor());
+  Prediction out;
+  out.descriptor.resize(static_cast<std::size_t>(frames.n_frames) * n_atoms * width);
+  OutsideTable outside;
+  auto session = impl_->take();
+  const int group = frames_per_group(frames);
+  for (int begin = 0; begin < frames.n_frames; begin += group) {
+    const int end = std::min(frames.n_frames, begin + group);
+    build_structure(frames, begin, end, rcut(), session->lists, session->structure);
+    const Evaluation& e = session->evaluation;
+    name_overlaps(session->structure, begin, [&] {
+      evaluate_descriptors(impl_->potential, session->structure, session->team, session->evaluation);
+    });
+    std::copy(e.descriptor.begin(), e.descriptor.end(),
+              at(out.descriptor, static_cast<std::size_t>(begin) * n_atoms * width));
     count_overflow(e.overflow, type_map(),
                    "frames " + std::to_string(begin) + " to " + std::to_string(end - 1), out);
     outside.add(e.outside.pairs, e.outside.nearest);

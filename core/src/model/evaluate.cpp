@@ -50,17 +50,10 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
   }
 }
 
-void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation& out) const {
-  const auto n = static_cast<std::size_t>(n_out);
-  out.force.assign(workers.front()->sums.force.extent(0), 0.0);
-  out.virial.assign(workers.front()->sums.virial.extent(0), 0.0);
-  out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
+void WorkerTeam::collect_counts(Evaluation& out) const {
   out.overflow = SelOverflow();
   out.outside = OutsideTable();
   for (const auto& w : workers) {
-    add(w->sums.force, out.force);
-    add(w->sums.virial, out.virial);
-    add(w->sums.atom_virial, out.atom_virial);
     for (const Descriptor::State* part : w->descriptor->parts)
       out.outside.add(part->outside.pairs, part->outside.nearest);
   }
@@ -71,6 +64,19 @@ void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation
     for (const auto& w : workers) one.merge(w->descriptor->parts[k]->overflow);
     if (one.atoms > out.overflow.atoms) out.overflow = one;
   }
+}
+
+void WorkerTeam::collect(const Structure& host, const TilePlan& plan, Evaluation& out) const {
+  const auto n = static_cast<std::size_t>(n_out);
+  out.force.assign(workers.front()->sums.force.extent(0), 0.0);
+  out.virial.assign(workers.front()->sums.virial.extent(0), 0.0);
+  out.atom_virial.assign(workers.front()->sums.atom_virial.extent(0), 0.0);
+  for (const auto& w : workers) {
+    add(w->sums.force, out.force);
+    add(w->sums.virial, out.virial);
+    add(w->sums.atom_virial, out.atom_virial);
+  }
+  collect_counts(out);
   out.atom_energy.assign(static_cast<std::size_t>(host.n_local) * n, 0.0);
   const auto energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), atom_energy);
   for (std::size_t k = 0; k < plan.centre.size(); ++k) {
@@ -120,6 +126,31 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
     if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate");
   });
   team.collect(structure, plan, out);
+}
+
+void evaluate_descriptors(const Potential& potential, const Structure& structure, WorkerTeam& team,
+                          Evaluation& out) {
+  const Descriptor& descriptor = potential.descriptor();
+  const auto width = static_cast<std::size_t>(potential.dim_descriptor());
+  if (!potential.in_training) descriptor.prepare_inference();
+  const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
+  team.prepare(potential, structure, plan, false);
+  const DeviceArray<double> all("dpcore::descriptors", plan.centre.size() * width);
+  run_tiles(team, plan, [&](int index, const Tile& tile) {
+    Worker& w = *team.workers[static_cast<std::size_t>(index)];
+    const Workspace::Scope scope(w.scratch);
+    const AnyMatrix d = descriptor.forward(w.exec, team.structure, tile, *w.descriptor, w.scratch);
+    copy_matrix(w.exec, as<double>(w.exec, d, w.scratch),
+                WorkerTeam::rows_of(all, tile, static_cast<int>(width)));
+    if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate_descriptors");
+  });
+  team.collect_counts(out);
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), all);
+  out.descriptor.assign(static_cast<std::size_t>(structure.n_local) * width, 0.0);
+  for (std::size_t k = 0; k < plan.centre.size(); ++k) {
+    for (std::size_t m = 0; m < width; ++m)
+      out.descriptor[static_cast<std::size_t>(plan.centre[k]) * width + m] = host(k * width + m);
+  }
 }
 
 }  // namespace dpcore

@@ -18,6 +18,7 @@ struct Evaluation {
   std::vector<double> virial;       // [n_out, n_frames, 9]
   std::vector<double> atom_energy;  // [n_local, n_out]; 0 for atoms of types that the fitting does not select
   std::vector<double> atom_virial;  // [n_out, n_force, 9], empty unless asked for
+  std::vector<double> descriptor;   // [n_local, dim_descriptor], of evaluate_descriptors alone
   SelOverflow overflow;
   OutsideTable outside;
 };
@@ -47,7 +48,9 @@ struct WorkerTeam {
   static Matrix<double> rows_of(const DeviceArray<double>& all, const Tile& tile, int width) {
     return Matrix<double>(all.data() + static_cast<std::ptrdiff_t>(tile.begin) * width, tile.size(), width);
   }
-  /// Add up the workers' sums, in their order.
+  /// Add up what the workers counted: neighbours beyond sel, pairs outside tables.
+  void collect_counts(Evaluation&) const;
+  /// The same with the workers' sums, in their order.
   void collect(const Structure&, const TilePlan&, Evaluation&) const;
 };
 
@@ -57,6 +60,10 @@ void assign(DeviceArray<double>& to, const std::vector<double>& from);
 /// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros.
 void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&,
               bool derivatives = true);
+
+/// The descriptors of all local atoms, also of types that the fitting does not select; 0 for atoms that are
+/// no centres. Throws OverlappingAtoms.
+void evaluate_descriptors(const Potential&, const Structure&, WorkerTeam&, Evaluation&);
 
 /// Run body(worker index, tile) for every tile, tile t on worker t % size.
 void run_tiles(const WorkerTeam&, const TilePlan&, const std::function<void(int, const Tile&)>& body);

@@ -55,6 +55,7 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   in.require(!type_map_.empty(), "type_map", "expected at least one element name");
   descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes());
   const auto fitting = in.get<nlohmann::json>("fitting_net");
+  dim_descriptor_ = descriptor_->dim_out();
   const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
   if (needs_rotation(fitting) && n_radial == 0) {
     throw Error("model/fitting_net/type: " + kind() +

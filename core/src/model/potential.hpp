@@ -36,6 +36,8 @@ class Potential {
   int ntypes() const { return static_cast<int>(type_map_.size()); }
   double rcut() const { return descriptor_->rcut(); }
   Descriptor& descriptor() const { return *descriptor_; }
+  /// Numbers of the descriptor alone: without a rotation matrix behind them
+  int dim_descriptor() const { return dim_descriptor_; }
   Fitting& fitting() const { return *fitting_; }
 
   /// Whether a trainer holds the model: gradients and moments live in its parameter stores.
@@ -46,6 +48,7 @@ class Potential {
   std::vector<std::string> type_map_;
   std::unique_ptr<Descriptor> descriptor_;
   std::unique_ptr<Fitting> fitting_;
+  int dim_descriptor_ = 0;
 };
 
 }  // namespace dpcore

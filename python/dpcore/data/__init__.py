@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dpcore.data.batch import FrameSampler, get_rng_state, make_rng, set_rng_state
-from dpcore.data.collection import DataCollection, expand_systems
+from dpcore.data.collection import DataCollection, expand_systems, list_systems
 from dpcore.data.labels import FIELDS, LABELS, TENSOR_LABELS, Field
 from dpcore.data.system import DeepmdSystem
 
@@ -18,6 +18,7 @@ __all__ = [
     "FrameSampler",
     "expand_systems",
     "get_rng_state",
+    "list_systems",
     "make_rng",
     "set_rng_state",
 ]

@@ -54,6 +54,20 @@ def expand_systems(systems: str | Sequence[str], where: str = "systems") -> list
     return found
 
 
+def list_systems(system: str | Path, datafile: str | Path | None = None) -> list[str]:
+    """The folders that a command means: those below ``--system``, or the lines of ``--datafile``."""
+    if datafile is None:
+        return expand_systems(str(system), "--system")
+    try:
+        lines = Path(datafile).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", datafile) from None
+    paths = [line.strip() for line in lines if line.strip()]
+    if not paths:
+        raise InputError("names no system", datafile)
+    return paths
+
+
 class DataCollection:
     """The systems of ``training/training_data`` or ``training/validation_data``.
 

@@ -14,7 +14,7 @@ from dpcore.errors import InputError, show, suggest
 from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
 
-__all__ = ["CLASSES", "DeepEval", "FrameArguments", "numbers"]
+__all__ = ["CLASSES", "DESCRIPTOR_DTYPES", "DeepEval", "FrameArguments", "numbers"]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ _WITHOUT_EFFECT = (
     "neighbor_list",
     "no_jit",
 )
+DESCRIPTOR_DTYPES = {"native": np.float64, "fp64": np.float64, "fp32": np.float32}
 # kind of a model -> the class that evaluates it
 CLASSES = {"ener": "DeepPot", "dipole": "DeepDipole", "polar": "DeepPolar"}
 
@@ -148,6 +149,56 @@ class DeepEval:
     def get_dim_aparam(self) -> int:
         """Number of atomic parameters."""
         return self._model.dim_aparam
+
+    def get_dim_descriptor(self) -> int:
+        """How many numbers the descriptor of an atom has."""
+        return self._model.dim_descriptor
+
+    def eval_descriptor(
+        self,
+        coords: Any,
+        cells: Any,
+        atom_types: Any,
+        fparam: Any = None,
+        aparam: Any = None,
+        mixed_type: bool = False,
+        dtype: str = "native",
+        *,
+        pbc: Any = None,
+    ) -> np.ndarray:
+        """The descriptors of atoms: what the fitting net is given of their surroundings.
+
+        Parameters
+        ----------
+        coords, cells, atom_types, pbc
+            As for ``eval``.
+        fparam, aparam
+            Accepted, without effect: the descriptor does not depend on them.
+        mixed_type
+            Not supported: leave it out.
+        dtype
+            Numbers of the result: "fp64", "fp32", or "native" (float64, whatever the model computes in).
+
+        Returns
+        -------
+        ndarray
+            [nframes, natoms, numbers of the descriptor], zeros for atoms that the model does not see.
+
+        Raises
+        ------
+        ValueError
+            For arguments of the wrong size, or numbers that are not finite, naming frame and atom.
+        """
+        if mixed_type:
+            raise InputError(
+                "frames with different types of atoms in one call are not supported", "mixed_type"
+            )
+        if dtype not in DESCRIPTOR_DTYPES:
+            raise InputError(f"expected one of {', '.join(DESCRIPTOR_DTYPES)}, got {show(dtype)}", "dtype")
+        frames = self._frames(coords, cells, atom_types, pbc)
+        result = self._model.descriptors(frames.coords, frames.cells, frames.types, frames.pbc)
+        self._warn_of_overflow()
+        return result.astype(DESCRIPTOR_DTYPES[dtype], copy=False)
 
     def _frames(self, coords: Any, cells: Any, atom_types: Any, pbc: Any) -> FrameArguments:
         types = _types(atom_types)
