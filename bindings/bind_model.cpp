@@ -35,10 +35,14 @@ dpcore::Model& model_of(const py::object& o) { return py::cast<PyModel&>(o).mode
 void bind_model(py::module_& m) {
   py::class_<PyModel>(m, "Model",
                       "A model: energies or tensors, and their derivatives, of frames. Units A and eV.")
-      .def(py::init([](const std::string& config, const py::dict& tensors) {
-             return PyModel{dpcore::Model(config, to_tensors(tensors))};
+      .def(py::init([](const std::string& config, const py::dict& tensors,
+                       const std::optional<std::string>& precision) {
+             return PyModel{
+                 dpcore::Model(config, to_tensors(tensors),
+                               precision ? dpcore::precision_from(*precision) : dpcore::Precision::Stored)};
            }),
-           py::arg("config"), py::arg("tensors"))
+           py::arg("config"), py::arg("tensors"), py::arg("precision") = py::none(),
+           "precision: 'high', 'mixed', 'low', or '': that of DP_INTERFACE_PREC; None: that of the config.")
       .def_static(
           "create",
           [](const std::string& config, const py::dict& statistics) {
@@ -49,6 +53,8 @@ void bind_model(py::module_& m) {
           "read", [](const std::string& path) { return PyModel{dpcore::Model::read(path)}; }, py::arg("path"))
       .def("tensors", [](const PyModel& p) { return to_dict(p.model.tensors()); })
       .def_property_readonly("config", [](const PyModel& p) { return p.model.config(); })
+      .def_property_readonly("precision",
+                             [](const PyModel& p) { return dpcore::name_of(p.model.precision()); })
       .def_property_readonly("rcut", [](const PyModel& p) { return p.model.rcut(); })
       .def_property_readonly("ntypes", [](const PyModel& p) { return p.model.ntypes(); })
       .def_property_readonly("n_out", [](const PyModel& p) { return p.model.n_out(); })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <dpcore/errors.h>
+#include <dpcore/precision.h>
 #include <dpcore/runtime.h>
 #include <dpcore/version.h>
 
@@ -12,6 +13,10 @@ PYBIND11_MODULE(_core, m) {
   m.def("num_threads", &dpcore::num_threads, "Host threads that predictions and training use.");
   m.def("set_num_threads", &dpcore::set_num_threads, pybind11::arg("n"),
         "Use n threads from now on; to be called before the first model.");
+  m.def(
+      "precision", [](const std::string& word) { return dpcore::name_of(dpcore::precision_from(word)); },
+      pybind11::arg("word") = "",
+      "'high', 'mixed' or 'low' itself; of '' what DP_INTERFACE_PREC says, 'stored' without it.");
   pybind11::register_exception<dpcore::Error>(m, "Error", PyExc_ValueError);
   dpcore_python::bind_model(m);
   dpcore_python::bind_model_file(m);

@@ -66,7 +66,7 @@ int run(int argc, char** argv) {
     std::fputs(options.text.c_str(), stdout);
     return 0;
   }
-  const Model model = Model::read(options.model);
+  const Model model = Model::read(options.model, precision_from(options.precision));
   check_parameters(model, options.model);
   std::string conflict;
   const auto types =

@@ -29,6 +29,8 @@ Energies, forces and virials for i-PI with a Deep Potential model. Start i-PI fi
                               them; only the names are used
   -t, --type-map NAMES        names in the xyz file of type 0, 1, ... of the model, with
                               commas between; the model's own names are known without
+  -P, --precision WORD        evaluate in high, mixed or low precision (default: as
+                              DP_INTERFACE_PREC says, else as the model file has it)
   -u, --unix                  use a unix socket
   -a, --address NAME          host on which i-PI runs, or name of the unix socket
                               (default: localhost)
@@ -44,8 +46,8 @@ FILE.json has the same under the keys of DeePMD-kit's manual; options stand over
   {"verbose": false, "use_unix": true, "port": 31415, "host": "localhost",
    "graph_file": "water.dp", "coord_file": "conf.xyz", "atom_type": {"OW": 0, "HW": 1}}
 
-and "sockets_prefix" and "wait" if needed. OMP_NUM_THREADS is the number of threads:
-with several clients on one machine, its cores divided by the number of clients.
+and "sockets_prefix", "wait", "precision" if needed. OMP_NUM_THREADS is the number of
+threads: with several clients on one machine, its cores divided by the number of clients.
 
   dp_ipi -m water.dp -c conf.xyz -u -a water
   dp_ipi -m water.dp -c conf.xyz -a node17 -p 31415
@@ -80,6 +82,7 @@ const Key kKeys[] = {
     {"coord_file", "the name of a file", is_text, [](const Json& v, Options& o) { o.structure = v; }},
     {"atom_type", "types by name, such as {\"OW\": 0, \"HW\": 1}", is_types,
      [](const Json& v, Options& o) { o.atom_type = v.get<std::map<std::string, int>>(); }},
+    {"precision", "high, mixed or low", is_text, [](const Json& v, Options& o) { o.precision = v; }},
     {"sockets_prefix", "a text", is_text, [](const Json& v, Options& o) { o.address.prefix = v; }},
     {"wait", "seconds, 0 to 1e6", is_time, [](const Json& v, Options& o) { o.wait = v; }},
 };
@@ -154,6 +157,7 @@ Options read_options(int argc, char** argv) {
   static const option kLong[] = {{"model", required_argument, nullptr, 'm'},
                                  {"coord", required_argument, nullptr, 'c'},
                                  {"type-map", required_argument, nullptr, 't'},
+                                 {"precision", required_argument, nullptr, 'P'},
                                  {"unix", no_argument, nullptr, 'u'},
                                  {"address", required_argument, nullptr, 'a'},
                                  {"port", required_argument, nullptr, 'p'},
@@ -164,7 +168,7 @@ Options read_options(int argc, char** argv) {
                                  {"help", no_argument, nullptr, 'h'},
                                  {"version", no_argument, nullptr, 'V'},
                                  {nullptr, 0, nullptr, 0}};
-  constexpr const char* kShort = "m:c:t:ua:p:S:w:vhV";
+  constexpr const char* kShort = "m:c:t:P:ua:p:S:w:vhV";
   Options options;
 
   // once for what ends the program and for the file, which stands below the options; getopt moves the file to
@@ -192,6 +196,9 @@ Options read_options(int argc, char** argv) {
         break;
       case 't':
         options.atom_type = types_of(optarg);
+        break;
+      case 'P':
+        options.precision = optarg;
         break;
       case 'u':
         options.address.use_unix = true;

@@ -12,6 +12,7 @@ namespace dpcore::ipi {
 
 struct Options {
   std::string model;                     ///< key graph_file
+  std::string precision;                 ///< key precision; as precision_from takes it
   std::string structure;                 ///< key coord_file
   Address address;                       ///< keys use_unix, host, port, sockets_prefix
   std::map<std::string, int> atom_type;  ///< types by name; the model's names hold besides

@@ -50,8 +50,13 @@ ComputeDeepTensorAtom::ComputeDeepTensorAtom(LAMMPS* lammps, int narg, char** ar
   if (narg < 4)
     error->all(FLERR,
                "compute deeptensor/atom: expected a model file and, if wanted, the names of the types");
+  std::string precision;
+  if (narg > 5 && strcmp(arg[narg - 2], "precision") == 0) {
+    precision = arg[narg - 1];
+    narg -= 2;
+  }
   try {
-    my.models = load_models({arg[3]}, world, false);
+    my.models = load_models({arg[3]}, world, precision, false);
     const auto& type_map = my.models.front().model.type_map();
     const auto n_types = static_cast<std::size_t>(atom->ntypes);
     if (narg > 4) {

@@ -54,7 +54,8 @@ void agree(std::string error, MPI_Comm world) {
   throw dpcore::Error(error);
 }
 
-std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world, bool energies) {
+std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world,
+                                     const std::string& precision, bool energies) {
   int rank = 0;
   MPI_Comm_rank(world, &rank);
   std::vector<LoadedModel> models;
@@ -69,7 +70,7 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
     agree(error, world);
     broadcast(bytes, world);
     try {
-      models.emplace_back(path, dpcore::Model::parse(bytes, path));
+      models.emplace_back(path, dpcore::Model::parse(bytes, path, dpcore::precision_from(precision)));
       const std::string kind = models.back().model.kind();
       if ((kind == "ener") != energies) {
         throw dpcore::Error(

@@ -25,7 +25,9 @@ struct LoadedModel {
 /// Read model files on rank 0 and hand their bytes to all: a parallel file system sees one reader.
 /// Collective. Throws dpcore::Error, the same on all ranks, also where the models do not belong together, or
 /// where they do not predict energies, or tensors with `energies` = false.
-std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm, bool energies = true);
+/// `precision` as dpcore::precision_from takes it.
+std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm,
+                                     const std::string& precision, bool energies = true);
 
 /// Throw the error of the lowest rank that has one, on all ranks; an empty text is no error. Collective.
 void agree(std::string error, MPI_Comm);

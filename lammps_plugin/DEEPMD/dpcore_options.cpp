@@ -7,6 +7,7 @@
 #include <map>
 
 #include <dpcore/errors.h>
+#include <dpcore/precision.h>
 
 namespace dpcore_lammps {
 
@@ -56,6 +57,15 @@ class Words {
   std::size_t at_ = 0;
 };
 
+/// Throws Error.
+void check_precision(const std::string& word) {
+  try {
+    if (!word.empty()) dpcore::precision_from(word);
+  } catch (const dpcore::Error& e) {
+    throw dpcore::Error(std::string("pair_style deepmd: ") + e.what());
+  }
+}
+
 }  // namespace
 
 Options read_options(const std::vector<std::string>& words) {
@@ -84,6 +94,11 @@ Options read_options(const std::vector<std::string>& words) {
       {"fparam_from_fix", [&](const std::string& k) { o.fparam_fix = w.value(k); }},
       {"aparam_from_compute", [&](const std::string& k) { o.aparam_compute = w.value(k); }},
       {"ttm", [&](const std::string& k) { o.ttm_fix = w.value(k); }},
+      {"precision",
+       [&](const std::string& k) {
+         o.precision = w.value(k);
+         check_precision(o.precision);
+       }},
       {"virtual_len",
        [&](const std::string& k) {
          throw dpcore::Error("pair_style deepmd: " + k + " is for spin models, which dpcore does not have");

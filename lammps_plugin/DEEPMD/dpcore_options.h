@@ -17,6 +17,7 @@ struct Options {
   double epsilon_force = 0, epsilon_virial = 0;  ///< levels; LAMMPS' units of force, energy
   // parameters
   std::vector<double> fparam, aparam;
+  std::string precision;                                            ///< as dpcore::precision_from takes it
   std::string fparam_compute, fparam_fix, aparam_compute, ttm_fix;  ///< IDs
 };
 

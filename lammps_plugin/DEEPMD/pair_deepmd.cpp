@@ -98,7 +98,7 @@ void PairDeepMD::settings(int narg, char** arg) {
     my.options = read_options(std::vector<std::string>(arg, arg + narg));
     dpcore::set_num_threads(threads_of_rank(comm->nthreads, world));
     my.models.clear();
-    my.models = load_models(my.options.models, world);
+    my.models = load_models(my.options.models, world, my.options.precision);
 
     check_parameters(my.options, my.model().dim_fparam(), my.model().dim_aparam());
     std::string failed;
@@ -123,6 +123,8 @@ void PairDeepMD::settings(int narg, char** arg) {
     for (const auto& m : my.models) {
       text += "  model " + m.path + ": cut-off " + std::to_string(m.model.rcut()) + " A, types";
       for (const auto& name : m.model.type_map()) text += " " + name;
+      if (m.model.precision() != dpcore::Precision::Stored)
+        text += ", precision " + dpcore::name_of(m.model.precision());
       text += "\n";
     }
     utils::logmesg(lmp, text);

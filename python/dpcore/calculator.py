@@ -28,7 +28,7 @@ __all__ = ["DP"]
 
 # Voigt order of ASE: xx yy zz yz xz xy
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
-_PARAMETERS = ("model", "type_dict", "fparam", "aparam")
+_PARAMETERS = ("model", "type_dict", "fparam", "aparam", "precision")
 _OF_ASE = ("restart", "ignore_bad_restart_file", "atoms", "directory")
 # keywords of the reference's calculator that choose what there is no choice of here
 _WITHOUT_EFFECT = ("neighbor_list", "head")
@@ -58,6 +58,9 @@ class DP(Calculator):
         Frame and atomic parameters as for ``DeepPot.eval``; ``atoms.info["fparam"]`` and
         ``atoms.arrays["aparam"]`` (or ``atoms.info["aparam"]``) go before them, if the model has such
         parameters.
+    precision
+        ``"high"``, ``"mixed"`` or ``"low"``, as for `dpcore.infer.DeepPot`; not with a DeepPot, which has
+        its own.
     **kwargs
         Those of ASE's Calculator.
 
@@ -84,6 +87,7 @@ class DP(Calculator):
         *,
         fparam: Any = None,
         aparam: Any = None,
+        precision: str | None = None,
         **kwargs: Any,
     ) -> None:
         for key in _WITHOUT_EFFECT:
@@ -95,9 +99,11 @@ class DP(Calculator):
                 raise TypeError(f'DP got an unexpected keyword "{key}".{hint}')
         self._lock = threading.RLock()
         self._used: tuple[Any, Any] = (None, None)
-        self.dp = model if isinstance(model, DeepPot) else DeepPot(model)
+        if isinstance(model, DeepPot) and precision is not None:
+            raise InputError("the model is open already; give it to DeepPot", "precision")
+        self.dp = model if isinstance(model, DeepPot) else DeepPot(model, precision=precision)
         self.type_dict = _checked(type_dict, self.dp.get_type_map())
-        given = {"type_dict": type_dict, "fparam": fparam, "aparam": aparam}
+        given = {"type_dict": type_dict, "fparam": fparam, "aparam": aparam, "precision": precision}
         given = {key: value for key, value in given.items() if value is not None}
         super().__init__(label=label, model=str(self.dp.path), **given, **kwargs)
 
@@ -113,7 +119,7 @@ class DP(Calculator):
         for key in kwargs:
             if key not in _PARAMETERS:
                 raise TypeError(f'DP has no parameter "{key}".{suggest(key, _PARAMETERS)}')
-            if key in ("model", "type_dict") and "model" in self.parameters:
+            if key in ("model", "type_dict", "precision") and "model" in self.parameters:
                 raise InputError("cannot be changed; make a new calculator", key)
         return super().set(**kwargs)
 

@@ -81,14 +81,21 @@ class ModelFile(NamedTuple):
         """The arrays of the state of training."""
         return {k: v for k, v in self.tensors.items() if k.startswith(STATE_PREFIX)}
 
-    def model(self) -> _core.Model:
-        """The model, ready to evaluate."""
+    def model(self, precision: str | None = None) -> _core.Model:
+        """The model, ready to evaluate.
+
+        Parameters
+        ----------
+        precision
+            ``"high"``, ``"mixed"`` or ``"low"``; ``""``: as the environment variable DP_INTERFACE_PREC
+            says; None: that of the file.
+        """
         if self.kind not in KINDS:
             raise InputError(
                 f'holds a model of kind "{self.kind}", which this version does not know', self.path
             )
         try:
-            model = _core.Model(self._text("config"), self.model_tensors())
+            model = _core.Model(self._text("config"), self.model_tensors(), precision)
         except _core.Error as error:
             raise InputError(str(error), self.path) from None
         if model.kind != self.kind:

@@ -74,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare atomic energies as well; of a model of tensors those of atoms",
     )
+    parser.add_argument(
+        "--precision",
+        metavar="WORD",
+        help="evaluate in high, mixed or low precision (default: as DP_INTERFACE_PREC says, else as the model "
+        "file has it)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,6 +94,7 @@ def run(args: argparse.Namespace) -> None:
         shuffle_test=args.shuffle_test,
         detail_file=args.detail_file,
         atomic=args.atomic,
+        precision=args.precision,
     )
 
 
@@ -140,6 +147,7 @@ def test(
     shuffle_test: bool = False,
     detail_file: str | Path | None = None,
     atomic: bool = False,
+    precision: str | None = None,
 ) -> list[Errors]:
     """Compare a model with the labels of systems; the log tells, the errors of each system are returned.
 
@@ -159,6 +167,8 @@ def test(
         Prefix of the files with every label and prediction; those of an earlier test are replaced.
     atomic
         Whether atomic energies are compared.
+    precision
+        As for `dpcore.infer.DeepPot`.
 
     Raises
     ------
@@ -172,7 +182,7 @@ def test(
 
     if numb_test < 0:
         raise InputError(f"expected 0 (all) or more, got {numb_test}", "--numb-test")
-    potential = DeepPotential(model)
+    potential = DeepPotential(model, precision=precision)
     if potential.compressed:
         log.info("# compressed model: %s", model)
     paths = list_systems(system, datafile)

@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,13 +62,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help=f"largest difference, in eV and eV/A (default: {DOUBLE:g}; with float32 nets: {SINGLE:g})",
     )
+    parser.add_argument(
+        "--precision",
+        metavar="WORD",
+        help="all evaluate in high, mixed or low precision (default: as DP_INTERFACE_PREC says, else as the "
+        "model file has it)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the table to a file as well")
 
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of the command line."""
     rows, limit, why = verify(
-        args.model, args.system, args.frames, args.set_prefix, args.client, args.tolerance
+        args.model, args.system, args.frames, args.set_prefix, args.client, args.tolerance, args.precision
     )
     print(_table(rows))
     print(f"limit: {limit:g} eV, eV/A ({why})")
@@ -90,6 +98,7 @@ def verify(
     set_prefix: str = "set",
     clients: Sequence[str] | None = None,
     tolerance: float | None = None,
+    precision: str | None = None,
 ) -> tuple[list[Row], float, str]:
     """Evaluate frames through all clients and compare them with the first.
 
@@ -107,6 +116,8 @@ def verify(
         Names of clients; None: all.
     tolerance
         Largest difference allowed, in eV and eV/A.
+    precision
+        As for `DeepPot`; the clients get it by the environment variable DP_INTERFACE_PREC.
 
     Returns
     -------
@@ -119,6 +130,7 @@ def verify(
         If model or system cannot be used.
     """
     from dpcore.clients.compare import Row, differences
+    from dpcore.infer.deep_eval import known_precision
     from dpcore.log import progress
     from dpcore.modelfile import read_model
 
@@ -128,9 +140,10 @@ def verify(
         raise InputError(f"expected a number from 0 on, got {tolerance}", "--tolerance")
     chosen = choose(clients)
     file = read_model(model)
-    limit, why = _limit(file, tolerance)
+    precision = known_precision(precision)
+    limit, why = _limit(file, tolerance, precision)
     rows = [Row(client.name) for client in chosen]
-    with tempfile.TemporaryDirectory(prefix="dp_verify_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="dp_verify_") as scratch, _in_environment(precision):
         path = _readable_by_all(file, Path(scratch))
         all_frames = _frames(file, system, frames, set_prefix)
         for name, frame in progress(all_frames, "verifying"):
@@ -206,12 +219,25 @@ def _frames(
                 break
 
 
-def _limit(file: ModelFile, tolerance: float | None) -> tuple[float, str]:
+@contextmanager
+def _in_environment(precision: str) -> Iterator[None]:
+    """Programs that are started inside evaluate in this precision."""
+    before = os.environ.get("DP_INTERFACE_PREC", "")
+    os.environ["DP_INTERFACE_PREC"] = "" if precision == "stored" else precision
+    try:
+        yield
+    finally:
+        os.environ["DP_INTERFACE_PREC"] = before
+
+
+def _limit(file: ModelFile, tolerance: float | None, precision: str) -> tuple[float, str]:
     parts = [*(part for _, part in descriptor_parts(file.config["descriptor"])), file.config["fitting_net"]]
     single = any(part.get("precision") in ("float32", "float16", "bfloat16") for part in parts)
     if tolerance is not None:
         return tolerance, "as given"
-    if single:
+    if precision in ("mixed", "low"):
+        return SINGLE, f"precision {precision}: sums in another order differ by the rounding of float32"
+    if single and precision == "stored":
         return SINGLE, "the model has float32 nets: sums in another order differ by their rounding"
     return DOUBLE, "float64"
 

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
 from c_library import BOX, COORD, LIBRARY, RESULTS, TYPE, Ghosts, Handle, Library, N, assert_same, expected
+from dpcore.infer import DeepPot
 from make_model import write_model
 
 pytestmark = pytest.mark.skipif(not LIBRARY.exists(), reason="libdpcore is not a shared library")
@@ -65,6 +66,21 @@ def test_single_precision(dp, files):
     found = dp.open(files["a"]).run("Computef", args, N, dtype=np.float32)
     # coordinates of some A rounded to float32, times second derivatives of some 10 eV/A^2
     assert_same({k: v[0] for k, v in found.items()}, expected(files["a"]), tolerance=1e-4)
+
+
+def test_precision_of_evaluation(dp, files):
+    """Not that of the arguments."""
+    for word in ("mixed", "low"):
+        pot = Handle(dp, "DeepPot", dp.NewDeepPotWithPrecision(files["a"], word))
+        found = pot.run("Compute", (N, COORD, TYPE, BOX), N)
+        wanted = dict(zip(RESULTS, DeepPot(files["a"], precision=word).eval(COORD, BOX, TYPE, atomic=True)))
+        np.testing.assert_allclose(found["force"][0, 0], wanted["force"][0], rtol=0, atol=1e-12)
+        assert found["energy"][0, 0] != expected(files["a"])["energy"][0]
+    stored = Handle(dp, "DeepPot", dp.NewDeepPotWithPrecision(files["a"], None))
+    found = stored.run("Compute", (N, COORD, TYPE, BOX), N)
+    assert_same({k: v[0] for k, v in found.items()}, expected(files["a"]))
+    wrong = Handle(dp, "DeepPot", dp.NewDeepPotWithPrecision(files["a"], "half"))
+    assert wrong.message() == "precision: expected high, mixed or low, got 'half'"
 
 
 def test_frames_and_parameters(dp, files):

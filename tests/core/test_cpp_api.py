@@ -130,9 +130,13 @@ def test_model_deviation_agrees_with_numpy(tmp_path):
         np.testing.assert_allclose(found[key], values, rtol=0, atol=1e-12, err_msg=key)
     np.testing.assert_allclose(found["std_f32"], wanted["std_f"], rtol=0, atol=1e-4)  # coordinates in float32
     assert found["without_atomic"] <= 1e-13 and found["list"] <= 1e-12 and found["single"] <= 1e-3
+    low = _core.Model.read(names[0])
+    low = _core.Model(low.config, low.tensors(), "low").evaluate(*atoms)["energy"][0]
+    assert found["low"][0] == pytest.approx(low, abs=1e-12) and found["low"][0] != found["energy"][0]
+    assert found["low"][1] == pytest.approx(low, abs=1e-5)  # coordinates in float32
     words = (
         "called twice", "call init first", "no model files", r"rcut: \S*1\.dp has 4 A, \S*other\.dp has 3 A",
-        "file_contents: expected nothing or 3", "there are no values", "model 1 has 1 values, expected 2",
+        "file_contents: expected nothing or 3", "expected high, mixed or low, got 'half'", "there are no values", "model 1 has 1 values, expected 2",
         "not a multiple of the stride 3", "coord: expected 3 numbers",
     )  # fmt: skip
     assert len(found["errors"]) == len(words)

@@ -38,6 +38,7 @@ HEADERS = {
     "dpcore/errors.h": set(FOLDERS),
     "dpcore/export.h": set(FOLDERS),
     "dpcore/model_file.h": {"model", "train", "api"},
+    "dpcore/precision.h": {"model", "api"},
     "dpcore/table_info.h": {"descriptor", "model", "api"},
 }
 # library: the folders that may include its headers

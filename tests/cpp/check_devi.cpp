@@ -93,6 +93,13 @@ int main(int argc, char** argv) {
   print("std_f32", devf);
   std::printf("\"single\": %.3g,\n", difference(f, ff) + difference(v, vf));
 
+  const deepmd::DeepPotModelDevi low(names, 0, {}, "low");
+  low.compute(e2, ff, vf, coordf, atype, boxf);
+  double energy;
+  std::vector<double> force, virial;
+  deepmd::DeepPot(names[0], 0, "", "low").compute(energy, force, virial, coord, atype, box);
+  print("low", std::vector<double>{energy, e2[0]});
+
   // not periodic: with and without a list of all pairs
   md.compute(e, f, v, ae, av, coord, atype, {});
   std::vector<int> ilist, numneigh(6, 5);
@@ -130,6 +137,7 @@ int main(int argc, char** argv) {
   refused(", ", [] { deepmd::DeepPotModelDevi(std::vector<std::string>()); });
   refused(", ", [&] { deepmd::DeepPotModelDevi({argv[1], argv[argc - 1]}); });
   refused(", ", [&] { deepmd::DeepPotModelDevi(names, 0, {"one"}); });
+  refused(", ", [&] { deepmd::DeepPot(names[0], 0, "", "half"); });
   refused(", ", [&] { md.compute_avg(avg, std::vector<std::vector<double>>()); });
   refused(", ", [&] { md.compute_std(dev, {1.0, 2.0}, {{1.0, 2.0}, {1.0}}, 1); });
   refused(", ", [&] { md.compute_std(dev, {1.0, 2.0}, {{1.0, 2.0}}, 3); });

@@ -74,6 +74,14 @@ def test_options_stand_over_keys(folder, processes, order):
     assert code == 1 and f"{REACHED} p_other (" in output
 
 
+def test_precision(folder, processes):
+    (folder / "water.json").write_text(json.dumps({**KEYS, "atom_type": {}, "precision": "low"}))
+    assert REACHED in run(processes, "water.json")[1]
+    assert REACHED in run(processes, *FLAGS, "-P", "mixed")[1]
+    code, output = run(processes, "water.json", "--precision", "half")
+    assert code == 1 and "precision: expected high, mixed or low, got 'half'" in output
+
+
 def test_names_of_the_model_need_no_map(folder, processes):
     (folder / "water.json").write_text(json.dumps({k: v for k, v in KEYS.items() if k != "atom_type"}))
     assert REACHED in run(processes, "water.json")[1]
@@ -90,6 +98,7 @@ WRONG_KEYS = {
     "types": ({"atom_type": ["OW", "HW"]}, ["atom_type: expected types by name", '["OW","HW"]']),
     "type": ({"atom_type": {"OW": "0"}}, ["atom_type: expected types by name"]),
     "type range": ({"atom_type": {"OW": 0, "HW": 2}}, ["HW has type 2; the types of the model are 0 to 1"]),
+    "precision": ({"precision": "half"}, ["precision: expected high, mixed or low, got 'half'"]),
     "wait": ({"wait": -1}, ["wait: expected seconds"]),
     "model": ({"graph_file": "absent.pb"}, ["absent.pb"]),
     "no model": ({"graph_file": "conf.xyz"}, ["conf.xyz", "text file"]),

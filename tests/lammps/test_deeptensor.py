@@ -60,9 +60,18 @@ def test_beside_pair_style_deepmd(tmp_path, box, model, head):
     np.testing.assert_allclose(found, expected(tensors, box), rtol=0, atol=1e-11)
 
 
+def test_precision(tmp_path, box):
+    model = write_tensor_model(tmp_path / "m.dp", sel=(40, 40))
+    high = expected(model, box)
+    for words in ("O H precision low", "precision low"):
+        found, _ = run(tmp_path, model, words)
+        assert 0 < np.abs(found - high).max() <= 5e-6 * np.abs(high).max()
+
+
 @pytest.mark.parametrize(
     "pair, words, message",
     [
+        (ZERO, "O H precision half", "expected high, mixed or low, got 'half'"),
         ("pair_style zero 2.0 full\npair_coeff * *\n", "", "the model needs neighbours within 4.0"),
         (ZERO, "O", "atom: expected a name for each of the 2 atom types"),
         (ZERO, "O X", "X"),

@@ -37,6 +37,7 @@ SCRIPT_ERRORS = {
     "not a model": ("pair_style deepmd box.data", "box.data"),
     "unknown keyword": ("pair_style deepmd {m} out_freq 1 outfile x", "unknown keyword 'outfile'"),
     "spin": ("pair_style deepmd {m} virtual_len 0.4", "spin models"),
+    "precision": ("pair_style deepmd {m} precision half", "expected high, mixed or low, got 'half'"),
     "value missing": ("pair_style deepmd {m} out_file", "value is missing after 'out_file'"),
     "newton off": ("newton off\npair_style deepmd {m}\npair_coeff * * O H\nrun 0", "newton on"),
     "pair_coeff before": ("pair_style deepmd {m}\nrun 0", "coeffs"),

@@ -75,6 +75,21 @@ def test_reference_models(tmp_path, kind):
     assert_same(measured, [reference[k] for k in ("energy", "force", "virial", "atom_energy", "atom_virial")])
 
 
+@pytest.mark.parametrize("word", ["mixed", "low"])
+def test_precision(tmp_path, model, box, head, word):
+    """As DeepPot's but for the rounding of float32 in sums of another order; far enough from the exact numbers."""
+    script = head.replace(f"{model}\n", f"{model} precision {word}\n", 1)
+    assert script != head
+    measured = measure(tmp_path, script)
+    assert f"precision {word}" in measured.output.text
+    wanted = DeepPot(model, precision=word).eval(box.coord[None], box.cell[None], box.types)
+    high = evaluate(model, box)
+    scale = np.abs(high[1]).max()
+    assert np.abs(measured.force - wanted[1][0]).max() <= 2e-6 * scale
+    assert 0 < np.abs(measured.force - high[1][0]).max() <= 5e-6 * scale
+    assert abs(measured.energy - high[0].item()) > 1e-9
+
+
 # --- type mapping ------------------------------------------------------------------------------------
 
 

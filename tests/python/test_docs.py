@@ -33,6 +33,7 @@ RUN = [
     "docs/model-file.md",
     "docs/commands.md",
     "docs/compress.md",
+    "docs/precision.md",
 ]
 CHECK_ONLY, NOT_RUN = "check only", "not run"
 SEPARATORS = {"&&", "||", "|", ";", ">", ">>", "2>&1", "<"}

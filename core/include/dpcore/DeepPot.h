@@ -47,14 +47,16 @@ class DeepPot {
  public:
   DeepPot() = default;
   /// `gpu_rank` is accepted and has no effect on a CPU; `file_content`, if not empty, is used instead of the
-  /// file.
-  explicit DeepPot(const std::string& model, const int& gpu_rank = 0, const std::string& file_content = "") {
-    init(model, gpu_rank, file_content);
+  /// file; `precision` is "high", "mixed" or "low" (dpcore/precision.h), or "": that of DP_INTERFACE_PREC.
+  explicit DeepPot(const std::string& model, const int& gpu_rank = 0, const std::string& file_content = "",
+                   const std::string& precision = "") {
+    init(model, gpu_rank, file_content, precision);
   }
-  void init(const std::string& model, const int& gpu_rank = 0, const std::string& file_content = "") {
+  void init(const std::string& model, const int& gpu_rank = 0, const std::string& file_content = "",
+            const std::string& precision = "") {
     (void)gpu_rank;
     if (loaded_) throw Error("DeepPot: init was called twice; make a new object for another model");
-    auto loaded = std::make_shared<detail::LoadedModel>(model, file_content);
+    auto loaded = std::make_shared<detail::LoadedModel>(model, file_content, precision);
     loaded->require_kind(true);
     loaded_ = std::move(loaded);
   }

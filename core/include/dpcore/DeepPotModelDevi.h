@@ -26,13 +26,14 @@ class DeepPotModelDevi {
   DeepPotModelDevi() = default;
   /// The models must have the same types, rcut and numbers of parameters; the Error names two that do not.
   /// `file_contents`, if not empty, has one entry for each model, used instead of the file if it is not
-  /// empty.
+  /// empty. `precision` as for DeepPot.
   explicit DeepPotModelDevi(const std::vector<std::string>& models, const int& gpu_rank = 0,
-                            const std::vector<std::string>& file_contents = {}) {
-    init(models, gpu_rank, file_contents);
+                            const std::vector<std::string>& file_contents = {},
+                            const std::string& precision = "") {
+    init(models, gpu_rank, file_contents, precision);
   }
   void init(const std::vector<std::string>& models, const int& gpu_rank = 0,
-            const std::vector<std::string>& file_contents = {}) {
+            const std::vector<std::string>& file_contents = {}, const std::string& precision = "") {
     require(models_.empty(), "init was called twice; make a new object for other models");
     require(!models.empty(), "no model files were given");
     require(file_contents.empty() || file_contents.size() == models.size(),
@@ -40,7 +41,8 @@ class DeepPotModelDevi {
                 count(file_contents.size()));
     std::vector<DeepPot> loaded;
     for (std::size_t k = 0; k < models.size(); ++k) {
-      loaded.emplace_back(models[k], gpu_rank, file_contents.empty() ? std::string() : file_contents[k]);
+      loaded.emplace_back(models[k], gpu_rank, file_contents.empty() ? std::string() : file_contents[k],
+                          precision);
       detail::require_alike(loaded.front().loaded(), loaded.back().loaded());
     }
     models_.swap(loaded);

@@ -22,17 +22,20 @@ namespace dpcore {
 class DeepTensor {
  public:
   DeepTensor() = default;
-  /// `gpu_rank` is accepted and has no effect on a CPU; `name_scope` must be empty.
-  explicit DeepTensor(const std::string& model, const int& gpu_rank = 0, const std::string& name_scope = "") {
-    init(model, gpu_rank, name_scope);
+  /// `gpu_rank` is accepted and has no effect on a CPU; `name_scope` must be empty; `precision` as for
+  /// DeepPot.
+  explicit DeepTensor(const std::string& model, const int& gpu_rank = 0, const std::string& name_scope = "",
+                      const std::string& precision = "") {
+    init(model, gpu_rank, name_scope, precision);
   }
-  void init(const std::string& model, const int& gpu_rank = 0, const std::string& name_scope = "") {
+  void init(const std::string& model, const int& gpu_rank = 0, const std::string& name_scope = "",
+            const std::string& precision = "") {
     (void)gpu_rank;
     if (loaded_) throw Error("DeepTensor: init was called twice; make a new object for another model");
     if (!name_scope.empty()) {
       throw Error("DeepTensor: name_scope '" + name_scope + "': a model file holds one model");
     }
-    auto loaded = std::make_shared<detail::LoadedModel>(model, "");
+    auto loaded = std::make_shared<detail::LoadedModel>(model, "", precision);
     loaded->require_kind(false);
     loaded_ = std::move(loaded);
   }

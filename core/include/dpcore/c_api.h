@@ -78,6 +78,9 @@ DPCORE_API DP_DeepPot* DP_NewDeepPotWithParam(const char* c_model, const int gpu
 /* The bytes of a model file, if there are any, are used instead of the file. */
 DPCORE_API DP_DeepPot* DP_NewDeepPotWithParam2(const char* c_model, const int gpu_rank,
                                                const char* c_file_content, const int size_file_content);
+/* Not in DeePMD-kit: evaluate in "high", "mixed" or "low" precision; NULL or "": as the environment variable
+ * DP_INTERFACE_PREC says, without it as the file has it. The other functions do the latter. */
+DPCORE_API DP_DeepPot* DP_NewDeepPotWithPrecision(const char* c_model, const char* c_precision);
 DPCORE_API void DP_DeleteDeepPot(DP_DeepPot* dp);
 DPCORE_API const char* DP_DeepPotCheckOK(DP_DeepPot* dp);
 
@@ -293,6 +296,8 @@ DPCORE_API DP_DeepTensor* DP_NewDeepTensor(const char* c_model);
 /* gpu_rank has no effect on a CPU; c_name_scope must be NULL or empty. */
 DPCORE_API DP_DeepTensor* DP_NewDeepTensorWithParam(const char* c_model, const int gpu_rank,
                                                     const char* c_name_scope);
+/* Not in DeePMD-kit: see DP_NewDeepPotWithPrecision. */
+DPCORE_API DP_DeepTensor* DP_NewDeepTensorWithPrecision(const char* c_model, const char* c_precision);
 DPCORE_API void DP_DeleteDeepTensor(DP_DeepTensor* dt);
 DPCORE_API const char* DP_DeepTensorCheckOK(DP_DeepTensor* dt);
 

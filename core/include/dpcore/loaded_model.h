@@ -56,8 +56,11 @@ class Doubles {
 class LoadedModel {
  public:
   /// The bytes `content`, if there are any, are taken instead of the file.
-  LoadedModel(const std::string& path, const std::string& content)
-      : path_(path), model_(content.empty() ? Model::read(path) : Model::parse(content, path)) {}
+  /// `precision` as precision_from takes it.
+  LoadedModel(const std::string& path, const std::string& content, const std::string& precision = "")
+      : path_(path),
+        model_(content.empty() ? Model::read(path, precision_from(precision))
+                               : Model::parse(content, path, precision_from(precision))) {}
 
   /// Throws Error where the model predicts tensors, or with `energies` = false where it does not.
   void require_kind(bool energies) const {

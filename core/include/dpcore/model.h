@@ -9,6 +9,7 @@
 
 #include "dpcore/errors.h"
 #include "dpcore/model_file.h"
+#include "dpcore/precision.h"
 #include "dpcore/table_info.h"
 
 namespace dpcore {
@@ -69,18 +70,20 @@ struct Prediction {
 class DPCORE_API Model {
  public:
   /// Read a model file. Throws Error.
-  static Model read(const std::string& path);
+  static Model read(const std::string& path, Precision = precision_from(""));
   /// From the bytes of a model file; `name` stands for the path in messages.
-  static Model parse(const std::string& bytes, const std::string& name);
+  static Model parse(const std::string& bytes, const std::string& name, Precision = precision_from(""));
   /// From the `model` section (JSON, normalised) and all tensors.
-  Model(const std::string& config, const std::map<std::string, Tensor>& tensors);
+  Model(const std::string& config, const std::map<std::string, Tensor>& tensors,
+        Precision = Precision::Stored);
   /// From the `model` section and the statistics; networks drawn from the config's seeds.
   static Model create(const std::string& config, const std::map<std::string, Tensor>& statistics);
   ~Model();
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
-  const std::string& config() const;
+  const std::string& config() const;  ///< as given
+  Precision precision() const;
   std::map<std::string, Tensor> tensors() const;
   double rcut() const;  ///< A
   int ntypes() const;

@@ -26,8 +26,9 @@ std::string content(const char* bytes, int size, const char* name) {
   return size == 0 ? std::string() : std::string(bytes, static_cast<std::size_t>(size));
 }
 
-void add_model(ModelHandle& to, const std::string& path, const std::string& bytes) {
-  to.models.push_back(std::make_unique<dpcore::detail::LoadedModel>(path, bytes));
+void add_model(ModelHandle& to, const std::string& path, const std::string& bytes,
+               const std::string& precision = "") {
+  to.models.push_back(std::make_unique<dpcore::detail::LoadedModel>(path, bytes, precision));
   to.models.back()->require_kind(true);
   require_alike(*to.models.front(), *to.models.back());
 }
@@ -98,6 +99,12 @@ DP_DeepPot* DP_NewDeepPotWithParam2(const char* c_model, const int, const char* 
                                     const int size_file_content) {
   return make<DP_DeepPot>([&](DP_DeepPot& dp) {
     add_model(dp, text(c_model, "c_model"), content(c_file_content, size_file_content, "c_file_content"));
+  });
+}
+
+DP_DeepPot* DP_NewDeepPotWithPrecision(const char* c_model, const char* c_precision) {
+  return make<DP_DeepPot>([&](DP_DeepPot& dp) {
+    add_model(dp, text(c_model, "c_model"), "", c_precision == nullptr ? "" : c_precision);
   });
 }
 

@@ -99,6 +99,13 @@ int compute_list(DP_DeepTensor* dt, int natom, const T* coord, const int* atype,
   });
 }
 
+void add_model(DP_DeepTensor& to, const char* c_model, const char* precision) {
+  to.models.push_back(std::make_unique<dpcore::detail::LoadedModel>(dpcore::text(c_model, "c_model"), "",
+                                                                    precision == nullptr ? "" : precision));
+  to.models.front()->require_kind(false);
+  to.selected = to.first().sel_type();
+}
+
 }  // namespace
 
 extern "C" {
@@ -112,10 +119,12 @@ DP_DeepTensor* DP_NewDeepTensorWithParam(const char* c_model, const int, const c
     if (c_name_scope != nullptr && *c_name_scope != '\0') {
       throw Error("c_name_scope: expected NULL or an empty text, as a model file holds one model");
     }
-    dt.models.push_back(std::make_unique<dpcore::detail::LoadedModel>(dpcore::text(c_model, "c_model"), ""));
-    dt.models.front()->require_kind(false);
-    dt.selected = dt.first().sel_type();
+    add_model(dt, c_model, nullptr);
   });
+}
+
+DP_DeepTensor* DP_NewDeepTensorWithPrecision(const char* c_model, const char* c_precision) {
+  return dpcore::make<DP_DeepTensor>([&](DP_DeepTensor& dt) { add_model(dt, c_model, c_precision); });
 }
 
 void DP_DeleteDeepTensor(DP_DeepTensor* dt) { delete dt; }

@@ -10,6 +10,7 @@
 #include "api/table_watch.hpp"
 #include "base/json_config.hpp"
 #include "base/runtime.hpp"
+#include "model/precision.hpp"
 
 namespace dpcore {
 
@@ -35,12 +36,16 @@ void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_ou
 struct Model::Impl {
   Potential potential;
   std::string config;
+  Precision precision;
   std::mutex mutex;
   std::vector<std::unique_ptr<SessionData>> idle;
   TableWatch watch;
 
-  explicit Impl(const std::string& text)
-      : potential(parse_json(text, "model config")), config(text), watch(potential) {}
+  explicit Impl(const std::string& text, Precision p = Precision::Stored)
+      : potential(with_precision(parse_json(text, "model config"), p)),
+        config(text),
+        precision(p),
+        watch(potential) {}
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -60,9 +65,9 @@ Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 
-Model::Model(const std::string& config, const std::map<std::string, Tensor>& tensors) {
+Model::Model(const std::string& config, const std::map<std::string, Tensor>& tensors, Precision precision) {
   ensure_runtime();
-  impl_ = std::make_unique<Impl>(config);
+  impl_ = std::make_unique<Impl>(config, precision);
   impl_->potential.load(tensors);
 }
 
@@ -76,12 +81,12 @@ Model Model::create(const std::string& config, const std::map<std::string, Tenso
 
 namespace {
 
-Model from_file(const ModelFile& file, const std::string& name) {
+Model from_file(const ModelFile& file, const std::string& name, Precision precision) {
   const auto config = file.metadata.find("config");
   if (config == file.metadata.end())
     throw Error(name + ": the model file has no 'config'; it was not written by dpcore");
   try {
-    return Model(config->second, file.tensors);
+    return Model(config->second, file.tensors, precision);
   } catch (const Error& e) {
     throw Error(name + ": " + e.what());
   }
@@ -89,13 +94,16 @@ Model from_file(const ModelFile& file, const std::string& name) {
 
 }  // namespace
 
-Model Model::read(const std::string& path) { return from_file(ModelFile::read(path), path); }
+Model Model::read(const std::string& path, Precision precision) {
+  return from_file(ModelFile::read(path), path, precision);
+}
 
-Model Model::parse(const std::string& bytes, const std::string& name) {
-  return from_file(ModelFile::parse(bytes.data(), bytes.size(), name), name);
+Model Model::parse(const std::string& bytes, const std::string& name, Precision precision) {
+  return from_file(ModelFile::parse(bytes.data(), bytes.size(), name), name, precision);
 }
 
 const std::string& Model::config() const { return impl_->config; }
+Precision Model::precision() const { return impl_->precision; }
 std::map<std::string, Tensor> Model::tensors() const { return impl_->potential.tensors(); }
 double Model::rcut() const { return impl_->potential.rcut(); }
 int Model::ntypes() const { return impl_->potential.ntypes(); }

@@ -32,7 +32,12 @@ struct Trainer::Impl {
   FittingParams params;
   Labels labels;
 
-  Impl(Model& m, const std::string& loss) : model(m), step(m.potential(), parse_json(loss, "loss")) {}
+  Impl(Model& m, const std::string& loss) : model(m), step(m.potential(), parse_json(loss, "loss")) {
+    if (m.precision() != Precision::Stored) {
+      throw Error("training: the model was opened in " + name_of(m.precision()) +
+                  " precision, which is for evaluation; training has that of the model's config");
+    }
+  }
 
   void take(const Frames& f, const FrameLabels& l) {
     check_frames(f, model.ntypes());

@@ -19,7 +19,9 @@ template <template <class> class D>
 std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntypes) {
   const std::string precision =
       ConfigReader(config, "model/descriptor").get_or<std::string>("precision", "float64");
-  if (precision == "float64" || precision == "default") return std::make_unique<D<double>>(config, ntypes);
+  // "mixed" comes from with_precision (model/precision.hpp), not from a file
+  if (precision == "float64" || precision == "default" || precision == "mixed")
+    return std::make_unique<D<double>>(config, ntypes);
   if (precision == "float32") return std::make_unique<D<float>>(config, ntypes);
   throw Error("model/descriptor/precision: expected float64 or float32, got '" + precision + "'");
 }

@@ -118,6 +118,19 @@ void SeE2A<S>::contract_backward(const Exec& exec, const Matrix<S>& d_bar, const
 }
 
 template <class S>
+bool SeE2A<S>::add_fused_moment(const Exec& exec, int a, int b, int first, int last, State& state,
+                                Workspace& ws) const {
+  const auto add = [&](const auto& table, const auto& places) {
+    if (!find_places(exec, table, state.env.radial, first, last, places, ws)) return false;
+    add_table_moment(exec, state.pairs, b, table, places, state.env.value, scale(), state.moment);
+    return true;
+  };
+  if (const SingleTable* single = this->single_table(a, b)) return add(single->view(), state.single_places);
+  const QuinticTable<S>* table = this->fixed_table(a, b);
+  return table != nullptr && add(table->view(), state.places);
+}
+
+template <class S>
 AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                             Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
@@ -130,16 +143,13 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
              m = static_cast<std::size_t>(n_radial());
   state.g = state.g_prime = Matrix<S>();
   state.stored.assign(static_cast<std::size_t>(spec_.ntypes), 0);
-  if (this->has_fixed_tables()) state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
+  if (this->has_fixed_tables()) {
+    state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
+    state.single_places = {state.places.row, ws.vector<float>(n_pairs)};
+  }
   state.moment = zero_moment<S>(exec, tile.size(), n_radial(), ws);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
-    const QuinticTable<S>* table = this->fixed_table(a, b);
-    if (table != nullptr && !state.for_training &&
-        find_places(exec, table->view(), state.env.radial, first, last, state.places, ws)) {
-      add_table_moment<S>(exec, state.pairs, b, table->view(), state.places, state.env.value, scale(),
-                          state.moment);
-      return;
-    }
+    if (!state.for_training && add_fused_moment(exec, a, b, first, last, state, ws)) return;
     state.stored[static_cast<std::size_t>(b)] = 1;
     if (state.g.data() == nullptr) {
       state.g = ws.matrix<S>(n_pairs, m);
@@ -178,8 +188,13 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
     if (!state.stored[static_cast<std::size_t>(b)]) {
-      table_moment_backward_inputs<S>(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(),
-                                      state.places, moment_bar, state.env.value, scale(), d_value, ws);
+      if (const SingleTable* single = this->single_table(tile.type, b)) {
+        table_moment_backward_inputs(exec, state.pairs, b, single->view(), state.single_places, moment_bar,
+                                     state.env.value, scale(), d_value, ws);
+      } else {
+        table_moment_backward_inputs(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(),
+                                     state.places, moment_bar, state.env.value, scale(), d_value, ws);
+      }
       return;
     }
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),

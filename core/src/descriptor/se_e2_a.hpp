@@ -37,10 +37,11 @@ class SeE2A final : public TwoBody<S> {
  private:
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;           // [n_pairs, n_radial], of types with stored[b]
-    TablePlaces<S> places;          // of the other types
-    std::vector<char> stored;       // [ntypes]
-    Tensor3<S> moment, moment_dot;  // [n_rows, 4, n_radial]
+    Matrix<S> g, g_prime;              // [n_pairs, n_radial], of types with stored[b]
+    TablePlaces<S> places;             // of the other types
+    TablePlaces<float> single_places;  // of those with a table in single precision
+    std::vector<char> stored;          // [ntypes]
+    Tensor3<S> moment, moment_dot;     // [n_rows, 4, n_radial]
   };
 
   using TwoBody<S>::spec_;
@@ -56,6 +57,9 @@ class SeE2A final : public TwoBody<S> {
                          const Tensor3<S>& moment_bar) const;
   S scale() const { return static_cast<S>(inverse_nnei_); }
   EnvNorm env_norm(int type) const;
+  /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table
+  /// does not hold one of them, or there is none.
+  bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
   bool padding(int type, S value[4]) const;
 

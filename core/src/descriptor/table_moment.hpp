@@ -5,6 +5,8 @@
 //     T[i][c][m]  += scale sum_j R_jc G_m(s_j)
 //     dE/dR_jc     = scale sum_m T_bar[c][m] G_m        and for c = 0 in addition
 //                    scale sum_m (sum_c T_bar[c][m] R_jc) G'_m,   R_j0 being s_j
+// A table may be of lower precision C than S, that of environment matrix and moment: G, G' and sums over m,
+// or over few pairs, are then in C, longer sums in S.
 #pragma once
 
 #include "env/pairs.hpp"
@@ -13,27 +15,27 @@
 namespace dpcore {
 
 /// Where the pairs of one neighbour type are in their table.
-template <class S>
+template <class C>
 struct TablePlaces {
   Vector<int> row;  // [n_pairs] first coefficient / 6 stride
-  Vector<S> t;      // [n_pairs] s minus the node
+  Vector<C> t;      // [n_pairs] s minus the node
 };
 
 /// The places of pairs [first, last) with inputs s [n_pairs]. False where the table does not hold one of
 /// them.
-template <class S>
-bool find_places(const Exec&, const TableView<S>&, const Vector<S>& s, int first, int last,
-                 const TablePlaces<S>&, Workspace&);
+template <class S, class C>
+bool find_places(const Exec&, const TableView<C>&, const Vector<S>& s, int first, int last,
+                 const TablePlaces<C>&, Workspace&);
 
 /// moment [n_rows, 4, n_out] += of the pairs with type `neighbor_type`; r [n_pairs, 4]
-template <class S>
-void add_table_moment(const Exec&, const TilePairs&, int neighbor_type, const TableView<S>&,
-                      const TablePlaces<S>&, const Matrix<S>& r, S scale, const Tensor3<S>& moment);
+template <class S, class C>
+void add_table_moment(const Exec&, const TilePairs&, int neighbor_type, const TableView<C>&,
+                      const TablePlaces<C>&, const Matrix<S>& r, S scale, const Tensor3<S>& moment);
 
 /// d_r [n_pairs, 4] of the pairs with type `neighbor_type` from moment_bar [n_rows, 4, n_out]
-template <class S>
-void table_moment_backward_inputs(const Exec&, const TilePairs&, int neighbor_type, const TableView<S>&,
-                                  const TablePlaces<S>&, const Tensor3<S>& moment_bar, const Matrix<S>& r,
+template <class S, class C>
+void table_moment_backward_inputs(const Exec&, const TilePairs&, int neighbor_type, const TableView<C>&,
+                                  const TablePlaces<C>&, const Tensor3<S>& moment_bar, const Matrix<S>& r,
                                   S scale, const Matrix<S>& d_r, Workspace&);
 
 }  // namespace dpcore

@@ -35,6 +35,7 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
   s.embedding.online_table = in.get_or<bool>("online_table", true);
   s.type_one_side = in.get_or<bool>("type_one_side", false);
   s.davg_zero = in.get_or<bool>("set_davg_zero", false);
+  s.single_tables = in.get_or<std::string>("precision", "float64") == "mixed";
   const auto compress = config.find("compress");
   if (compress != config.end() && !compress->is_null()) {
     s.compress = TableSpec::from_json(*compress, "model/descriptor/compress");

@@ -25,6 +25,7 @@ struct TwoBodySpec {
   bool davg_zero = false;
   std::vector<bool> excluded;         // [ntypes * ntypes], symmetric
   std::optional<TableSpec> compress;  // evaluation by fixed tables
+  bool single_tables = false;         // precision "mixed": their coefficients in float32
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   int n_slots() const;  // nnei = sum(sel)
@@ -65,6 +66,11 @@ class TwoBody : public SingleDescriptor {
   const QuinticTable<S>* fixed_table(int a, int b) const {
     const std::size_t k = net_index(a, b);
     return fixed_tables_.size() > k ? fixed_tables_[k].get() : nullptr;
+  }
+  /// Its copy in single precision, for fused kernels of precision "mixed"; null where there is none.
+  const SingleTable* single_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return single_tables_.size() > k ? single_tables_[k].get() : nullptr;
   }
   bool has_fixed_tables() const { return !fixed_tables_.empty(); }
   /// G and G' at s of the pairs [first, last) of neighbour type b.
@@ -140,6 +146,7 @@ class TwoBody : public SingleDescriptor {
   std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
   QuinticTables exact_tables() const;
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
+  void make_single_tables() const;
 
   nlohmann::json config_;
   int n_components_;
@@ -148,6 +155,7 @@ class TwoBody : public SingleDescriptor {
   std::vector<std::unique_ptr<RadialTable<S>>> tables_,
       spare_tables_;                    // by net_index; tables_ only within a step
   mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
+  mutable std::vector<std::unique_ptr<SingleTable>> single_tables_;
   mutable std::mutex preparing_;
   mutable std::atomic<bool> prepared_{false};
   DoubleNets double_nets_;  // for the tables of float32 nets

@@ -95,8 +95,21 @@ auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
 }
 
 template <class S>
+void TwoBody<S>::make_single_tables() const {
+  if constexpr (sizeof(S) == 8) {
+    if (!spec_.single_tables) return;
+    single_tables_.clear();
+    for (const auto& t : fixed_tables_) {
+      single_tables_.push_back(t ? std::make_unique<SingleTable>(*t) : nullptr);
+    }
+  }
+}
+
+template <class S>
 void TwoBody<S>::finish_loading() {
-  if (spec_.compress) fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
+  if (!spec_.compress) return;
+  fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
+  make_single_tables();
 }
 
 /// Tables with the best of kSteps; none where that is not good enough.
@@ -138,6 +151,7 @@ void TwoBody<S>::prepare_inference() const {
   if (!spec_.compress && is_smooth(spec_.embedding.activation) && !exact_nets_wanted()) {
     try {
       fixed_tables_ = exact_tables();
+      make_single_tables();
     } catch (const Error&) {  // no memory, or more intervals than any table has: the nets do it
     }
   }
@@ -146,7 +160,10 @@ void TwoBody<S>::prepare_inference() const {
 
 template <class S>
 void TwoBody<S>::forget_inference() {
-  if (!spec_.compress) fixed_tables_.clear();
+  if (!spec_.compress) {
+    fixed_tables_.clear();
+    single_tables_.clear();
+  }
   prepared_ = false;
 }
 

@@ -228,4 +228,29 @@ void QuinticTable<S>::backward_params(const Exec&, const Vector<S>&, const Matri
 template class QuinticTable<double>;
 template class QuinticTable<float>;
 
+SingleTable::SingleTable(const QuinticTable<double>& from) {
+  const TableView<double>& v = from.view();
+  const int stride = QuinticTable<float>::stride_of(from.n_out()), wide = v.stride, m = from.n_out();
+  coefficient_ = DeviceArray<float>("dpcore::SingleTable",
+                                    6 * static_cast<std::size_t>(v.n) * static_cast<std::size_t>(stride));
+  float* to = coefficient_.data();
+  const double* coefficient = v.coefficient;
+  for_each_element(
+      Exec(), "dpcore::single_table", 6 * v.n, m, KOKKOS_LAMBDA(const int k, const int c) {
+        to[static_cast<std::ptrdiff_t>(k) * stride + c] =
+            static_cast<float>(coefficient[static_cast<std::ptrdiff_t>(k) * wide + c]);
+      });
+  view_.coefficient = to;
+  view_.stride = stride;
+  view_.lower = v.lower;
+  view_.upper = v.upper;
+  view_.last = v.last;
+  view_.inverse_fine = v.inverse_fine;
+  view_.inverse_coarse = v.inverse_coarse;
+  view_.fine = v.fine;
+  view_.coarse = v.coarse;
+  view_.n_fine = v.n_fine;
+  view_.n = v.n;
+}
+
 }  // namespace dpcore

@@ -117,18 +117,29 @@ class QuinticTable final : public Radial<S> {
     return static_cast<std::size_t>(grid.n()) * 6 * static_cast<std::size_t>(stride_of(n_out)) * sizeof(S);
   }
 
- private:
   /// Columns of a row: whole cache lines.
   static int stride_of(int n_out) {
     constexpr int line = 64 / static_cast<int>(sizeof(S));
     return (n_out + line - 1) / line * line;
   }
 
+ private:
   const RadialNet<S>* net_;
   TableGrid grid_;
   Outside outside_;
   DeviceArray<S> coefficient_;
   TableView<S> view_;
+};
+
+/// The coefficients of a table in single precision, with 16 columns in a 64-byte line.
+class SingleTable {
+ public:
+  explicit SingleTable(const QuinticTable<double>&);
+  const TableView<float>& view() const { return view_; }
+
+ private:
+  DeviceArray<float> coefficient_;
+  TableView<float> view_;
 };
 
 }  // namespace dpcore

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dpcore import _core
 from dpcore.errors import InputError, show, suggest
 from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
 
-__all__ = ["CLASSES", "DESCRIPTOR_DTYPES", "DeepEval", "FrameArguments", "numbers"]
+__all__ = ["CLASSES", "DESCRIPTOR_DTYPES", "DeepEval", "FrameArguments", "known_precision", "numbers"]
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,15 @@ class DeepEval:
     load_prefix, default_tf_graph, **kwargs
         Accepted for scripts written for the reference (auto_batch_size, input_map, neighbor_list, no_jit);
         without effect.
+    precision
+        ``"high"`` (float64), ``"mixed"`` (fitting net and tables in float32) or ``"low"`` (float32), by
+        keyword only; None: as the environment variable DP_INTERFACE_PREC says, without it as the file has
+        it.
 
     Attributes
     ----------
+    precision
+        The one that is used, ``"stored"`` for that of the file.
     model_type
         What the model predicts: ``"ener"``, ``"dipole"`` or ``"polar"``.
     model_version
@@ -80,10 +87,13 @@ class DeepEval:
         model_file: str | os.PathLike[str],
         load_prefix: str = "load",
         default_tf_graph: bool = False,
+        *,
+        precision: str | None = None,
         **kwargs: Any,
     ) -> None:
         self._check_keywords(kwargs)
-        self._open(read_model(model_file))
+        precision = known_precision(precision)
+        self._open(read_model(model_file), precision)
 
     @classmethod
     def _check_keywords(cls, kwargs: dict[str, Any]) -> None:
@@ -94,35 +104,37 @@ class DeepEval:
                 hint = suggest(key, _WITHOUT_EFFECT)
                 raise TypeError(f'{cls.__name__} got an unexpected keyword "{key}".{hint}')
 
-    def _open(self, file: ModelFile) -> None:
+    def _open(self, file: ModelFile, precision: str) -> None:
         if file.kind in CLASSES and file.kind != self.model_type:
             raise InputError(
                 f'holds a model of kind "{file.kind}", not "{self.model_type}"; open it with '
                 f"{CLASSES[file.kind]} or DeepPotential",
                 file.path,
             )
-        self._load(file._replace(tensors=file.model_tensors()))
+        self._load(file._replace(tensors=file.model_tensors()), precision)
 
-    def _load(self, file: ModelFile) -> None:
+    def _load(self, file: ModelFile, precision: str) -> None:
         self._file = file
-        self._model = file.model()
+        self._model = file.model(None if precision == "stored" else precision)
+        self.precision = precision
         self._warned = False
         self.model_version = file.metadata.get("format_version", "1")
         self.compressed = bool(self._model.tables())
         self.has_fparam = self._model.dim_fparam > 0
         self.has_aparam = self._model.dim_aparam > 0
 
-    def __getstate__(self) -> ModelFile:
-        return self._file
+    def __getstate__(self) -> tuple[ModelFile, str]:
+        return self._file, self.precision
 
-    def __setstate__(self, state: ModelFile) -> None:
-        self._load(state)
+    def __setstate__(self, state: tuple[ModelFile, str]) -> None:
+        self._load(*state)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DeepEval:
         return self  # nothing of it changes, so that copies of what holds it can share it
 
     def __repr__(self) -> str:
         kind = ", compressed" if self.compressed else ""
+        kind += "" if self.precision == "stored" else f", precision {self.precision}"
         return f"{type(self).__name__}({str(self._file.path)!r}{kind}, types {' '.join(self.get_type_map())})"
 
     @property
@@ -234,6 +246,22 @@ class DeepEval:
                 " and ".join(str(p.get("sel")) for _, p in descriptor_parts(self._file.config["descriptor"])),
                 overflow["worst_excess"],
             )
+
+
+def known_precision(word: str | None) -> str:
+    """The precision that a model is opened in: ``"high"``, ``"mixed"``, ``"low"`` or ``"stored"``.
+
+    Raises
+    ------
+    InputError
+        For another word, here or in DP_INTERFACE_PREC.
+    """
+    if word is not None and (not isinstance(word, str) or word == ""):
+        raise InputError(f"expected high, mixed or low, got {show(word)}", "precision")
+    try:
+        return _core.precision(word or "")
+    except _core.Error as error:
+        raise InputError(str(error)) from None
 
 
 def numbers(values: Any, name: str) -> np.ndarray:

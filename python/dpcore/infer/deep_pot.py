@@ -23,9 +23,15 @@ class DeepPot(DeepEval):
     load_prefix, default_tf_graph, **kwargs
         Accepted for scripts written for the reference (auto_batch_size, input_map, neighbor_list, no_jit);
         without effect.
+    precision
+        ``"high"`` (float64), ``"mixed"`` (fitting net and tables in float32) or ``"low"`` (float32), by
+        keyword only; None: as the environment variable DP_INTERFACE_PREC says, without it as the file has
+        it.
 
     Attributes
     ----------
+    precision
+        The one that is used, ``"stored"`` for that of the file.
     model_type
         ``"ener"``.
     model_version

@@ -47,6 +47,8 @@ class DPDriver:
     type_map
         Names in the template of type 0, 1, ... of the model, with spaces between (commas separate parameters
         in i-PI); the model's own names are known without.
+    precision
+        ``high``, ``mixed`` or ``low``, as for `dpcore.infer.DeepPot`.
     verbose, verbosity
         Accepted from i-PI, without effect.
 
@@ -63,10 +65,11 @@ class DPDriver:
         type_map: str | None = None,
         verbose: Any = False,
         verbosity: Any = None,
+        precision: str | None = None,
         **unknown: Any,
     ) -> None:
         for key in unknown:
-            known = ("template", "model", "type_map")
+            known = ("template", "model", "type_map", "precision")
             hint = suggest(key, known) or f" There are: {', '.join(known)}."
             raise InputError(f'unknown parameter "{key}".{hint}', "dpcore.ipi")
         for key, value in (("template", template), ("model", model)):
@@ -74,7 +77,7 @@ class DPDriver:
                 raise InputError(
                     f"the parameter is missing, as in template=conf.xyz,model=water.dp ({key})", key
                 )
-        self.model = DeepPot(str(model))
+        self.model = DeepPot(str(model), precision=precision)
         for kind, width in (("frame", self.model.get_dim_fparam()), ("atomic", self.model.get_dim_aparam())):
             if width:
                 raise InputError(
