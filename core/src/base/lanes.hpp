@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 namespace dpcore {
 
@@ -42,6 +43,38 @@ inline S sum_of(const Vec<S>& v) {
   S sum = v[0];
   for (int k = 1; k < kLanes<S>; ++k) sum += v[k];
   return sum;
+}
+
+namespace lanes {
+
+/// Of n/2 groups of lanes in a, and n/2 in b, the first (part 0) or second halves.
+template <int n, int part, class V, std::size_t... I>
+inline V halves(const V& a, const V& b, std::index_sequence<I...>) {
+  constexpr int L = sizeof...(I), w = L / n;  // lanes of half a group
+  return __builtin_shufflevector(
+      a, b,
+      (static_cast<int>(I) / (L / 2) * L + static_cast<int>(I) % (L / 2) / w * 2 * w +
+       static_cast<int>(I) % w + part * w)...);
+}
+
+/// Group k of L / n lanes adds up to what v[k] adds up to.
+template <int n, class S>
+inline Vec<S> sums(const Vec<S>* v) {
+  if constexpr (n == 1) {
+    return v[0];
+  } else {
+    using Lane = std::make_index_sequence<static_cast<std::size_t>(kLanes<S>)>;
+    const Vec<S> a = sums<n / 2, S>(v), b = sums<n / 2, S>(v + n / 2);
+    return halves<n, 0>(a, b, Lane()) + halves<n, 1>(a, b, Lane());
+  }
+}
+
+}  // namespace lanes
+
+/// Lane k: the sum of the lanes of v[k], for as many vectors as one has lanes.
+template <class S>
+inline Vec<S> sums_of(const Vec<S>* v) {
+  return lanes::sums<kLanes<S>, S>(v);
 }
 
 }  // namespace dpcore

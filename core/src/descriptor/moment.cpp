@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "descriptor/moment.hpp"
 
+#include <algorithm>
+#include <cstring>
+
+#include "base/lanes.hpp"
+
 namespace dpcore {
 
 namespace {
@@ -120,6 +125,58 @@ void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first,
       });
 }
 
+namespace {
+
+// Both contractions for axes [l0, l0 + lanes) of one centre; moments [4, n_radial], d [n_radial, n_axis].
+
+/// d[m][l] = sum_c a[c][m] b[c][l], with `symmetrise` + b[c][m] a[c][l]
+template <class S>
+void contract_lanes(const S* a, const S* b, const bool symmetrise, const int n_radial, const int n_axis,
+                    const int l0, S* d) {
+  Vec<S> al[4], bl[4];
+  for (int c = 0; c < 4; ++c) {
+    al[c] = load(a + c * n_radial + l0);
+    bl[c] = load(b + c * n_radial + l0);
+  }
+  for (int m = 0; m < n_radial; ++m) {
+    Vec<S> sum = a[m] * bl[0];
+    for (int c = 1; c < 4; ++c) sum += a[c * n_radial + m] * bl[c];
+    if (symmetrise) {
+      for (int c = 0; c < 4; ++c) sum += b[c * n_radial + m] * al[c];
+    }
+    std::memcpy(d + m * n_axis + l0, &sum, sizeof(sum));
+  }
+}
+
+/// bar[c][m] += sum_l d[m][l] t[c][l], over these axes; bar[c][l] += sum_m d[m][l] t[c][m]
+template <class S>
+void contract_lanes_backward(const S* d, const S* t, const int n_radial, const int n_axis, const int l0,
+                             S* bar) {
+  constexpr int L = kLanes<S>;
+  Vec<S> tl[4], across[4] = {};
+  for (int c = 0; c < 4; ++c) tl[c] = load(t + c * n_radial + l0);
+  for (int m0 = 0; m0 < n_radial; m0 += L) {
+    const int n = std::min(L, n_radial - m0);
+    Vec<S> row[L] = {};
+    for (int m = 0; m < n; ++m) {
+      row[m] = load(d + (m0 + m) * n_axis + l0);
+      for (int c = 0; c < 4; ++c) across[c] += t[c * n_radial + m0 + m] * row[m];
+    }
+    for (int c = 0; c < 4; ++c) {
+      Vec<S> product[L];
+      for (int m = 0; m < L; ++m) product[m] = row[m] * tl[c];
+      const Vec<S> along = sums_of<S>(product);
+      S* out = bar + c * n_radial + m0;
+      for (int m = 0; m < n; ++m) out[m] += along[m];
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    for (int l = 0; l < L; ++l) bar[c * n_radial + l0 + l] += across[c][l];
+  }
+}
+
+}  // namespace
+
 template <class S>
 void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, bool symmetrise, int n_axis,
                    const Matrix<S>& descriptor) {
@@ -127,6 +184,12 @@ void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, b
   if constexpr (kExecOnHost) {
     (void)exec;
     for (int i = 0; i < n; ++i) {
+      if (n_axis % kLanes<S> == 0) {
+        for (int l0 = 0; l0 < n_axis; l0 += kLanes<S>) {
+          contract_lanes<S>(&a(i, 0, 0), &b(i, 0, 0), symmetrise, n_radial, n_axis, l0, &descriptor(i, 0));
+        }
+        continue;
+      }
       for (int m = 0; m < n_radial; ++m) {
         S* d = &descriptor(i, m * n_axis);
         for (int c = 0; c < 4; ++c) {
@@ -161,6 +224,18 @@ template <class S>
 void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis,
                             bool add, const Tensor3<S>& moment_bar) {
   const int n_radial = static_cast<int>(moment.extent(2)), n = static_cast<int>(moment.extent(0));
+  if constexpr (kExecOnHost) {
+    if (n_axis % kLanes<S> == 0) {
+      for (int i = 0; i < n; ++i) {
+        S* bar = &moment_bar(i, 0, 0);
+        if (!add) std::fill_n(bar, 4 * n_radial, S(0));
+        for (int l0 = 0; l0 < n_axis; l0 += kLanes<S>) {
+          contract_lanes_backward<S>(&d_bar(i, 0), &moment(i, 0, 0), n_radial, n_axis, l0, bar);
+        }
+      }
+      return;
+    }
+  }
   for_each(
       exec, "dpcore::contract_axes_backward", n, KOKKOS_LAMBDA(const int i) {
         for (int m = 0; m < n_radial; ++m) {

@@ -142,15 +142,23 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs),
              m = static_cast<std::size_t>(n_radial());
   state.g = state.g_prime = Matrix<S>();
-  state.stored.assign(static_cast<std::size_t>(spec_.ntypes), 0);
+  state.way.assign(static_cast<std::size_t>(spec_.ntypes), Way::Stored);
   if (this->has_fixed_tables()) {
     state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
     state.single_places = {state.places.row, ws.vector<float>(n_pairs)};
   }
   state.moment = zero_moment<S>(exec, tile.size(), n_radial(), ws);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
-    if (!state.for_training && add_fused_moment(exec, a, b, first, last, state, ws)) return;
-    state.stored[static_cast<std::size_t>(b)] = 1;
+    Way& way = state.way[static_cast<std::size_t>(b)];
+    if (kExecOnHost && state.for_training && this->step_table(a, b) != nullptr) {
+      way = Way::Nodes;
+      add_node_moment<S>(this->step_table(a, b)->nodes(), node_pairs(state, b), scale(), state.moment, ws);
+      return;
+    }
+    if (!state.for_training && add_fused_moment(exec, a, b, first, last, state, ws)) {
+      way = Way::Quintic;
+      return;
+    }
     if (state.g.data() == nullptr) {
       state.g = ws.matrix<S>(n_pairs, m);
       state.g_prime = ws.matrix<S>(n_pairs, m);
@@ -187,7 +195,13 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
   contract_backward(exec, as<S>(exec, d_descriptor, ws), state.moment, moment_bar);
   const Matrix<S> d_value = ws.matrix<S>(static_cast<std::size_t>(state.pairs.n_pairs), 4);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
-    if (!state.stored[static_cast<std::size_t>(b)]) {
+    const Way way = state.way[static_cast<std::size_t>(b)];
+    if (way == Way::Nodes) {
+      node_moment_backward_inputs<S>(this->step_table(tile.type, b)->nodes(), node_pairs(state, b), scale(),
+                                     moment_bar, d_value, ws);
+      return;
+    }
+    if (way == Way::Quintic) {
       if (const SingleTable* single = this->single_table(tile.type, b)) {
         table_moment_backward_inputs(exec, state.pairs, b, single->view(), state.single_places, moment_bar,
                                      state.env.value, scale(), d_value, ws);
@@ -221,6 +235,11 @@ AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
         for (int c = 0; c < 4; ++c) scaled(p, c) = value(p, c) * value_dot(p, 0);
       });
   this->for_segments(state.pairs, [&](int b, int first, int last) {
+    if (state.way[static_cast<std::size_t>(b)] == Way::Nodes) {
+      add_node_moment_tangent<S>(this->step_table(tile.type, b)->nodes(), node_pairs(state, b), scale(),
+                                 state.moment_dot, ws);
+      return;
+    }
     add_moment<S>(exec, state.pairs, b, value_dot, rows(state.g, first, last), scale(), state.moment_dot);
     add_moment<S>(exec, state.pairs, b, scaled, rows(state.g_prime, first, last), scale(), state.moment_dot);
   });
@@ -255,12 +274,19 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
     contract_backward(exec, dot_bar, state.moment, moment_dot_bar);
   }
 
-  this->backward_radial(exec, state.pairs, a, state.env.radial, slot, ws,
-                        [&](int first, int last, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
-                          moment_backward_params<S>(exec, state.pairs, first, last, moment_bar,
-                                                    moment_dot_bar, state.env.value, state.env.value_dot,
-                                                    scale(), g_bar, g_prime_bar);
-                        });
+  const auto adjoints = [&](int first, int last, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar) {
+    moment_backward_params<S>(exec, state.pairs, first, last, moment_bar, moment_dot_bar, state.env.value,
+                              state.env.value_dot, scale(), g_bar, g_prime_bar);
+  };
+  this->for_segments(state.pairs, [&](int b, int first, int last) {
+    const RadialTable<S>* table = this->step_table(a, b);
+    if (state.way[static_cast<std::size_t>(b)] == Way::Nodes) {
+      node_moment_backward_params<S>(table->nodes(), node_pairs(state, b), scale(), moment_bar,
+                                     moment_dot_bar, table->adjoint(slot), ws);
+    } else {
+      this->backward_segment(exec, a, b, first, last, state.env.radial, slot, ws, adjoints);
+    }
+  });
 
   Kokkos::Array<S, 4> pad;
   if (!padding(a, pad.data())) return;

@@ -8,6 +8,7 @@
 // types contribute nothing. Derivations: docs/theory/se_e2_a.md.
 #pragma once
 
+#include "descriptor/node_moment.hpp"
 #include "descriptor/table_moment.hpp"
 #include "descriptor/two_body.hpp"
 #include "env/env_matrix.hpp"
@@ -35,12 +36,15 @@ class SeE2A final : public TwoBody<S> {
                        Descriptor::State&, int slot, Workspace&) const override;
 
  private:
+  /// How the pairs of a neighbour type come by G: from the net or a table and stored, from a quintic table as
+  /// it is needed, or not at all but by way of the nodes of a training step's table.
+  enum class Way : char { Stored, Quintic, Nodes };
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;              // [n_pairs, n_radial], of types with stored[b]
-    TablePlaces<S> places;             // of the other types
+    Matrix<S> g, g_prime;              // [n_pairs, n_radial], of types with Way::Stored
+    TablePlaces<S> places;             // of types with Way::Quintic
     TablePlaces<float> single_places;  // of those with a table in single precision
-    std::vector<char> stored;          // [ntypes]
+    std::vector<Way> way;              // [ntypes]
     Tensor3<S> moment, moment_dot;     // [n_rows, 4, n_radial]
   };
 
@@ -55,6 +59,9 @@ class SeE2A final : public TwoBody<S> {
   /// moment_bar (=) the adjoint of the moment in <D_bar, D>
   void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
                          const Tensor3<S>& moment_bar) const;
+  NodePairs<S> node_pairs(const State& state, int b) const {
+    return {state.pairs, b, state.env.radial, state.env.value, state.env.value_dot};
+  }
   S scale() const { return static_cast<S>(inverse_nnei_); }
   EnvNorm env_norm(int type) const;
   /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table

@@ -80,8 +80,13 @@ class TwoBody : public SingleDescriptor {
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
     if (fixed_table(a, b) != nullptr) return fixed_table(a, b);
-    return tables_.size() > k && tables_[k] ? static_cast<const Radial<S>*>(tables_[k].get())
-                                            : nets_[k].get();
+    const RadialTable<S>* table = step_table(a, b);
+    return table != nullptr ? static_cast<const Radial<S>*>(table) : nets_[k].get();
+  }
+  /// The table of begin_step; null where there is none.
+  const RadialTable<S>* step_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return tables_.size() > k ? tables_[k].get() : nullptr;
   }
   RadialNorm norm(int type, int component) const {
     const auto k = static_cast<std::size_t>(n_components_ * type + component);
@@ -105,18 +110,25 @@ class TwoBody : public SingleDescriptor {
   template <class F>
   void backward_radial(const Exec& exec, const TilePairs& pairs, int a, const Vector<S>& s, int slot,
                        Workspace& ws, const F& adjoints) const {
+    for_segments(pairs, [&](int b, int begin, int end) {
+      backward_segment(exec, a, b, begin, end, s, slot, ws, adjoints);
+    });
+  }
+  /// The same for the pairs [begin, end) of neighbour type b.
+  template <class F>
+  void backward_segment(const Exec& exec, int a, int b, int begin, int end, const Vector<S>& s, int slot,
+                        Workspace& ws, const F& adjoints) const {
+    const Workspace::Scope scope(ws);
     const auto m = static_cast<std::size_t>(spec_.embedding.neuron.back());
     const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
-    for_segments(pairs, [&](int b, int begin, int end) {
-      for (int first = begin; first < end; first += kPairChunk) {
-        const int last = std::min(end, first + kPairChunk);
-        const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
-                        g_prime_bar = rows(g_prime_bar_room, 0, last - first);
-        adjoints(first, last, g_bar, g_prime_bar);
-        const Vector<S> inputs(s.data() + first, static_cast<std::size_t>(last - first));
-        radial(a, b)->backward_params(exec, inputs, g_bar, g_prime_bar, slot, ws);
-      }
-    });
+    for (int first = begin; first < end; first += kPairChunk) {
+      const int last = std::min(end, first + kPairChunk);
+      const Matrix<S> g_bar = rows(g_bar_room, 0, last - first),
+                      g_prime_bar = rows(g_prime_bar_room, 0, last - first);
+      adjoints(first, last, g_bar, g_prime_bar);
+      const Vector<S> inputs(s.data() + first, static_cast<std::size_t>(last - first));
+      radial(a, b)->backward_params(exec, inputs, g_bar, g_prime_bar, slot, ws);
+    }
   }
 
   TwoBodySpec spec_;

@@ -226,10 +226,15 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
     worth.push_back(k);
   }
   run_workers(workers, [&](int worker) {
+    for (const std::size_t k : worth) {
+      spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+    }
+  });
+  run_workers(workers, [&](int worker) {
     for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
          w += static_cast<std::size_t>(workers)) {
       const std::size_t k = worth[w];
-      const double error = spare_tables_[k]->refresh(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+      const double error = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
       if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
     }
   });
@@ -238,11 +243,9 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
 template <class S>
 void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
   if (!spec_.embedding.trainable) return;
-  const int workers = static_cast<int>(scratch.size());
-  run_workers(workers, [&](int worker) {
-    for (std::size_t k = static_cast<std::size_t>(worker); k < tables_.size();
-         k += static_cast<std::size_t>(workers)) {
-      if (tables_[k]) tables_[k]->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+  run_workers(static_cast<int>(scratch.size()), [&](int worker) {
+    for (const auto& table : tables_) {
+      if (table) table->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
     }
   });
   if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);

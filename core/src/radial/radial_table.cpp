@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/lanes.hpp"
+
 namespace dpcore {
 
 namespace {
 
-constexpr int kPoints = 8, kBelow = 3;  // nodes -3..4 around the interval [0, 1)
-constexpr int kProbes = 16;             // places between nodes where refresh() measures the error
+constexpr int kPoints = NodeTable::kPoints, kBelow = NodeTable::kBelow, kBlock = NodeTable::kBlock;
+constexpr int kProbes = 16;  // places between nodes where error() looks
 
 struct Weights {
   double value[kPoints], slope[kPoints];
@@ -57,31 +59,59 @@ void RadialTable<S>::reserve(double lower, double upper, int n_workers) {
   n_nodes_ = static_cast<int>(n_nodes(lower, upper));
   grid_.n_intervals = n_nodes_ - kPoints + 1;
   n_workers_ = n_workers;
-  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
+  constexpr int lanes = kExecOnHost ? kLanes<double> : 1;
+  stride_ = (n_out() + lanes - 1) / lanes * lanes;
+  const auto m = static_cast<std::size_t>(stride_), n = static_cast<std::size_t>(n_blocks()) * kBlock;
   if (position_.extent(0) >= n && adjoint_.extent(0) >= static_cast<std::size_t>(n_workers) * n * m) return;
   const std::size_t room = n + n / 8;
   position_ = DeviceArray<double>("dpcore::RadialTable::position", room);
   value_ = DeviceArray<double>("dpcore::RadialTable::value", room * m);
+  if constexpr (kExecOnHost) {
+    block_ = DeviceArray<double>("dpcore::RadialTable::block", (room + kBlock) * m);
+  }
   adjoint_ =
       DeviceArray<double>("dpcore::RadialTable::adjoint", static_cast<std::size_t>(n_workers) * room * m);
 }
 
 template <class S>
-double RadialTable<S>::refresh(const Exec& exec, Workspace& ws) {
-  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
+void RadialTable<S>::refresh(const Exec& exec, int part, Workspace& ws) {
+  const int begin = part_begin(part), end = std::min(part_begin(part + 1), n_nodes_), n = end - begin;
+  const int m = n_out(), stride = stride_;
   const double lower = grid_.lower, h = kStep;
-  const int n_workers = n_workers_;
   const auto position = position_;
-  double* adjoint = adjoint_.data();
-  for_each(
-      exec, "dpcore::table_positions", n_nodes_,
-      KOKKOS_LAMBDA(const int k) { position(k) = lower + (k - kBelow) * h; });
+  double* const cleared = adjoint(part);
   for_each_element(
-      exec, "dpcore::table_clear", n_workers * n_nodes_, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
-        adjoint[static_cast<std::size_t>(k) * m + static_cast<std::size_t>(c)] = 0.0;
+      exec, "dpcore::table_clear", n_nodes_, stride, KOKKOS_LAMBDA(const int k, const int c) {
+        cleared[static_cast<std::ptrdiff_t>(k) * stride + c] = 0.0;
       });
-  Workspace::Scope scope(ws);
-  net_->values(exec, Vector<double>(position_.data(), n), Matrix<double>(value_.data(), n, m), ws);
+  if (n <= 0) return;
+  for_each(
+      exec, "dpcore::table_positions", n,
+      KOKKOS_LAMBDA(const int k) { position(begin + k) = lower + (begin + k - kBelow) * h; });
+  const Workspace::Scope scope(ws);
+  const Matrix<double> g = ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(m));
+  net_->values(exec, Vector<double>(position_.data() + begin, n), g, ws);
+  double* const value = value_.data();
+  for_each_element(
+      exec, "dpcore::table_rows", n, m, KOKKOS_LAMBDA(const int k, const int c) {
+        value[static_cast<std::ptrdiff_t>(begin + k) * stride + c] = g(k, c);
+      });
+  if constexpr (kExecOnHost) {
+    for (int k = 0; k < n; k += kBlock) {
+      double* to = block_.data() + static_cast<std::ptrdiff_t>(begin + k) * m;
+      const int rows = std::min(kBlock, n - k);
+      for (int c = 0; c < m; ++c) {
+        for (int i = 0; i < rows; ++i) to[c * kBlock + i] = g(k + i, c);
+      }
+    }
+  }
+}
+
+template <class S>
+double RadialTable<S>::error(const Exec& exec, Workspace& ws) const {
+  const auto m = static_cast<std::size_t>(n_out());
+  const double lower = grid_.lower, h = kStep;
+  const Workspace::Scope scope(ws);
 
   // the net itself against the table, half-way between nodes
   const Vector<double> probe = ws.vector<double>(kProbes);
@@ -115,7 +145,7 @@ template <class S>
 template <class T>
 void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Matrix<T>& g,
                                  const Matrix<T>& g_prime) const {
-  const int m = n_out();
+  const int m = n_out(), stride = stride_;
   const double* value = value_.data();
   const double lower = grid_.lower, inverse_step = grid_.inverse_step;
   const int n_intervals = grid_.n_intervals;
@@ -124,14 +154,14 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
         Weights w;
         const double at = static_cast<double>(s(p));
         const double* f =
-            value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+            value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
         T* out = &g(p, 0);
         T* out_slope = &g_prime(p, 0);
 #pragma omp simd
         for (int c = 0; c < m; ++c) {
           double v = 0.0, d = 0.0;
           for (int k = 0; k < kPoints; ++k) {
-            const double x = f[k * m + c];
+            const double x = f[k * stride + c];
             v += w.value[k] * x;
             d += w.slope[k] * x;
           }
@@ -150,8 +180,8 @@ void RadialTable<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<
 template <class S>
 void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar,
                                      const Matrix<S>& g_prime_bar, int slot, Workspace&) const {
-  const int m = n_out();
-  double* adjoint = adjoint_.data() + static_cast<std::ptrdiff_t>(slot) * n_nodes_ * m;
+  const int m = n_out(), stride = stride_;
+  double* const adjoints = adjoint(slot);
   const double lower = grid_.lower, inverse_step = grid_.inverse_step;
   const int n_intervals = grid_.n_intervals;
   for_each(
@@ -159,11 +189,11 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
         Weights w;
         const double at = static_cast<double>(s(p));
         double* f =
-            adjoint + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * m;
+            adjoints + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
         const S* a = &g_bar(p, 0);
         const S* b = &g_prime_bar(p, 0);
         for (int k = 0; k < kPoints; ++k) {
-          double* row = f + k * m;
+          double* row = f + k * stride;
           const double wv = w.value[k], ws = w.slope[k];
 #pragma omp simd
           for (int c = 0; c < m; ++c)
@@ -173,21 +203,30 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
 }
 
 template <class S>
-void RadialTable<S>::flush_gradients(const Exec& exec, int slot, Workspace& ws) const {
-  const auto m = static_cast<std::size_t>(n_out()), n = static_cast<std::size_t>(n_nodes_);
-  const Matrix<double> sum(adjoint_.data(), n, m);
-  const double* adjoint = adjoint_.data();
-  const int workers = n_workers_;
+NodeTable RadialTable<S>::nodes() const {
+  return {value_.data(), block_.data(), n_nodes_,           n_out(),
+          stride_,       grid_.lower,   grid_.inverse_step, grid_.n_intervals};
+}
+
+template <class S>
+void RadialTable<S>::flush_gradients(const Exec& exec, int part, Workspace& ws) const {
+  const int begin = part_begin(part), n = std::min(part_begin(part + 1), n_nodes_) - begin;
+  if (n <= 0) return;
+  const int workers = n_workers_, stride = stride_;
+  const Workspace::Scope scope(ws);
+  const Matrix<double> sum =
+      ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(n_out()));
+  const double* const adjoints = adjoint(0);
+  const std::ptrdiff_t one = static_cast<std::ptrdiff_t>(n_nodes_) * stride;
   for_each_element(
-      exec, "dpcore::table_sum", n_nodes_, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
-        double total = sum(k, c);
-        for (int w = 1; w < workers; ++w) {
-          total += adjoint[(static_cast<std::size_t>(w) * n + static_cast<std::size_t>(k)) * m +
-                           static_cast<std::size_t>(c)];
+      exec, "dpcore::table_sum", n, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
+        double total = 0.0;
+        for (int w = 0; w < workers; ++w) {
+          total += adjoints[w * one + static_cast<std::ptrdiff_t>(begin + k) * stride + c];
         }
         sum(k, c) = total;
       });
-  net_->backward_values(exec, Vector<double>(position_.data(), n), sum, slot, ws);
+  net_->backward_values(exec, Vector<double>(position_.data() + begin, n), sum, part, ws);
 }
 
 template class RadialTable<double>;

@@ -10,15 +10,27 @@
 // that energy and force stay exactly consistent. Interpolation is linear in the node values: the parameter
 // pass adds adjoints to the nodes, and one backward pass of the net over the nodes turns them into gradients.
 // The error is about 43 (h / rho)^8, rho the distance of the net's nearest complex pole
-// (docs/theory/radial-table.md); `refresh` measures it between nodes and reports it.
+// (docs/theory/radial-table.md); `error` measures it between nodes.
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "radial/radial_net.hpp"
 
 namespace dpcore {
+
+/// The nodes as kernels of the host take them (descriptor/node_moment.hpp).
+struct NodeTable {
+  static constexpr int kPoints = 8, kBelow = 3;  // nodes -3..4 around the interval [0, 1)
+  static constexpr int kBlock = 8;               // nodes side by side in `block`
+  const double* value;                           // [n_nodes, stride], zeros behind n_out
+  const double* block;                           // [n_nodes / kBlock, n_out, kBlock], the same numbers
+  int n_nodes, n_out, stride;
+  double lower, inverse_step;
+  int n_intervals;
+};
 
 template <class S>
 class RadialTable final : public Radial<S> {
@@ -33,9 +45,11 @@ class RadialTable final : public Radial<S> {
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
   /// memory.
   void reserve(double lower, double upper, int n_workers);
-  /// Evaluate the net at the nodes of the reserved range. Returns the largest error of G and G' at some
-  /// places between nodes, relative to the largest value there.
-  double refresh(const Exec&, Workspace&);
+  /// Evaluate the net at the nodes of one of n_workers parts of the reserved range, and clear the adjoints of
+  /// worker `part`.
+  void refresh(const Exec&, int part, Workspace&);
+  /// The largest error of G and G' at some places between nodes, relative to the largest value there.
+  double error(const Exec&, Workspace&) const;
 
   int n_out() const override { return net_->n_out(); }
   void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
@@ -46,8 +60,13 @@ class RadialTable final : public Radial<S> {
   /// The same for T other than S. Public for nvcc: device lambdas may not stand in private members.
   template <class T>
   void interpolate(const Exec&, const Vector<T>& s, const Matrix<T>& g, const Matrix<T>& g_prime) const;
-  /// The nodes' adjoints, summed over the workers, into the net's gradients of slot `slot`.
-  void flush_gradients(const Exec&, int slot, Workspace&) const;
+  NodeTable nodes() const;
+  double* adjoint(int slot) const {
+    return adjoint_.data() + static_cast<std::ptrdiff_t>(slot) * n_nodes_ * stride_;
+  }
+  /// The adjoints of the nodes of one of n_workers parts, summed over the workers, into the net's gradients
+  /// of slot `part`.
+  void flush_gradients(const Exec&, int part, Workspace&) const;
 
  private:
   struct Grid {
@@ -55,12 +74,19 @@ class RadialTable final : public Radial<S> {
     int n_intervals = 0;
   };
 
+  /// First node of a part.
+  int part_begin(int part) const {
+    return static_cast<int>(static_cast<std::int64_t>(n_blocks()) * part / n_workers_) * NodeTable::kBlock;
+  }
+  int n_blocks() const { return (n_nodes_ + NodeTable::kBlock - 1) / NodeTable::kBlock; }
+
   const RadialNet<double>* net_;
   Grid grid_;
-  int n_nodes_ = 0, n_workers_ = 0;
+  int n_nodes_ = 0, n_workers_ = 0, stride_ = 0;
   DeviceArray<double> position_;  // [n_nodes] s
-  DeviceArray<double> value_;     // [n_nodes, n_out]
-  DeviceArray<double> adjoint_;   // [n_workers, n_nodes, n_out]
+  DeviceArray<double> value_;     // [n_nodes, stride]
+  DeviceArray<double> block_;     // NodeTable::block, on the host
+  DeviceArray<double> adjoint_;   // [n_workers, n_nodes, stride]
 };
 
 }  // namespace dpcore
