@@ -11,10 +11,17 @@ from training_case import INPUT
 
 
 def write_model(
-    path, numb_fparam=0, numb_aparam=0, sel=(20, 20), dstd=0.1, type_map=("O", "H"), **descriptor
+    path,
+    numb_fparam=0,
+    numb_aparam=0,
+    sel=(20, 20),
+    dstd=0.1,
+    type_map=("O", "H"),
+    short_range=None,
+    **descriptor,
 ):
-    """Write a model of two types to `path` and return that; a small `dstd` makes large forces, keywords
-    change the descriptor of `INPUT`."""
+    """Write a model of two types to `path` and return that; a small `dstd` makes large forces, short_range is
+    (keys, tensors) of a short-range table, keywords change the descriptor of `INPUT`."""
     config = normalize(INPUT)
     config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
     config["model"]["type_map"] = list(type_map)
@@ -25,6 +32,9 @@ def write_model(
         "descriptor/dstd": np.full((2, 4), dstd),
         "fitting/bias_atom_e": np.array([-3.0, -1.0]),
     }
+    if short_range is not None:
+        core.update(short_range[0])
+        statistics.update(short_range[1])
     for name, width in (("fparam", numb_fparam), ("aparam", numb_aparam)):
         if width:
             statistics[f"fitting/{name}_avg"] = np.zeros(width)

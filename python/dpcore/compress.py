@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dpcore.config.model import SHORT_RANGE_KEYS
 from dpcore.errors import InputError
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def compress(
     from dpcore.compression_error import make_probes, without_tables
 
     log.info("shortest distance of the training data: %.6g A", distance)
+    whole, file = file, _net_alone(file)
     original = without_tables(_in_double(file))
     if not _in_double(file, {**recipe, "step": max(steps)}).tables():
         raise InputError("has no embedding net that can be tabulated: all pairs are excluded", file.path)
@@ -199,7 +201,7 @@ def compress(
         )
     if file.config["descriptor"].get("precision") == "float32":
         _check_single(file, recipe, probes, limit)
-    _write(file, recipe, found, output)
+    _write(whole, recipe, found, output)
     log.info("the compressed model is saved in %s", output)
     return found
 
@@ -275,6 +277,14 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
     if found is None:
         raise InputError("no two atoms of the training data are within the cut-off", training_script)
     return found
+
+
+def _net_alone(file: ModelFile) -> ModelFile:
+    """The model without its short-range table, which compression leaves as it is and which may not reach to the
+    distances that errors are looked for at."""
+    config = {key: value for key, value in file.config.items() if key not in SHORT_RANGE_KEYS}
+    tensors = {name: value for name, value in file.tensors.items() if not name.startswith("short_range/")}
+    return file._replace(metadata={**file.metadata, "config": json.dumps(config)}, tensors=tensors)
 
 
 def _in_double(file: ModelFile, recipe: dict[str, Any] | None = None) -> _core.Model:

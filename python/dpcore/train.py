@@ -133,13 +133,15 @@ def train(
         if restart is not None:
             initial.log_changes(start, config)
 
+    rcut = max(part["rcut"] for _, part in descriptor_parts(model_section["descriptor"]))
+    table = _short_range_table(model_section, rcut, start)
     neighbors = _count_neighbors(config, data, start if restart else None, skip_neighbor_stat)
     core = core_config(model_section)
     _write_json(output, config)
 
     if start is None:
         statistics = compute_statistics(model_section, core, data)
-        model = _core.Model.create(json.dumps(core), statistics.tensors())
+        model = _core.Model.create(json.dumps(core), {**statistics.tensors(), **table})
     else:
         model = initial.build_model(core, start)
     _log_model(core, model)
@@ -197,6 +199,18 @@ def _open_data(
     if config["training"]["validation_data"] is None:
         return data, None
     return data, open_part("validation", data.type_map, True)
+
+
+def _short_range_table(model: dict[str, Any], rcut: float, start: ModelFile | None) -> dict[str, np.ndarray]:
+    """The short-range table of the input as tensors; {} without one, and where the model to start from has it."""
+    from dpcore.pair_table import check_start, read_pair_table
+
+    if model["use_srtab"] is None:
+        return {}
+    if start is not None:
+        check_start(model, rcut, start.model_tensors(), start.path)
+        return {}
+    return read_pair_table(model["use_srtab"], model["type_map"], rcut)
 
 
 def _count_neighbors(

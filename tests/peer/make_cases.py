@@ -26,7 +26,7 @@ TYPE_MAP = ["O", "H"]
 
 
 def section(**changes):
-    """Changes of the base input, by section: descriptor, fitting, loss; n_frames of the data."""
+    """Changes of the base input, by section: model, descriptor, fitting, loss; n_frames of the data."""
     return changes
 
 
@@ -83,7 +83,34 @@ CASES = {
         loss={"type": "tensor", "pref": 0.5, "pref_atomic": 1.0},
         n_frames=2,
     ),
+    # every atom is inside of the switch; the peer continues the table from 3 A to the cut-off
+    "srtab": section(
+        model={"use_srtab": "table.txt", "smin_alpha": 0.3, "sw_rmin": 1.1, "sw_rmax": 3.9},
+        descriptor={"exclude_types": [[0, 0]]},
+    ),
+    "srtab_hybrid": section(
+        model={
+            "use_srtab": "table.txt",
+            "smin_alpha": 0.25,
+            "sw_rmin": 1.3,
+            "sw_rmax": 3.1,
+            "srtab_add_bias": False,
+        },
+        descriptor={
+            "type": "hybrid",
+            "list": [{"sel": [6, 9], "rcut": 3.3}, {"type": "se_e2_r", "neuron": [4, 8], "sel": [8, 12]}],
+        },
+        n_frames=2,
+    ),
 }
+
+
+def write_table(path: Path) -> None:
+    """A short-range table from 0.4 to 3 A, which does not end with zeros."""
+    r = 0.4 + 0.02 * np.arange(131)
+    np.savetxt(
+        path, np.column_stack([r, *(c * np.exp(-1.2 * r) / r for c in (40.0, 25.0, 10.0))]), fmt="%.10f"
+    )
 
 
 def peer_environment() -> Path:
@@ -169,6 +196,7 @@ def make_input(name: str) -> dict:
                 **precision,
                 **case.get("fitting", {}),
             },
+            **case.get("model", {}),
         },
         "learning_rate": {"type": "exp", "start_lr": 0.003, "stop_lr": 0.0002, "decay_steps": 5},
         "loss": case["loss"]
@@ -223,11 +251,14 @@ def make_case(name: str, folder: Path) -> Path:
     first.mkdir(parents=True)
     seed = 100 + list(CASES).index(name)
     write_system(target / "data", CASES[name].get("n_frames", 1), seed)
+    write_table(target / "table.txt")
     config = make_input(name)
     (target / "input.json").write_text(json.dumps(config, indent=1))
 
     config["training"].update(numb_steps=1, save_freq=1)
     config["training"]["training_data"]["systems"] = ["../data"]
+    if "use_srtab" in config["model"]:
+        config["model"]["use_srtab"] = "../table.txt"
     (first / "input.json").write_text(json.dumps(config))
     tensorflow = [str(dp), "--tf"]
     run([*tensorflow, "train", "input.json", "--skip-neighbor-stat"], first)

@@ -34,6 +34,11 @@ def test_defaults_are_those_of_the_manual():
         "data_stat_nbatch": 10,
         "data_stat_protect": 1e-2,
         "data_bias_nsample": 10,
+        "use_srtab": None,
+        "smin_alpha": None,
+        "sw_rmin": None,
+        "sw_rmax": None,
+        "srtab_add_bias": True,
         "descriptor": {
             "type": "se_e2_a",
             "sel": [46, 92],
@@ -261,7 +266,7 @@ def test_inputs_of_the_reference_models_are_read_or_refused_by_name():
     for name in names:
         plain = name.startswith("se_e2_a") and name != "se_e2_a_tebd"
         plain |= name.startswith(("dipole_", "polar_"))
-        if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "hybrid"):
+        if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "hybrid", "srtab"):
             kind = name if name in ("se_e2_r", "hybrid") else "se_e2_a"
             assert load_input(folder / name / "input.json")["model"]["descriptor"]["type"] == kind
         else:

@@ -9,6 +9,10 @@ from make_input import changed
 
 D, F, T, TD = "model/descriptor", "model/fitting_net", "training", "training/training_data"
 A = {"type": "se_e2_a", "sel": [4, 8]}
+SRTAB = {
+    f"model/{key}": value
+    for key, value in {"use_srtab": "t.txt", "smin_alpha": 0.1, "sw_rmin": 0.6, "sw_rmax": 0.9}.items()
+}
 
 
 def hybrid(*parts):
@@ -76,7 +80,12 @@ BAD = [
     ({"learning_rate/type": 3}, "learning_rate/type", "got 3"),
     ({"model/type_embedding": {"neuron": [2]}}, "model/type_embedding", "not supported by this version"),
     ({"model/modifier": {"type": "dipole_charge"}}, "model/modifier", "not supported by this version"),
-    ({"model/use_srtab": "table.txt"}, "model/use_srtab", "not supported by this version"),
+    ({"model/use_srtab": "table.txt"}, "model/smin_alpha", "is needed beside use_srtab"),
+    ({**SRTAB, "model/sw_rmin": None}, "model/sw_rmin", "is needed beside use_srtab"),
+    ({**SRTAB, "model/sw_rmax": 0.5}, "model/sw_rmax", "not above sw_rmin"),
+    ({**SRTAB, "model/smin_alpha": 0.0}, "model/smin_alpha", "above 0"),
+    ({**SRTAB, F: {"type": "dipole"}}, "model/use_srtab", "holds energies, and the fitting net is dipole"),
+    ({"model/use_srtab": 3}, "model/use_srtab", "text in quotes"),
     ({"model/spin": {}}, "model/spin", NOT_SUPPORTED),
     ({"loss/use_huber": True}, "loss/use_huber", "not supported by this version"),
     ({f"{T}/mixed_precision": {}}, f"{T}/mixed_precision", "not supported by this version"),

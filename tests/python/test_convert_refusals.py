@@ -37,7 +37,6 @@ from reference.graph_editing import (
         ("se_e3", "cannot convert a model with the descriptor se_e3"),
         ("loc_frame", "cannot convert a model with the descriptor loc_frame"),
         ("se_e2_a_tebd", "cannot convert a model with type embedding"),
-        ("srtab", "cannot convert a model with a short-range pair table"),
     ],
 )
 def test_other_models_are_refused_by_name(name, message):
@@ -47,7 +46,7 @@ def test_other_models_are_refused_by_name(name, message):
     assert str(path) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["se_e3", "loc_frame", "se_e2_a_tebd", "srtab"])
+@pytest.mark.parametrize("name", ["se_e3", "loc_frame", "se_e2_a_tebd"])
 def test_other_models_are_refused_without_their_training_script(name, tmp_path):
     """The graph alone must show the kind (graphs of 1.x hold no script)."""
     source = reference_folder(name) / "graph.pb"

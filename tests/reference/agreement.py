@@ -34,6 +34,7 @@ ENERGY_MODELS = (
     "nopbc",
     "se_e2_r",
     "hybrid",
+    "srtab",
 )
 QUANTITIES = ("energy", "force", "virial", "atom_energy", "atom_virial")
 SINGLE_PRECISION = ("se_e2_a_f32",)

@@ -59,6 +59,20 @@ def evaluate(config, tensors, coord, box, types, fparam=None, aparam=None):
             energy, neighbours, vectors, pair_gradient = atomic_energy(
                 config, tensors, positions, cell, types, i, frame_parameters, atom_parameters[i]
             )
+            if config.get("use_srtab"):
+                from reference.short_range import blend  # it uses this module
+
+                energy, pair_gradient, by_switch, by_table = blend(
+                    config, tensors, positions, cell, types, i, energy, pair_gradient
+                )
+                for j, _, p_ij in by_switch + by_table:
+                    out["force"][f, i] += p_ij
+                    out["force"][f, j] -= p_ij
+                # the table's part of the atomic virial belongs to both atoms, all else to the neighbour
+                for share, terms in ((1.0, by_switch), (0.5, by_table)):
+                    for j, r_ij, p_ij in terms:
+                        out["atom_virial"][f, j] -= share * np.outer(p_ij, r_ij).reshape(9)
+                        out["atom_virial"][f, i] -= (1.0 - share) * np.outer(p_ij, r_ij).reshape(9)
             out["atom_energy"][f, i] = energy
             # E_i depends on R_ij = R_j - R_i: p_j = dE_i/dR_ij
             for j, r_ij, p_ij in zip(neighbours, vectors, pair_gradient):

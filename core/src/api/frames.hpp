@@ -22,9 +22,6 @@ void check_frames(const Frames&, int ntypes);
 /// Frames [begin, end) with neighbours within rcut.
 void build_structure(const Frames&, int begin, int end, double rcut, FrameLists&, Structure&);
 
-constexpr const char* kSamePosition =
-    "are at the same position, nearer than 1e-8 A; the energy is not defined";
-
 /// Run work() on a structure of frames from `first_frame` on; OverlappingAtoms becomes an Error naming frame
 /// and atoms.
 template <class F>
@@ -37,7 +34,7 @@ void name_overlaps(const Structure& structure, int first_frame, const F& work) {
     const int i = o.centre - frame * per_frame;
     const int j = structure.target[static_cast<std::size_t>(o.neighbor)] - frame * per_frame;
     throw Error("frame " + std::to_string(first_frame + frame) + ": atoms " + std::to_string(i) + " and " +
-                std::to_string(j) + " " + kSamePosition);
+                std::to_string(j) + " " + o.problem);
   }
 }
 

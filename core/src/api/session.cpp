@@ -133,7 +133,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   try {
     evaluate(potential(), s, data.params, atomic && derivatives, data.team, e, derivatives);
   } catch (const OverlappingAtoms& o) {
-    throw AtomError({o.centre, o.neighbor}, kSamePosition);
+    throw AtomError({o.centre, o.neighbor}, o.problem);
   }
   for (const double x : e.energy) {
     require(std::isfinite(x), e.energy.size() == 1 ? "the model gives an energy that is not finite"

@@ -6,6 +6,7 @@
 // counted.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/structure.hpp"
@@ -33,9 +34,11 @@ struct SelOverflow {
   void merge(const SelOverflow& o);
 };
 
-/// Thrown by select_pairs; whoever knows the user's numbering turns it into an Error. Indices into Structure.
+/// Two atoms so near that there is no energy: thrown by select_pairs; whoever knows the user's numbering
+/// turns it into an Error "atoms i and j ...". Indices into Structure.
 struct OverlappingAtoms {
   int centre, neighbor;
+  std::string problem = "are at the same position, nearer than 1e-8 A; the energy is not defined";
 };
 
 /// Select the pairs of `tile` within `rcut`. wanted[b] = false leaves type b out (exclude_types).

@@ -32,6 +32,9 @@ class Fitting {
  public:
   struct State {
     virtual ~State() = default;
+    /// Of the rows of the state: factors of their values in what backward_inputs differentiates, and in E_dot
+    /// of backward_params; set after `prepare`. Empty: 1. Energies only.
+    Vector<double> weight;
   };
 
   virtual ~Fitting() = default;

@@ -41,6 +41,8 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     w->sums.reset(host, potential.fitting().n_out(), atomic);
   }
   structure.assign(host, plan);
+  if (potential.short_range() != nullptr && weight.extent(0) < plan.centre.size())
+    weight = DeviceArray<double>("dpcore::weight", plan.centre.size());
   n_out = potential.fitting().n_out();
   const std::size_t n = plan.centre.size() * static_cast<std::size_t>(n_out);
   if (atom_energy.extent(0) < n) {
@@ -103,6 +105,7 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
               bool atomic, WorkerTeam& team, Evaluation& out, bool derivatives) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
+  const ShortRange* const table = potential.short_range();
   if (!potential.in_training) descriptor.prepare_inference();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, atomic);
@@ -115,6 +118,12 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
     fitting.prepare(tile.type, tile.size(), false, *w.fitting, ws);
     fitting.begin(w.exec, team.structure, tile, params, *w.fitting, ws);
     fitting.forward(w.exec, team.structure, tile, d, params, 0, *w.fitting, team.values(tile), ws);
+    if (table != nullptr) {
+      w.fitting->weight = team.weights(tile.begin, tile.end);
+      table->forward(w.exec, team.structure, tile, potential.short_range_bias(tile.type), w.short_range, ws);
+      table->blend(w.exec, team.values(tile), w.fitting->weight, w.short_range, ws);
+      if (derivatives) table->add_forces(w.exec, team.structure, tile, w.short_range, w.sums);
+    }
     for (int c = 0; derivatives && c < team.n_out; ++c) {
       Workspace::Scope one(ws);
       const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, c, 0, *w.fitting, ws);

@@ -30,6 +30,7 @@ struct Worker {
   Workspace kept;     // of one training step
   std::unique_ptr<Descriptor::State> descriptor;
   std::unique_ptr<Fitting::State> fitting;
+  ShortRange::State short_range;
   ForceVirial sums;
 };
 
@@ -37,6 +38,7 @@ struct WorkerTeam {
   std::vector<std::unique_ptr<Worker>> workers;
   DeviceStructure structure;
   DeviceArray<double> atom_energy;  // [positions in TilePlan::centre, n_out]
+  DeviceArray<double> weight;  // [positions in TilePlan::centre] of the net's energies; without a table []
   int n_out = 1;
 
   /// As many workers as threads, with clean states and sums.
@@ -44,6 +46,10 @@ struct WorkerTeam {
   int size() const { return static_cast<int>(workers.size()); }
   /// The outputs of a tile's centres
   Matrix<double> values(const Tile& tile) const { return rows_of(atom_energy, tile, n_out); }
+  /// Factors of the net's energies of centres [begin, end), beside a short-range table
+  Vector<double> weights(int begin, int end) const {
+    return Vector<double>(weight.data() + begin, static_cast<std::size_t>(end - begin));
+  }
   /// Rows of an array [positions in TilePlan::centre, width]
   static Matrix<double> rows_of(const DeviceArray<double>& all, const Tile& tile, int width) {
     return Matrix<double>(all.data() + static_cast<std::ptrdiff_t>(tile.begin) * width, tile.size(), width);

@@ -11,6 +11,8 @@ namespace dpcore {
 
 namespace {
 
+constexpr const char *kTableInfo = "short_range/tab_info", *kTableData = "short_range/tab_data";
+
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string s = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) s += (i > 0 ? ", " : "") + std::to_string(shape[i]);
@@ -63,6 +65,21 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
   fitting_ = make_fitting(fitting, ntypes(), descriptor_->dim_out(), n_radial);
+  if (in.get_or<std::string>("use_srtab", "").empty()) return;
+  in.require(kind() == "ener", "use_srtab",
+             "a short-range table is one of energies; the model is of kind " + kind());
+  // the neighbours are those of the descriptor with the largest cut-off, as in the reference
+  EnvSpec widest;
+  for (const auto& part : descriptor_->parts()) {
+    const EnvSpec spec = part.descriptor->env_spec();
+    if (spec.rcut > widest.rcut) widest = spec;
+  }
+  short_range_ = std::make_unique<ShortRange>(config_, Cutoff(widest.rcut, 0.0).rcut, widest.sel);
+}
+
+double Potential::short_range_bias(int type) const {
+  if (!short_range_->adds_bias()) return 0.0;
+  return fitting_->constants().at("bias_atom_e")[static_cast<std::size_t>(type)];
 }
 
 std::vector<std::pair<std::string, ParameterBlock*>> Potential::blocks() const {
@@ -92,6 +109,12 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
       constant = values(tensors, "fitting/" + name, {static_cast<std::int64_t>(constant.size())});
     }
   }
+  if (short_range_) {
+    const auto info = values(tensors, kTableInfo, {4});
+    const auto size = static_cast<std::int64_t>(short_range_->data_size(info));
+    short_range_->set_table(info, values(tensors, kTableData, {size}));
+    known.insert({kTableInfo, kTableData});
+  }
   for (const auto& [prefix, block] : blocks()) {
     if (networks) load_block(tensors, prefix, *block);
     for (const auto& p : block->parameters()) known.insert(prefix + p.name);
@@ -114,6 +137,11 @@ std::map<std::string, Tensor> Potential::tensors() const {
   for (const auto& [name, constant] : fitting_->constants()) {
     if (constant.empty()) continue;
     out["fitting/" + name] = from_doubles(constant, {static_cast<std::int64_t>(constant.size())}, DType::F64);
+  }
+  if (short_range_) {
+    const auto& data = short_range_->data();
+    out[kTableInfo] = from_doubles(short_range_->info(), {4}, DType::F64);
+    out[kTableData] = from_doubles(data, {static_cast<std::int64_t>(data.size())}, DType::F64);
   }
   for (const auto& [prefix, block] : blocks()) save_block(*block, prefix, out);
   return out;

@@ -9,6 +9,7 @@
 #include "descriptor/descriptor.hpp"
 #include "fitting/fitting.hpp"
 #include "model/model_file.hpp"
+#include "output/short_range.hpp"
 
 namespace dpcore {
 
@@ -39,6 +40,10 @@ class Potential {
   /// Numbers of the descriptor alone: without a rotation matrix behind them
   int dim_descriptor() const { return dim_descriptor_; }
   Fitting& fitting() const { return *fitting_; }
+  /// The short-range table (use_srtab); null without one.
+  const ShortRange* short_range() const { return short_range_.get(); }
+  /// What it adds to its energies of this type
+  double short_range_bias(int type) const;
 
   /// Whether a trainer holds the model: gradients and moments live in its parameter stores.
   bool in_training = false;
@@ -49,6 +54,7 @@ class Potential {
   std::unique_ptr<Descriptor> descriptor_;
   std::unique_ptr<Fitting> fitting_;
   int dim_descriptor_ = 0;
+  std::unique_ptr<ShortRange> short_range_;
 };
 
 }  // namespace dpcore

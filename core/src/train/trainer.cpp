@@ -62,6 +62,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
                                                    const Labels& labels, float lr, float start_lr) {
   Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
+  const ShortRange* const table = potential_.short_range();
   const int ntypes = potential_.ntypes();
   const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
   team_.prepare(potential_, structure, plan, false);
@@ -77,6 +78,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
     fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
     fitting.begin(team_.workers.front()->exec, team_.structure, all, params,
                   *fitting_[static_cast<std::size_t>(t)], shared);
+    if (table != nullptr) fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all.begin, all.end);
   }
   d_bar_.assign(plan.tiles.size(), AnyMatrix());
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
@@ -86,6 +88,12 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
     const AnyMatrix d = descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, w.scratch);
     fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, team_.values(tile), w.scratch);
+    if (table != nullptr) {
+      table->forward(w.exec, team_.structure, tile, potential_.short_range_bias(tile.type), w.short_range,
+                     w.scratch);
+      table->blend(w.exec, team_.values(tile), team_.weights(tile.begin, tile.end), w.short_range, w.scratch);
+      table->add_forces(w.exec, team_.structure, tile, w.short_range, w.sums);
+    }
     if (!loss_->needs_derivatives()) return;
     AnyMatrix& d_bar = d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())];
     d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
@@ -106,6 +114,7 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
 void TrainStep::backward(const Structure& structure, const TilePlan& plan, const LossGradient& gradient) {
   const Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
+  const ShortRange* const table = potential_.short_range();
   const auto parts = potential_.descriptor().parts();
   ParameterBlock& fitting_store = potential_.fitting().parameters();
 
@@ -144,6 +153,11 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
       d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
     }
     const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
+    if (table != nullptr) {
+      table->forward(w.exec, team_.structure, tile, 0.0, w.short_range, ws);
+      pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.short_range.pairs, ws);
+      table->switch_bar(w.exec, bar, w.short_range);
+    }
     const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
     descriptor.backward_params(w.exec, tile, d_bar,
                                d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())], *w.descriptor,

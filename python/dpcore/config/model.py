@@ -10,12 +10,20 @@ from typing import Any
 from dargs import Argument
 
 from dpcore.config import descriptor, fitting
-from dpcore.config.values import POSITIVE, POSITIVE_INT, opt, rule
+from dpcore.config.values import (
+    OPTIONAL_NON_NEGATIVE,
+    OPTIONAL_POSITIVE_SINGLE,
+    POSITIVE,
+    POSITIVE_INT,
+    opt,
+    rule,
+)
 from dpcore.errors import InputError
 from dpcore.grammar import descriptor_parts
 
 log = logging.getLogger(__name__)
 
+SHORT_RANGE_KEYS = ("use_srtab", "smin_alpha", "sw_rmin", "sw_rmax", "srtab_add_bias")
 _WITH_ROTATION = ("dipole", "polar")
 _STORED_AS = {"default": "float64", "float16": "float32"}
 
@@ -67,11 +75,56 @@ def argument() -> Argument:
                 "Accepted for compatibility; the energy bias uses the batches of `data_stat_nbatch`.",
                 POSITIVE_INT,
             ),
+            *_short_range(),
             Argument("descriptor", dict, [], [descriptor.variant()], doc="How an atom's surroundings enter."),
             Argument("fitting_net", dict, [], [fitting.variant()], doc="What the model predicts, and how."),
         ],
         doc="The model.",
     )
+
+
+def _short_range() -> list[Argument]:
+    """The keys of the short-range table."""
+    return [
+        opt(
+            "use_srtab",
+            [str, None],
+            None,
+            "File of a short-range table, which takes over from the net where atoms come close: a text file with "
+            "the distance in A in its first column and the energies in eV of the pairs of types (0,0), (0,1), ..., "
+            "(1,1), ... in the others. Null: none.",
+        ),
+        opt(
+            "smin_alpha",
+            [float, None],
+            None,
+            "With `use_srtab`: the length in A in the soft minimum of an atom's distances, by which the table is "
+            "switched on.",
+            OPTIONAL_POSITIVE_SINGLE,
+        ),
+        opt(
+            "sw_rmin",
+            [float, None],
+            None,
+            "With `use_srtab`: below this soft minimum of its distances, in A, an atom has the energy of the table "
+            "alone.",
+            OPTIONAL_NON_NEGATIVE,
+        ),
+        opt(
+            "sw_rmax",
+            [float, None],
+            None,
+            "With `use_srtab`: above this soft minimum of its distances, in A, an atom has the energy of the net "
+            "alone.",
+            OPTIONAL_POSITIVE_SINGLE,
+        ),
+        opt(
+            "srtab_add_bias",
+            bool,
+            True,
+            "With `use_srtab`: whether the energy bias of an atom's type is added to its energy from the table.",
+        ),
+    ]
 
 
 def check(model: dict[str, Any]) -> None:
@@ -83,6 +136,7 @@ def check(model: dict[str, Any]) -> None:
     for section, registry in (("descriptor", descriptor.REGISTRY), ("fitting_net", fitting.REGISTRY)):
         keys = model[section]
         registry[keys["type"]].check(keys, n_types, f"model/{section}")
+    _check_short_range(model)
     kind, surroundings = model["fitting_net"]["type"], model["descriptor"]["type"]
     if kind in _WITH_ROTATION and surroundings != "se_e2_a":
         raise InputError(
@@ -92,6 +146,26 @@ def check(model: dict[str, Any]) -> None:
     for where, keys in descriptor_parts(model["descriptor"]):
         _settle(keys, where)
     _settle(model["fitting_net"], "model/fitting_net")
+
+
+def _check_short_range(model: dict[str, Any]) -> None:
+    model["use_srtab"] = model["use_srtab"] or None
+    if model["use_srtab"] is None:
+        return
+    if model["fitting_net"]["type"] != "ener":
+        raise InputError(
+            f"a short-range table holds energies, and the fitting net is {model['fitting_net']['type']}; "
+            "remove one of the two",
+            "model/use_srtab",
+        )
+    for key in ("smin_alpha", "sw_rmin", "sw_rmax"):
+        if model[key] is None:
+            raise InputError("is needed beside use_srtab", f"model/{key}")
+    if not model["sw_rmin"] < model["sw_rmax"]:
+        raise InputError(
+            f"got {model['sw_rmax']:g}, not above sw_rmin ({model['sw_rmin']:g}), where the switch begins",
+            "model/sw_rmax",
+        )
 
 
 def _settle(keys: dict[str, Any], where: str) -> None:
@@ -150,4 +224,6 @@ def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str
             raise InputError("is still to be counted in the training data", f"{where}/sel")
     if model["type_map"] is None:
         raise InputError("is still to be taken from the training data", "model/type_map")
+    if model["use_srtab"] is not None:
+        out.update({key: model[key] for key in SHORT_RANGE_KEYS})
     return {"type_map": list(model["type_map"]), **out}

@@ -23,6 +23,7 @@ from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
 from dpcore.convert.script import read_script, section, value_of
+from dpcore.convert.short_range import read_short_range
 from dpcore.convert.tensor_fitting import read_tensor_fitting
 from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported
 
@@ -80,6 +81,10 @@ def read_tensorflow_graph(
     notes.extend(_dropped_options(section(script, "model")))
 
     config = {"type_map": type_map, "descriptor": descriptor, "fitting_net": fitting}
+    if kind == "ener":
+        keys, table = read_short_range(graph, section(script, "model"), n_types)
+        config.update(keys)
+        tensors.update(table)
     model_metadata = {
         "format": "dpcore-model",
         "format_version": "1",

@@ -57,6 +57,7 @@ _KNOWN_OPS = {
     *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Pow", "Sum", "Fill", "ZerosLike"),
     *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2"),
     *("FloorDiv", "FloorMod", "OnesLike"),
+    *("PairTab", "SoftMinSwitch"),  # use_srtab
     # dipole and polar
     *("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3", "BroadcastTo", "Less", "Where", "Max", "Prod"),
 }
@@ -67,7 +68,7 @@ def refuse_unsupported(graph: Graph, script: dict[str, Any]) -> None:
 
     ``script`` is the training script stored in the graph ({} in old graphs).
     """
-    for check in (_model_version, _compressed, _modifier, _spin, _model_kind, _pair_table):
+    for check in (_model_version, _compressed, _modifier, _spin, _model_kind):
         check(graph, script)
     for check in (_model_options, _descriptor, _type_embedding, _fitting):
         check(graph, script)
@@ -165,16 +166,6 @@ def _model_kind(graph: Graph, script: dict[str, Any]) -> None:
             graph,
             f"a model of type {composition!r}",
             "dpcore converts the standard model (one descriptor and one fitting net)",
-        )
-
-
-def _pair_table(graph: Graph, script: dict[str, Any]) -> None:
-    tabulated = any(node.op in ("PairTab", "SoftMinSwitch") for node in graph)
-    if tabulated or "model_attr/t_tab_info" in graph or section(script, "model").get("use_srtab"):
-        raise _refusal(
-            graph,
-            "a model with a short-range pair table (use_srtab)",
-            "dpcore has no pair table yet; train without model/use_srtab",
         )
 
 

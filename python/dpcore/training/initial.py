@@ -11,7 +11,7 @@ from typing import Any
 
 from dpcore import _core
 from dpcore.checkpoint import find_checkpoint
-from dpcore.config.model import check
+from dpcore.config.model import SHORT_RANGE_KEYS, check
 from dpcore.errors import InputError, show
 from dpcore.grammar import descriptor_parts
 from dpcore.modelfile import ModelFile, read_model
@@ -109,7 +109,19 @@ def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
     else:
         for (where, one), (_, other) in zip(*parts):
             out += _differing_keys(where, one, other)
-    return out + _differing_keys("fitting_net", wanted["fitting_net"], stored["fitting_net"])
+    out += _differing_keys("fitting_net", wanted["fitting_net"], stored["fitting_net"])
+    return out + _differing_short_range(wanted, stored)
+
+
+def _differing_short_range(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    """The file's name does not matter, and its content is the model's."""
+    with_table = [bool(config.get("use_srtab")) for config in (wanted, stored)]
+    if with_table[0] != with_table[1]:
+        return [_line("use_srtab", wanted.get("use_srtab"), stored.get("use_srtab"))]
+    if not with_table[0]:
+        return []
+    keys = SHORT_RANGE_KEYS[1:]
+    return _differing_keys("", *({key: config.get(key) for key in keys} for config in (wanted, stored)))
 
 
 def _kind(descriptor: dict[str, Any]) -> str:
@@ -119,7 +131,7 @@ def _kind(descriptor: dict[str, Any]) -> str:
 
 def _differing_keys(where: str, wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
     return [
-        _line(f"{where}/{key}", wanted.get(key), stored.get(key))
+        _line(f"{where}/{key}".lstrip("/"), wanted.get(key), stored.get(key))
         for key in sorted((set(wanted) | set(stored)) - _FREE)
         if not _equal(_comparable(key, wanted.get(key)), _comparable(key, stored.get(key)))
     ]
