@@ -73,13 +73,9 @@ std::map<std::string, double> Trainer::step(const Frames& frames, const FrameLab
   impl_->take(frames, labels);
   std::map<std::string, double> terms;
   name_overlaps(impl_->structure, 0, [&] {
-    terms = impl_->step.gradients(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
-                                  static_cast<float>(start_lr));
+    terms = impl_->step.step(impl_->structure, impl_->params, impl_->labels, static_cast<float>(lr),
+                             static_cast<float>(start_lr));
   });
-  if (!std::isfinite(terms.at("rmse"))) {
-    throw Error("the loss is not finite; the model was left as it was before this step");
-  }
-  impl_->step.update(static_cast<float>(lr));
   return terms;
 }
 

@@ -62,14 +62,17 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   state.training = training;
   state.weight = Vector<double>();
   net.prepare(n, training, state.rows, ws);
-  state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  if (training) {
+    stacked(n, n_in(), state.input, state.input_dot, ws);
+    state.rows.input_dot = state.input_dot;
+  } else {
+    state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  }
   state.rows.input = state.input;
   state.vacuum.n =
       !has_vacuum_[static_cast<std::size_t>(type)] ? 0 : (dim_fparam_ + dim_aparam_ == 0 ? 1 : n);
   if (state.vacuum.n > 0) net.prepare(state.vacuum.n, training, state.vacuum, ws);
   if (!training) return;
-  state.input_dot = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
-  state.rows.input_dot = state.input_dot;
   state.x_bar = ws.matrix<S>(n_rows, 1);
   state.rows.layers.back().x_dot_bar = state.x_bar;
   state.energy_bar = ws.vector<double>(n_rows);
@@ -199,6 +202,11 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
 template <class S>
 int EnerFitting<S>::n_gradient_jobs(const Fitting::State&) const {
   return dpcore::n_gradient_jobs(nets_.front());
+}
+
+template <class S>
+ParameterRange EnerFitting<S>::gradient_job_range(int job, const Fitting::State& base) const {
+  return gradient_job(nets_[static_cast<std::size_t>(static_cast<const State&>(base).type)], job).range;
 }
 
 template <class S>

@@ -39,6 +39,7 @@ class EnerFitting final : public Fitting {
   void finish(const Exec&, Fitting::State&, Workspace&) const override;
   int n_gradient_jobs(const Fitting::State&) const override;
   void run_gradient_job(const Exec&, int job, Fitting::State&, Workspace&) const override;
+  ParameterRange gradient_job_range(int job, const Fitting::State&) const override;
 
   void initialize() override;
   std::map<std::string, std::vector<double>>& constants() override { return constants_; }

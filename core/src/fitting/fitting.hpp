@@ -76,6 +76,8 @@ class Fitting {
   /// Weight gradients of one type's state into slot 0: jobs 0..n-1 may run in parallel. Every job assigns.
   virtual int n_gradient_jobs(const State&) const = 0;
   virtual void run_gradient_job(const Exec&, int job, State&, Workspace&) const = 0;
+  /// The parameters whose gradients a job makes; no two jobs share one.
+  virtual ParameterRange gradient_job_range(int job, const State&) const = 0;
 
   virtual void initialize() = 0;
   /// Fixed tensors by name: bias_atom_e [ntypes], fparam_avg, fparam_istd, aparam_avg, aparam_istd; of polar

@@ -74,8 +74,15 @@ GradientJob gradient_job(const DenseStack<S>& net, int job) {
   for (; job >= n_jobs(net.layers()[static_cast<std::size_t>(k)]); ++k) {
     job -= n_jobs(net.layers()[static_cast<std::size_t>(k)]);
   }
-  const int row0 = job * kJobRows;
-  return {k, row0, std::min(net.layers()[static_cast<std::size_t>(k)].n_in, row0 + kJobRows)};
+  const LayerSpec& layer = net.layers()[static_cast<std::size_t>(k)];
+  const int row0 = job * kJobRows, row1 = std::min(layer.n_in, row0 + kJobRows);
+  const auto at = [&](int row) {
+    return layer.matrix + static_cast<std::size_t>(row) * static_cast<std::size_t>(layer.n_out);
+  };
+  // bias and time step stand behind the matrix, and go with its last row
+  const std::size_t last = layer.time_step ? layer.idt : layer.bias;
+  const std::size_t end = row1 < layer.n_in ? at(row1) : last + static_cast<std::size_t>(layer.n_out);
+  return {k, row0, row1, {at(row0), end}};
 }
 
 #define DPCORE_INSTANTIATE(S)                                      \

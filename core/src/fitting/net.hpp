@@ -23,6 +23,7 @@ template <class S>
 int n_gradient_jobs(const DenseStack<S>& net);
 struct GradientJob {
   int layer, row0, row1;
+  ParameterRange range;  // of the parameters whose gradients it makes
 };
 template <class S>
 GradientJob gradient_job(const DenseStack<S>& net, int job);

@@ -126,6 +126,11 @@ int TensorFitting<S>::n_gradient_jobs(const Fitting::State& base) const {
 }
 
 template <class S>
+ParameterRange TensorFitting<S>::gradient_job_range(int job, const Fitting::State& base) const {
+  return gradient_job(net(static_cast<const State&>(base)), job).range;
+}
+
+template <class S>
 void TensorFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace&) const {
   const auto& state = static_cast<const State&>(base);
   const GradientJob j = gradient_job(net(state), job);

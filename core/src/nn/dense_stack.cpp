@@ -63,16 +63,16 @@ void DenseStack<S>::prepare(int n, bool training, StackState<S>& state, Workspac
     auto& s = state.layers[k];
     const auto m = static_cast<std::size_t>(layers_[k].n_out);
     s = LayerState<S>();
-    s.x = ws.matrix<S>(rows, m);
     s.d1 = ws.matrix<S>(rows, m);
+    if (!training) s.x = ws.matrix<S>(rows, m);
     if (training) {
+      // values above tangents: one product gives the weight gradients of both
+      stacked(n, layers_[k].n_out, s.x, s.x_dot, ws);
+      stacked(n, layers_[k].n_out, s.z_bar, s.z_dot_bar, ws);
       s.d2 = ws.matrix<S>(rows, m);
       if (layers_[k].time_step) s.phi = ws.matrix<S>(rows, m);
-      s.x_dot = ws.matrix<S>(rows, m);
       s.z_dot = ws.matrix<S>(rows, m);
       s.x_dot_bar = ws.matrix<S>(rows, m);
-      s.z_dot_bar = ws.matrix<S>(rows, m);
-      s.z_bar = ws.matrix<S>(rows, m);
     }
   }
 }
@@ -275,13 +275,18 @@ void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& 
   const Matrix<S>& x_dot = k == 0 ? state.input_dot : state.layers[static_cast<std::size_t>(k - 1)].x_dot;
   S* w_bar = store_->gradient(slot, layer.matrix) + static_cast<std::ptrdiff_t>(row0) * layer.n_out;
   const int m = layer.n_out;
-  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x.data() + row0, layer.n_in, s.z_bar.data(),
-          m, assign ? 0 : 1, w_bar, m);
-  if (state.input_dot.data() != nullptr) {
+  const bool moves = state.input_dot.data() != nullptr;
+  const auto below = [&](const Matrix<S>& upper, const Matrix<S>& lower) {
+    return lower.data() == upper.data() + upper.extent(0) * upper.extent(1);
+  };
+  const bool joined = moves && below(x, x_dot) && below(s.z_bar, s.z_dot_bar);
+  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, joined ? 2 * state.n : state.n, x.data() + row0,
+          layer.n_in, s.z_bar.data(), m, assign ? 0 : 1, w_bar, m);
+  if (moves && !joined) {
     gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
             s.z_dot_bar.data(), m, 1, w_bar, m);
   }
-  if (row0 != 0) return;
+  if (row1 != layer.n_in) return;
   S* b_bar = store_->gradient(slot, layer.bias);
   S* idt_bar = store_->gradient(slot, layer.idt);
   const bool scaled = layer.time_step;

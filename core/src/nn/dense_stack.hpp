@@ -52,6 +52,14 @@ struct LayerState {
   Matrix<S> z_dot_bar, z_bar;
 };
 
+/// Room for two matrices [n, m], the second right below the first.
+template <class S>
+void stacked(int n, int m, Matrix<S>& upper, Matrix<S>& lower, Workspace& ws) {
+  const auto both = ws.matrix<S>(2 * static_cast<std::size_t>(n), static_cast<std::size_t>(m));
+  upper = rows(both, 0, n);
+  lower = rows(both, n, 2 * n);
+}
+
 template <class S>
 struct StackState {
   int n = 0;  // rows
@@ -88,7 +96,7 @@ class DenseStack {
   /// d_input may be nullptr.
   void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
-  /// Rows [row0, row1) of W_bar of layer k; bias and idt with row0 = 0. `slot` of the store; += or, if
+  /// Rows [row0, row1) of W_bar of layer k; bias and idt with the last row. `slot` of the store; += or, if
   /// `assign`, =.
   void accumulate_gradients(const Exec&, const StackState<S>&, int k, int row0, int row1, int slot,
                             bool assign) const;

@@ -100,10 +100,10 @@ void ParameterStore<S>::get_gradient(const ParameterInfo& p, double* out) const 
 }
 
 template <class S>
-void ParameterStore<S>::zero_gradients(int slot) {
-  S* g = gradient(slot, 0);
+void ParameterStore<S>::zero_gradients(int slot, ParameterRange range) {
+  S* g = gradient(slot, range.begin);
   for_each_element(
-      Exec(), "dpcore::zero_gradients", 1, static_cast<int>(size_),
+      Exec(), "dpcore::zero_gradients", 1, static_cast<int>(range.end - range.begin),
       KOKKOS_LAMBDA(const int, const int i) { g[i] = S(0); });
 }
 
@@ -118,28 +118,28 @@ void ParameterStore<S>::set_moment(int moment, const double* in) {
 }
 
 template <class S>
-void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, std::size_t begin,
-                                  std::size_t end) {
+void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, ParameterRange range) {
   const S step = static_cast<S>(alpha), eps = static_cast<S>(adam.epsilon);
   const S one_minus_b1 = S(1) - static_cast<S>(adam.beta1), one_minus_b2 = S(1) - static_cast<S>(adam.beta2);
-  const std::size_t size = size_;
-  const int slots = slots_;
-  S* value = values_.data();
-  S* m = moment1_.data();
-  S* v = moment2_.data();
-  const S* gradient = gradients_.data();
   for (const auto& p : info_) {
-    const std::size_t first = std::max(begin, p.offset), last = std::min(end, p.offset + p.size);
+    const std::size_t first = std::max(range.begin, p.offset), last = std::min(range.end, p.offset + p.size);
     if (!p.trainable || first >= last) continue;
+    const int n = static_cast<int>(last - first);
+    S* const g = gradient(0, first);
+    for (int slot = 1; slot < slots_; ++slot) {
+      S* const more = gradient(slot, first);
+      for_each_element(
+          Exec(), "dpcore::sum_gradients", 1, n, KOKKOS_LAMBDA(const int, const int j) {
+            g[j] += more[j];
+            more[j] = S(0);  // get_gradient adds up the slots
+          });
+    }
+    S *const value = values_.data() + first, *const m = moment1_.data() + first, *const v = moment2_.data() + first;
     for_each_element(
-        Exec(), "dpcore::adam_step", 1, static_cast<int>(last - first),
-        KOKKOS_LAMBDA(const int, const int j) {
-          const std::size_t i = first + static_cast<std::size_t>(j);
-          S g = gradient[i];
-          for (int slot = 1; slot < slots; ++slot) g += gradient[static_cast<std::size_t>(slot) * size + i];
-          m[i] += (g - m[i]) * one_minus_b1;
-          v[i] += (g * g - v[i]) * one_minus_b2;
-          value[i] -= step * m[i] / (Kokkos::sqrt(v[i]) + eps);
+        Exec(), "dpcore::adam_step", 1, n, KOKKOS_LAMBDA(const int, const int j) {
+          m[j] += (g[j] - m[j]) * one_minus_b1;
+          v[j] += (g[j] * g[j] - v[j]) * one_minus_b2;
+          value[j] -= step * m[j] / (Kokkos::sqrt(v[j]) + eps);
         });
   }
 }

@@ -20,6 +20,11 @@ struct ParameterInfo {
   bool trainable = true;
 };
 
+/// Elements [begin, end) of the flat array.
+struct ParameterRange {
+  std::size_t begin = 0, end = 0;
+};
+
 struct AdamSettings {
   // float32 constants promoted to the variable's type, as the reference keeps them (docs/theory/training.md)
   double beta1 = static_cast<double>(0.9F), beta2 = static_cast<double>(0.999F),
@@ -44,13 +49,14 @@ class ParameterBlock {
   virtual void prepare_training(int slots) = 0;
   /// Sum of the gradient slots of one part, for tests.
   virtual void get_gradient(const ParameterInfo&, double* out) const = 0;
-  virtual void zero_gradients(int slot) = 0;
+  virtual void zero_gradients(int slot, ParameterRange) = 0;
+  void zero_gradients(int slot) { zero_gradients(slot, {0, size_}); }
   /// moment 0 or 1, the whole flat array as doubles [size()]
   virtual void get_moment(int moment, double* out) const = 0;
   virtual void set_moment(int moment, const double* in) = 0;
-  /// One Adam step on elements [begin, end) with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients
-  /// are summed over the slots in order.
-  virtual void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) = 0;
+  /// One Adam step on a range with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are summed over
+  /// the slots in order.
+  virtual void adam_step(double alpha, const AdamSettings&, ParameterRange) = 0;
 
  protected:
   std::vector<ParameterInfo> info_;
@@ -75,10 +81,11 @@ class ParameterStore final : public ParameterBlock {
   void set(const ParameterInfo&, const double* in) override;
   void prepare_training(int slots) override;
   void get_gradient(const ParameterInfo&, double* out) const override;
-  void zero_gradients(int slot) override;
+  using ParameterBlock::zero_gradients;
+  void zero_gradients(int slot, ParameterRange) override;
   void get_moment(int moment, double* out) const override;
   void set_moment(int moment, const double* in) override;
-  void adam_step(double alpha, const AdamSettings&, std::size_t begin, std::size_t end) override;
+  void adam_step(double alpha, const AdamSettings&, ParameterRange) override;
 
  private:
   /// Zeros; Error where there is no memory for them.

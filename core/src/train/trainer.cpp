@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "train/trainer.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/runtime.hpp"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
+constexpr std::size_t kRestPiece = 1 << 14;  // elements of a store that one worker updates at a time
+constexpr int kCentresOfAdam = 40;           // as many take as long in a weight product as Adam does
 
 /// Ends the descriptor's step on every way out.
 struct StepGuard {
@@ -58,8 +61,8 @@ std::map<std::string, double> TrainStep::losses(const Structure& structure, cons
   return loss_->compute(outputs(), labels, lr, start_lr, nullptr);
 }
 
-std::map<std::string, double> TrainStep::gradients(const Structure& structure, const FittingParams& params,
-                                                   const Labels& labels, float lr, float start_lr) {
+std::map<std::string, double> TrainStep::run(const Structure& structure, const FittingParams& params,
+                                             const Labels& labels, float lr, float start_lr, bool update) {
   Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
   const ShortRange* const table = potential_.short_range();
@@ -106,8 +109,22 @@ std::map<std::string, double> TrainStep::gradients(const Structure& structure, c
 
   LossGradient gradient;
   const auto terms = loss_->compute(outputs(), labels, lr, start_lr, &gradient);
+  if (update && !std::isfinite(terms.at("rmse"))) {
+    throw Error("the loss is not finite; the model was left as it was before this step");
+  }
+  // float32 arithmetic of the reference's optimiser; see docs/theory/training.md
+  const double alpha = static_cast<double>(lr) * std::sqrt(1.0 - static_cast<double>(beta2_power)) /
+                       (1.0 - static_cast<double>(beta1_power));
   backward(structure, plan, gradient);
+  fitting_gradients(plan, update ? alpha : 0.0);
   descriptor.finish_step(scratch);
+  if (update) {
+    for (const auto& part : potential_.descriptor().parts())
+      this->update(part.descriptor->parameters(), alpha);
+    beta1_power *= 0.9F;
+    beta2_power *= 0.999F;
+    ++steps;
+  }
   return terms;
 }
 
@@ -116,8 +133,6 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   const Fitting& fitting = potential_.fitting();
   const ShortRange* const table = potential_.short_range();
   const auto parts = potential_.descriptor().parts();
-  ParameterBlock& fitting_store = potential_.fitting().parameters();
-
   const bool derivatives = loss_->needs_derivatives();
   const auto n_out = static_cast<std::size_t>(fitting.n_out());
   std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()),
@@ -163,48 +178,65 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
                                d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())], *w.descriptor,
                                index, ws);
   });
+}
 
+void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
+  const Fitting& fitting = potential_.fitting();
+  ParameterBlock& store = potential_.fitting().parameters();
+  const AdamSettings adam;
   struct Job {
-    int type, index;
+    int type, index;  // type -1: no gradient
+    ParameterRange range;
   };
   std::vector<Job> jobs;
-  bool all_types = true;
   for (int t = 0; t < potential_.ntypes(); ++t) {
-    if (!fitting.selects(t) || whole_type(plan, t).size() == 0) {
-      all_types = false;
-      continue;
-    }
+    if (!fitting.selects(t) || whole_type(plan, t).size() == 0) continue;
     Fitting::State& state = *fitting_[static_cast<std::size_t>(t)];
     fitting.finish(team_.workers.front()->exec, state, team_.workers.front()->kept);
-    for (int k = 0; k < fitting.n_gradient_jobs(state); ++k) jobs.push_back({t, k});
+    for (int k = 0; k < fitting.n_gradient_jobs(state); ++k)
+      jobs.push_back({t, k, fitting.gradient_job_range(k, state)});
   }
-  if (!all_types) fitting_store.zero_gradients(0);
+  // what no job makes: nets of types that are not in the batch, in pieces
+  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.range.begin < b.range.begin; });
+  std::size_t at = 0;
+  const std::size_t n_jobs = jobs.size();
+  for (std::size_t j = 0; j <= n_jobs; ++j) {
+    const std::size_t end = j < n_jobs ? jobs[j].range.begin : store.size();
+    for (; at < end; at += std::min(kRestPiece, end - at))
+      jobs.push_back({-1, 0, {at, std::min(end, at + kRestPiece)}});
+    if (j < n_jobs) at = jobs[j].range.end;
+  }
+  // each to the worker with least to do so far; work is counted in elements of matrices times centres
+  const auto n_workers = static_cast<std::size_t>(team_.size());
+  std::vector<std::vector<const Job*>> shares(n_workers);
+  std::vector<std::size_t> work(n_workers, 0);
+  for (const Job& job : jobs) {
+    const auto w =
+        static_cast<std::size_t>(std::min_element(work.begin(), work.end()) - work.begin());
+    shares[w].push_back(&job);
+    const int centres = job.type < 0 ? 0 : whole_type(plan, job.type).size();
+    work[w] += (job.range.end - job.range.begin) * static_cast<std::size_t>(centres + kCentresOfAdam);
+  }
   run_workers(team_.size(), [&](int index) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
-    for (std::size_t j = static_cast<std::size_t>(index); j < jobs.size();
-         j += static_cast<std::size_t>(team_.size())) {
-      fitting.run_gradient_job(w.exec, jobs[j].index, *fitting_[static_cast<std::size_t>(jobs[j].type)],
-                               w.scratch);
+    for (const Job* job : shares[static_cast<std::size_t>(index)]) {
+      if (job->type < 0) {
+        store.zero_gradients(0, job->range);
+      } else {
+        fitting.run_gradient_job(w.exec, job->index, *fitting_[static_cast<std::size_t>(job->type)],
+                                 w.scratch);
+      }
+      if (alpha > 0) store.adam_step(alpha, adam, job->range);
     }
   });
 }
 
-void TrainStep::update(float lr) {
-  // float32 arithmetic of the reference's optimiser; see docs/theory/training.md
-  const double alpha = static_cast<double>(lr) * std::sqrt(1.0 - static_cast<double>(beta2_power)) /
-                       (1.0 - static_cast<double>(beta1_power));
-  const AdamSettings adam;
-  for (const auto& named : potential_.blocks()) {
-    ParameterBlock* block = named.second;
-    const std::size_t n = block->size(), workers = static_cast<std::size_t>(team_.size());
-    run_workers(team_.size(), [&](int index) {
-      const auto k = static_cast<std::size_t>(index);
-      block->adam_step(alpha, adam, n * k / workers, n * (k + 1) / workers);
-    });
-  }
-  beta1_power *= 0.9F;
-  beta2_power *= 0.999F;
-  ++steps;
+void TrainStep::update(ParameterBlock& block, double alpha) {
+  const std::size_t n = block.size(), workers = static_cast<std::size_t>(team_.size());
+  run_workers(team_.size(), [&](int index) {
+    const auto k = static_cast<std::size_t>(index);
+    block.adam_step(alpha, AdamSettings(), {n * k / workers, n * (k + 1) / workers});
+  });
 }
 
 }  // namespace dpcore

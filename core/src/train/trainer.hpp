@@ -10,7 +10,7 @@
 //     2. loss and its derivatives with respect to the outputs
 //     3. tiles: descriptor forward again, tangents, adjoints of Phi; the embedding nets' gradients per worker
 //     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
-//     5. Adam
+//     5. Adam; on what a worker made in 4 at once, while it is in cache
 // A loss without derivatives (tensors) leaves out the backward pass of 1 and the tangents of 3.
 #pragma once
 
@@ -27,11 +27,17 @@ class TrainStep {
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
 
-  /// Gradients of the loss into the stores; returns the loss terms before the step.
-  std::map<std::string, double> gradients(const Structure&, const FittingParams&, const Labels&, float lr,
-                                          float start_lr);
-  /// Adam with learning rate lr on the gradients of the last call.
-  void update(float lr);
+  /// Gradients of the loss and Adam with learning rate lr; returns the loss terms before the step. Throws Error
+  /// where the loss is not finite, with the weights as they were.
+  std::map<std::string, double> step(const Structure& structure, const FittingParams& params,
+                                     const Labels& labels, float lr, float start_lr) {
+    return run(structure, params, labels, lr, start_lr, true);
+  }
+  /// Gradients of the loss into the stores alone.
+  std::map<std::string, double> gradients(const Structure& structure, const FittingParams& params,
+                                          const Labels& labels, float lr, float start_lr) {
+    return run(structure, params, labels, lr, start_lr, false);
+  }
   /// Loss terms only.
   std::map<std::string, double> losses(const Structure&, const FittingParams&, const Labels&, float lr,
                                        float start_lr);
@@ -42,7 +48,13 @@ class TrainStep {
   long steps = 0;
 
  private:
+  std::map<std::string, double> run(const Structure&, const FittingParams&, const Labels&, float lr,
+                                    float start_lr, bool update);
   void backward(const Structure&, const TilePlan&, const LossGradient&);
+  /// Weight gradients of the fitting nets; with alpha > 0 and Adam of step size alpha.
+  void fitting_gradients(const TilePlan&, double alpha);
+  /// Adam on a whole store, every worker on its share.
+  void update(ParameterBlock&, double alpha);
   Outputs outputs() const {
     return {evaluation_.energy, evaluation_.force, evaluation_.virial, evaluation_.atom_energy};
   }
