@@ -114,6 +114,37 @@ def test_gradients_equal_those_of_the_nets(precision, tolerance, activation):
         assert error > 0, "the table was not used: the comparison says nothing"
 
 
+@pytest.mark.parametrize("neuron", [[5, 10, 20], [8, 16, 100], [3]])  # columns that do not fill vectors
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_gradients_for_any_number_of_columns(neuron, precision):
+    batch = make_batch(30, 60, 10.0)
+    keys = {"neuron": neuron, "axis_neuron": min(16, neuron[-1]), "precision": precision}
+    table, exact = (gradients(t, batch, DAVG, **keys)[1] for t in (True, False))
+    error = worst_difference(table, exact)
+    assert 0 < error <= (1e-9 if precision == "float64" else 2e-4)
+
+
+# first-layer weights so many times as large, nearest pole of the net so much nearer: coarse nodes do for 1, finer ones
+# are needed for 8 and 30, and for 300 none are good enough
+@pytest.mark.parametrize(("steeper", "used"), [(1, True), (8, True), (30, True), (300, False)])
+def test_steep_nets_get_finer_nodes_or_serve_themselves(steeper, used):
+    batch = make_batch(30, 60, 10.0)
+
+    def of(table):
+        model, trainer = model_and_trainer(table, DAVG, neuron=[4, 8])
+        tensors = model.tensors()
+        for name in tensors:
+            if name.startswith("descriptor/") and name.endswith("layer_0/matrix"):
+                tensors[name] = tensors[name] * steeper
+        del trainer
+        model = _core.Model(model.config, tensors)
+        return _core.Trainer(model, LOSS).gradients(batch, 1e-3, 1e-3)
+
+    error = worst_difference(of(True), of(False))
+    assert (error > 0) == used
+    assert error <= 1e-7
+
+
 @pytest.mark.parametrize("kind", ["se_e2_r", "hybrid"])
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize(

@@ -216,28 +216,37 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   tables_.resize(nets_.size());
   if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
   const int workers = static_cast<int>(scratch.size());
-  std::vector<std::size_t> worth;
+  std::vector<std::size_t> open;  // nets that need a table still
   for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_pairs == 0) continue;
-    if (!(static_cast<double>(use[k].n_pairs) > RadialTable<S>::n_nodes(use[k].lower, use[k].upper)))
-      continue;
-    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
-    spare_tables_[k]->reserve(use[k].lower, use[k].upper, workers);
-    worth.push_back(k);
+    if (use[k].n_pairs > 0) open.push_back(k);
   }
-  run_workers(workers, [&](int worker) {
-    for (const std::size_t k : worth) {
-      spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+  for (const double step : RadialTable<S>::kSteps) {
+    const auto too_fine = [&](std::size_t k) {
+      return !(static_cast<double>(use[k].n_pairs) >
+               RadialTable<S>::n_nodes(use[k].lower, use[k].upper, step));
+    };
+    open.erase(std::remove_if(open.begin(), open.end(), too_fine), open.end());
+    for (const std::size_t k : open) {
+      if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
+      spare_tables_[k]->reserve(use[k].lower, use[k].upper, step, workers);
     }
-  });
-  run_workers(workers, [&](int worker) {
-    for (std::size_t w = static_cast<std::size_t>(worker); w < worth.size();
-         w += static_cast<std::size_t>(workers)) {
-      const std::size_t k = worth[w];
-      const double error = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-      if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
-    }
-  });
+    if (open.empty()) break;
+    run_workers(workers, [&](int worker) {
+      for (const std::size_t k : open) {
+        spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
+      }
+    });
+    run_workers(workers, [&](int worker) {
+      for (std::size_t w = static_cast<std::size_t>(worker); w < open.size();
+           w += static_cast<std::size_t>(workers)) {
+        const std::size_t k = open[w];
+        const double error = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+        if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
+      }
+    });
+    open.erase(std::remove_if(open.begin(), open.end(), [&](std::size_t k) { return tables_[k] != nullptr; }),
+               open.end());
+  }
 }
 
 template <class S>

@@ -14,13 +14,17 @@ namespace {
 // sums leave room for the operands; with 16 (AVX2, SSE) 4 x 3 do.
 constexpr int kRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kVectors = 3;
-constexpr int kDepth = 256;  // rows of B per pass: a panel of B stays in the first-level cache
+constexpr int kDepth = 256;               // rows of B per pass: a panel of B stays in the first-level cache
+constexpr std::ptrdiff_t kFar = 1 << 21;  // bytes: a larger B comes from beyond the second-level cache
 
-/// kRows x NV vectors of C from a panel of B, rows of which are ldb apart and contiguous.
+/// kRows x NV vectors of C from a panel of B, rows of which are ldb apart and contiguous. `next` is the panel
+/// after this one, or null: it is brought to the second-level cache while the later rows of A are
+/// worked on.
 template <class S, int NV>
-void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb) {
+void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb, const S* next) {
   using V = Vec<S>;
   constexpr int L = kLanes<S>;
+  const int n_blocks = (t.m + kRows - 1) / kRows, share = n_blocks > 1 ? t.k / (n_blocks - 1) + 1 : 0;
   for (int i0 = 0; i0 < t.m; i0 += kRows) {
     const int n_rows = std::min(kRows, t.m - i0);
     const S* row[kRows];  // rows beyond the last repeat it
@@ -28,6 +32,12 @@ void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptr
     V sum[kRows][NV];
     for (int i = 0; i < kRows; ++i) {
       for (int v = 0; v < NV; ++v) sum[i][v] = V{};
+    }
+    if (next != nullptr && i0 > 0) {
+      const int begin = (i0 / kRows - 1) * share, end = std::min(t.k, begin + share);
+      for (int p = begin; p < end; ++p) {
+        for (int v = 0; v < NV; ++v) __builtin_prefetch(next + p * ldb + v * L, 0, 2);
+      }
     }
     for (int p = 0; p < t.k; ++p) {
       V bv[NV];
@@ -67,6 +77,7 @@ void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptr
 template <class S>
 void host_product(const HostProduct<S>& whole) {
   constexpr int L = kLanes<S>, kWidth = kVectors * L;
+  const bool far = static_cast<std::ptrdiff_t>(sizeof(S)) * whole.n * whole.k > kFar;
   alignas(64) S packed[kDepth * kWidth];
   int p0 = 0;
   do {
@@ -77,6 +88,7 @@ void host_product(const HostProduct<S>& whole) {
     for (int j0 = 0; j0 < whole.n; j0 += kWidth) {
       const int n_columns = std::min(kWidth, whole.n - j0), n_vectors = (n_columns + L - 1) / L;
       const S* b = whole.b + p0 * whole.row_b + j0 * whole.col_b;
+      const S* next = far && j0 + kWidth < whole.n ? b + kWidth : nullptr;
       std::ptrdiff_t ldb = whole.row_b;
       if (whole.col_b != 1 || n_columns % L != 0) {
         ldb = n_vectors * L;
@@ -85,17 +97,18 @@ void host_product(const HostProduct<S>& whole) {
           for (int j = n_columns; j < ldb; ++j) packed[p * ldb + j] = S(0);
         }
         b = packed;
+        next = nullptr;
       }
       t.c = whole.transposed ? whole.c + j0 * whole.ldc : whole.c + j0;
       switch (n_vectors) {
         case 1:
-          multiply_panel<S, 1>(t, n_columns, b, ldb);
+          multiply_panel<S, 1>(t, n_columns, b, ldb, next);
           break;
         case 2:
-          multiply_panel<S, 2>(t, n_columns, b, ldb);
+          multiply_panel<S, 2>(t, n_columns, b, ldb, next);
           break;
         default:
-          multiply_panel<S, kVectors>(t, n_columns, b, ldb);
+          multiply_panel<S, kVectors>(t, n_columns, b, ldb, next);
       }
     }
     p0 += kDepth;

@@ -134,7 +134,8 @@ void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, Parame
             more[j] = S(0);  // get_gradient adds up the slots
           });
     }
-    S *const value = values_.data() + first, *const m = moment1_.data() + first, *const v = moment2_.data() + first;
+    S *const value = values_.data() + first, *const m = moment1_.data() + first,
+             *const v = moment2_.data() + first;
     for_each_element(
         Exec(), "dpcore::adam_step", 1, n, KOKKOS_LAMBDA(const int, const int j) {
           m[j] += (g[j] - m[j]) * one_minus_b1;

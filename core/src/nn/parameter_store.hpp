@@ -54,8 +54,8 @@ class ParameterBlock {
   /// moment 0 or 1, the whole flat array as doubles [size()]
   virtual void get_moment(int moment, double* out) const = 0;
   virtual void set_moment(int moment, const double* in) = 0;
-  /// One Adam step on a range with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are summed over
-  /// the slots in order.
+  /// One Adam step on a range with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are summed
+  /// over the slots in order.
   virtual void adam_step(double alpha, const AdamSettings&, ParameterRange) = 0;
 
  protected:

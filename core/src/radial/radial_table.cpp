@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/lanes.hpp"
 
@@ -11,7 +12,7 @@ namespace dpcore {
 namespace {
 
 constexpr int kPoints = NodeTable::kPoints, kBelow = NodeTable::kBelow, kBlock = NodeTable::kBlock;
-constexpr int kProbes = 16;  // places between nodes where error() looks
+constexpr int kProbes = 16;  // places between nodes where the net itself is evaluated
 
 struct Weights {
   double value[kPoints], slope[kPoints];
@@ -53,10 +54,10 @@ KOKKOS_FORCEINLINE_FUNCTION int locate(const double s, const double lower, const
 }  // namespace
 
 template <class S>
-void RadialTable<S>::reserve(double lower, double upper, int n_workers) {
+void RadialTable<S>::reserve(double lower, double upper, double step, int n_workers) {
   grid_.lower = lower;
-  grid_.inverse_step = 1.0 / kStep;
-  n_nodes_ = static_cast<int>(n_nodes(lower, upper));
+  grid_.inverse_step = 1.0 / step;
+  n_nodes_ = static_cast<int>(n_nodes(lower, upper, step));
   grid_.n_intervals = n_nodes_ - kPoints + 1;
   n_workers_ = n_workers;
   constexpr int lanes = kExecOnHost ? kLanes<double> : 1;
@@ -77,7 +78,7 @@ template <class S>
 void RadialTable<S>::refresh(const Exec& exec, int part, Workspace& ws) {
   const int begin = part_begin(part), end = std::min(part_begin(part + 1), n_nodes_), n = end - begin;
   const int m = n_out(), stride = stride_;
-  const double lower = grid_.lower, h = kStep;
+  const double lower = grid_.lower, h = 1.0 / grid_.inverse_step;
   const auto position = position_;
   double* const cleared = adjoint(part);
   for_each_element(
@@ -109,8 +110,53 @@ void RadialTable<S>::refresh(const Exec& exec, int part, Workspace& ws) {
 
 template <class S>
 double RadialTable<S>::error(const Exec& exec, Workspace& ws) const {
+  const int n = n_nodes_ - kPoints, m = n_out(), stride = stride_;
+  if (n <= 0) return probed_error(exec, ws);
+  const Workspace::Scope scope(ws);
+  const Matrix<double> found = ws.matrix<double>(static_cast<std::size_t>(n), 4);
+  const double* const value = value_.data();
+  for_each(
+      exec, "dpcore::table_differences", n, KOKKOS_LAMBDA(const int k) {
+        const double* const f = value + static_cast<std::ptrdiff_t>(k) * stride;
+        double eighth = 0.0, first = 0.0, largest = 0.0, sum = 0.0;
+#pragma omp simd reduction(max : eighth, first, largest) reduction(+ : sum)
+        for (int c = 0; c < m; ++c) {
+          const double *const a = f + c, middle = a[4 * stride];
+          const double d = (a[0] + a[8 * stride]) - 8.0 * (a[stride] + a[7 * stride]) +
+                           28.0 * (a[2 * stride] + a[6 * stride]) - 56.0 * (a[3 * stride] + a[5 * stride]) +
+                           70.0 * middle;
+          const double s = a[5 * stride] - a[3 * stride];
+          eighth = Kokkos::fabs(d) > eighth ? Kokkos::fabs(d) : eighth;
+          first = Kokkos::fabs(s) > first ? Kokkos::fabs(s) : first;
+          largest = Kokkos::fabs(middle) > largest ? Kokkos::fabs(middle) : largest;
+          sum += d;
+        }
+        found(k, 0) = eighth;
+        found(k, 1) = first;
+        found(k, 2) = largest;
+        found(k, 3) = sum;
+      });
+  const auto host = Kokkos::create_mirror_view(found);
+  mirror_copy(exec, host, found);
+  double eighth = 0, first = 0, largest = 0, sum = 0;
+  for (int k = 0; k < n; ++k) {
+    eighth = std::max(eighth, host(k, 0));
+    first = std::max(first, host(k, 1));
+    largest = std::max(largest, host(k, 2));
+    sum += host(k, 3);
+  }
+  if (!std::isfinite(sum)) return std::numeric_limits<double>::infinity();
+  // h^8 N^(8) / 8! times 43.07 in the middle of an interval, times 144 / h for the slope at a node
+  const double term = eighth / 40320.0;
+  const double estimate =
+      std::max(43.07 * term / std::max(largest, 1e-30), 144.0 * term / std::max(0.5 * first, 1e-30));
+  return estimate > kTolerance ? estimate : std::max(estimate, probed_error(exec, ws));
+}
+
+template <class S>
+double RadialTable<S>::probed_error(const Exec& exec, Workspace& ws) const {
   const auto m = static_cast<std::size_t>(n_out());
-  const double lower = grid_.lower, h = kStep;
+  const double lower = grid_.lower, h = 1.0 / grid_.inverse_step;
   const Workspace::Scope scope(ws);
 
   // the net itself against the table, half-way between nodes

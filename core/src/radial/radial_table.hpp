@@ -10,7 +10,7 @@
 // that energy and force stay exactly consistent. Interpolation is linear in the node values: the parameter
 // pass adds adjoints to the nodes, and one backward pass of the net over the nodes turns them into gradients.
 // The error is about 43 (h / rho)^8, rho the distance of the net's nearest complex pole
-// (docs/theory/radial-table.md); `error` measures it between nodes.
+// (docs/theory/radial-table.md); `error` measures it.
 #pragma once
 
 #include <cmath>
@@ -37,18 +37,22 @@ class RadialTable final : public Radial<S> {
  public:
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
-  static constexpr double kStep = 0.01;       ///< node distance, in units of the normalised s
+  /// Distances of nodes to try, in units of the normalised s: the first that is good enough is taken.
+  static constexpr double kSteps[] = {0.02, 0.01, 0.005, 0.0025};
   static constexpr double kTolerance = 1e-8;  ///< above this a table must not be used
   /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
-  static double n_nodes(double lower, double upper) { return std::floor((upper - lower) / kStep) + 10; }
+  static double n_nodes(double lower, double upper, double step) {
+    return std::floor((upper - lower) / step) + 10;
+  }
 
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
   /// memory.
-  void reserve(double lower, double upper, int n_workers);
+  void reserve(double lower, double upper, double step, int n_workers);
   /// Evaluate the net at the nodes of one of n_workers parts of the reserved range, and clear the adjoints of
   /// worker `part`.
   void refresh(const Exec&, int part, Workspace&);
-  /// The largest error of G and G' at some places between nodes, relative to the largest value there.
+  /// The largest error of G and G' relative to their largest values: as the eighth differences of the nodes
+  /// tell it everywhere, and measured against the net at some places between nodes.
   double error(const Exec&, Workspace&) const;
 
   int n_out() const override { return net_->n_out(); }
@@ -74,6 +78,7 @@ class RadialTable final : public Radial<S> {
     int n_intervals = 0;
   };
 
+  double probed_error(const Exec&, Workspace&) const;
   /// First node of a part.
   int part_begin(int part) const {
     return static_cast<int>(static_cast<std::int64_t>(n_blocks()) * part / n_workers_) * NodeTable::kBlock;

@@ -197,7 +197,8 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
       jobs.push_back({t, k, fitting.gradient_job_range(k, state)});
   }
   // what no job makes: nets of types that are not in the batch, in pieces
-  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.range.begin < b.range.begin; });
+  std::sort(jobs.begin(), jobs.end(),
+            [](const Job& a, const Job& b) { return a.range.begin < b.range.begin; });
   std::size_t at = 0;
   const std::size_t n_jobs = jobs.size();
   for (std::size_t j = 0; j <= n_jobs; ++j) {
@@ -211,8 +212,7 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
   std::vector<std::vector<const Job*>> shares(n_workers);
   std::vector<std::size_t> work(n_workers, 0);
   for (const Job& job : jobs) {
-    const auto w =
-        static_cast<std::size_t>(std::min_element(work.begin(), work.end()) - work.begin());
+    const auto w = static_cast<std::size_t>(std::min_element(work.begin(), work.end()) - work.begin());
     shares[w].push_back(&job);
     const int centres = job.type < 0 ? 0 : whole_type(plan, job.type).size();
     work[w] += (job.range.end - job.range.begin) * static_cast<std::size_t>(centres + kCentresOfAdam);

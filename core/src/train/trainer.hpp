@@ -27,8 +27,8 @@ class TrainStep {
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
 
-  /// Gradients of the loss and Adam with learning rate lr; returns the loss terms before the step. Throws Error
-  /// where the loss is not finite, with the weights as they were.
+  /// Gradients of the loss and Adam with learning rate lr; returns the loss terms before the step. Throws
+  /// Error where the loss is not finite, with the weights as they were.
   std::map<std::string, double> step(const Structure& structure, const FittingParams& params,
                                      const Labels& labels, float lr, float start_lr) {
     return run(structure, params, labels, lr, start_lr, true);
