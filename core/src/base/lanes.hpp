@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 namespace dpcore {
@@ -40,8 +41,12 @@ inline Vec<S> load(const S* p) {
 
 template <class S>
 inline S sum_of(const Vec<S>& v) {
-  S sum = v[0];
-  for (int k = 1; k < kLanes<S>; ++k) sum += v[k];
+  typedef S Half __attribute__((vector_size(kVectorBytes / 2)));
+  Half half[2];
+  std::memcpy(half, &v, sizeof(v));
+  half[0] += half[1];
+  S sum = half[0][0];
+  for (int k = 1; k < kLanes<S> / 2; ++k) sum += half[0][k];
   return sum;
 }
 

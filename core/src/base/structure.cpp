@@ -44,6 +44,9 @@ void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
   provide(s.neighbor, neighbor_, neighbor, "dpcore::neighbor");
   provide(s.first, first_, first, "dpcore::first");
   provide(plan.centre, centre_, centre, "dpcore::centre");
+  std::size_t most = 0;
+  for (std::size_t i = 1; i < s.first.size(); ++i) most = std::max(most, s.first[i] - s.first[i - 1]);
+  longest = static_cast<int>(most);
 }
 
 TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int largest, int smallest) {

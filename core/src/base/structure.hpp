@@ -48,6 +48,7 @@ struct DeviceStructure {
   Vector<const double> coord;
   Vector<const int> type, target, frame, neighbor, centre;
   Vector<const std::size_t> first;
+  int longest = 0;  // number of neighbours in the longest list
   void assign(const Structure&, const TilePlan&);
 
  private:

@@ -2,6 +2,7 @@
 // The tables that stand for the embedding nets of two-body descriptors: fixed ones in a compressed model, and
 // those of a training step.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -17,14 +18,28 @@ namespace {
 // Tables for the evaluation of models that are not compressed. They stand for the nets to rounding, or are
 // not used.
 constexpr double kNearest = 0.6;  // A: pairs closer than that use the nets
-constexpr double kSteps[] = {0.01, 0.005};
+// Coarse first: rows that are used stay in a cache if they are few.
+template <class S>
+constexpr std::array<double, 4> kSteps = {0.02, 0.01, 0.005, 0.0025};
+template <>
+constexpr std::array<double, 4> kSteps<float> = {0.04, 0.02, 0.01, 0.005};
 constexpr double kGain = 0.3;  // a finer step has to divide the error by about three to be worth its memory
 constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a model
 template <class S>
-constexpr double kRounding =
-    sizeof(S) == 8 ? 1e-13 : 2e-6;  // of G', relative to its largest value: as good as the net
+constexpr double kGood =
+    sizeof(S) == 8 ? 1e-11 : 2e-6;  // of G', relative to its largest value: forces agree to some 1e-12
 template <class S>
-constexpr double kTolerance = sizeof(S) == 8 ? 2e-12 : 1e-5;  // will do
+constexpr double kTolerance = sizeof(S) == 8 ? 2e-11 : 1e-5;  // will do
+// Tables in float32 of nets in double: few rows, which stay in a cache, as far as float32 does not notice.
+constexpr double kSingleStep = 0.04, kSingleError = 1e-8;
+
+TableSpec own_tables(double rcut, double step) {
+  TableSpec spec;
+  spec.min_nbor_dist = std::min(kNearest, 0.5 * rcut);
+  spec.extrapolate = 1;
+  spec.step = step;
+  return spec;
+}
 
 bool exact_nets_wanted() {
   const char* text = std::getenv("DP_EXACT_NETS");
@@ -98,9 +113,14 @@ template <class S>
 void TwoBody<S>::make_single_tables() const {
   if constexpr (sizeof(S) == 8) {
     if (!spec_.single_tables) return;
+    TableSpec spec = spec_.compress.value_or(own_tables(cutoff_.rcut, kSingleStep));
+    spec.step = std::max(spec.step, kSingleStep);
+    const QuinticTables coarse = make_tables(table_grids(spec), spec.outside);
+    Workspace ws;
     single_tables_.clear();
-    for (const auto& t : fixed_tables_) {
-      single_tables_.push_back(t ? std::make_unique<SingleTable>(*t) : nullptr);
+    for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
+      const auto& from = coarse[k] && coarse[k]->error(ws) <= kSingleError ? coarse[k] : fixed_tables_[k];
+      single_tables_.push_back(from ? std::make_unique<SingleTable>(*from) : nullptr);
     }
   }
 }
@@ -115,14 +135,10 @@ void TwoBody<S>::finish_loading() {
 /// Tables with the best of kSteps; none where that is not good enough.
 template <class S>
 auto TwoBody<S>::exact_tables() const -> QuinticTables {
-  TableSpec spec;
-  spec.min_nbor_dist = std::min(kNearest, 0.5 * cutoff_.rcut);
-  spec.extrapolate = 1;
   QuinticTables best;
   double least = std::numeric_limits<double>::max();
-  for (const double step : kSteps) {
-    spec.step = step;
-    const auto grids = table_grids(spec);
+  for (const double step : kSteps<S>) {
+    const auto grids = table_grids(own_tables(cutoff_.rcut, step));
     std::size_t bytes = 0;
     for (const auto& g : grids) {
       if (g) bytes += QuinticTable<S>::bytes_of(*g, spec_.embedding.neuron.back());
@@ -138,7 +154,7 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
     if (!(error <= kGain * least)) break;  // finer ones are limited by rounding, which they amplify by 1/step
     least = error;
     best = std::move(tables);
-    if (error <= kRounding<S>) break;
+    if (error <= kGood<S>) break;
   }
   return least <= kTolerance<S> ? std::move(best) : QuinticTables();
 }

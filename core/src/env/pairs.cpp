@@ -104,8 +104,13 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   }
   mirror_copy(exec, limit, limit_host);
 
-  // count per (neighbour type, row), before and after the limit
+  // Lists may reach well beyond the cut-off: distances are taken once, and what is near is kept by row. Then
+  // counts per (neighbour type, row), before and after the limit.
   const int n_cells = ntypes * n;
+  const auto n_rows = static_cast<std::size_t>(n), longest = static_cast<std::size_t>(structure.longest);
+  const Vector<int> n_near = ws.vector<int>(n_rows);
+  const Matrix<int> near_atom = ws.matrix<int>(n_rows, longest);
+  const Matrix<double> near_r = ws.matrix<double>(n_rows, 3 * longest);
   const Vector<int> found = ws.vector<int>(static_cast<std::size_t>(n_cells));
   const Vector<int> offset = ws.vector<int>(static_cast<std::size_t>(n_cells) + 1);
   const Vector<int> overlap = ws.vector<int>(2);
@@ -116,19 +121,27 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
       exec, "dpcore::count_pairs", n, KOKKOS_LAMBDA(const int i) {
         for (int b = 0; b < ntypes; ++b) found(b * n + i) = 0;
         const int c = centre(begin + i);
+        const double cx = coord(3 * c), cy = coord(3 * c + 1), cz = coord(3 * c + 2);
+        int near = 0;
         for (std::size_t k = first(c); k < first(c + 1); ++k) {
           const int j = neighbor(k), t = type(j);
           if (t < 0 || limit(t) < 0) continue;
-          const double x = coord(3 * j) - coord(3 * c), y = coord(3 * j + 1) - coord(3 * c + 1),
-                       z = coord(3 * j + 2) - coord(3 * c + 2);
+          const double x = coord(3 * j) - cx, y = coord(3 * j + 1) - cy, z = coord(3 * j + 2) - cz;
           const double r2 = x * x + y * y + z * z;
-          if (r2 >= rcut2) continue;
-          ++found(t * n + i);
+          // written at the next place and kept if near: no branch that cannot be foreseen
+          near_atom(i, near) = j;
+          near_r(i, 3 * near) = x;
+          near_r(i, 3 * near + 1) = y;
+          near_r(i, 3 * near + 2) = z;
+          const int is_near = r2 >= rcut2 ? 0 : 1;
+          near += is_near;
+          found(t * n + i) += is_near;
           if (r2 < kSamePosition2) {
             overlap(0) = c;
             overlap(1) = j;
           }
         }
+        n_near(i) = near;
       });
   const auto found_host = Kokkos::create_mirror_view(found);
   const auto offset_host = Kokkos::create_mirror_view(offset);
@@ -177,19 +190,13 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   for_each(
       exec, "dpcore::fill_pairs", n, KOKKOS_LAMBDA(const int i) {
         for (int b = 0; b < ntypes; ++b) filled(b * n + i) = 0;
-        const int c = centre(begin + i);
-        const double cx = coord(3 * c), cy = coord(3 * c + 1), cz = coord(3 * c + 2);
-        for (std::size_t k = first(c); k < first(c + 1); ++k) {
-          const int j = neighbor(k), t = type(j);
-          if (t < 0 || limit(t) < 0) continue;
-          const double x = coord(3 * j) - cx, y = coord(3 * j + 1) - cy, z = coord(3 * j + 2) - cz;
-          const double r2 = x * x + y * y + z * z;
-          if (r2 >= rcut2) continue;
-          const int cell = t * n + i;
+        for (int k = 0; k < n_near(i); ++k) {
+          const int j = near_atom(i, k), t = type(j), cell = t * n + i;
+          const double x = near_r(i, 3 * k), y = near_r(i, 3 * k + 1), z = near_r(i, 3 * k + 2);
           // of too many, the farthest kept one decides
-          if (most > 0 && found(cell) > limit(t) &&
-              (r2 > last_r2(cell) || (r2 == last_r2(cell) && j > last_atom(cell)))) {
-            continue;
+          if (most > 0 && found(cell) > limit(t)) {
+            const double r2 = x * x + y * y + z * z;
+            if (r2 > last_r2(cell) || (r2 == last_r2(cell) && j > last_atom(cell))) continue;
           }
           const int p = offset(cell) + filled(cell)++;
           row(p) = i;

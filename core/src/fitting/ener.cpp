@@ -65,8 +65,10 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   if (training) {
     stacked(n, n_in(), state.input, state.input_dot, ws);
     state.rows.input_dot = state.input_dot;
-  } else {
+  } else if (n_in() != dim_descriptor_) {
     state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  } else {
+    state.input = Matrix<S>();  // that of the descriptor
   }
   state.rows.input = state.input;
   state.vacuum.n =
@@ -125,16 +127,19 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
   auto& state = static_cast<State&>(base);
   const int n = tile.size();
   StackState<S> part = slice(state.rows, row0, row0 + n);
-  const Matrix<S> input = part.input;
   {
     Workspace::Scope scope(ws);
     const Matrix<S> d = as<S>(exec, descriptor, ws);
-    for_each_element(
-        exec, "dpcore::fitting_input", n, dim_descriptor_,
-        KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+    const bool alone = n_in() == dim_descriptor_ && !state.training;
+    const Matrix<S> input = alone ? d : part.input;
+    if (!alone) {
+      for_each_element(
+          exec, "dpcore::fitting_input", n, dim_descriptor_,
+          KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
+      write_params(exec, structure, tile, params, input);
+    }
+    nets_[static_cast<std::size_t>(state.type)].forward(exec, input, part, state.training);
   }
-  write_params(exec, structure, tile, params, input);
-  nets_[static_cast<std::size_t>(state.type)].forward(exec, input, part, state.training);
   const Matrix<S> x = part.layers.back().x;
   const double bias = constant("bias_atom_e", state.type);
   const int n_vacuum = state.vacuum.n;

@@ -32,23 +32,30 @@ void add_force_virial(const Exec& exec, const DeviceStructure& structure, const 
   double* const virial = sums.virial.data() + 9 * component * sums.n_frames;
   const bool atomic = sums.atom_virial.extent(0) > 0;
   double* const atom_virial = atomic ? sums.atom_virial.data() + 9 * atoms : nullptr;
-  const Vector<int> row = pairs.row, atom = pairs.atom;
+  const Vector<int> offset = pairs.offset, atom = pairs.atom;
   const Matrix<double> r = pairs.r, d_r = pairs.d_r;
-  const int begin = tile.begin;
+  const int begin = tile.begin, n_rows = pairs.n_rows;
+  const int n_cells = n_rows * static_cast<int>(pairs.segment.size() - 1);
+  // the pairs of one centre and neighbour type follow each other: their sums for the centre are added once
   for_each(
-      exec, "dpcore::add_force_virial", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
-        const int i = centre(begin + row(p)), j = target(atom(p)), fi = target(i);
-        double* v = virial + 9 * frame(i);
-        for (int a = 0; a < 3; ++a) {
-          const double g = d_r(p, a);
-          add_to(force + 3 * fi + a, g);
-          add_to(force + 3 * j + a, -g);
-          for (int b = 0; b < 3; ++b) {
-            const double w = -g * r(p, b);
-            add_to(v + 3 * a + b, w);
-            if (atomic) add_to(atom_virial + 9 * j + 3 * a + b, w);
+      exec, "dpcore::add_force_virial", n_cells, KOKKOS_LAMBDA(const int cell) {
+        double f[3] = {0.0, 0.0, 0.0}, v[9] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        for (int p = offset(cell); p < offset(cell + 1); ++p) {
+          const int j = target(atom(p));
+          for (int a = 0; a < 3; ++a) {
+            const double g = d_r(p, a);
+            f[a] += g;
+            add_to(force + 3 * j + a, -g);
+            for (int b = 0; b < 3; ++b) {
+              const double w = -g * r(p, b);
+              v[3 * a + b] += w;
+              if (atomic) add_to(atom_virial + 9 * j + 3 * a + b, w);
+            }
           }
         }
+        const int i = centre(begin + cell % n_rows);
+        for (int a = 0; a < 3; ++a) add_to(force + 3 * target(i) + a, f[a]);
+        for (int a = 0; a < 9; ++a) add_to(virial + 9 * frame(i) + a, v[a]);
       });
 }
 

@@ -12,7 +12,8 @@ namespace {
 constexpr double kCoarse = 10;              // coarse step / fine step
 constexpr double kMostIntervals = 1 << 22;  // of one table; more is a mistake in step or statistics
 constexpr double kMostBytes = 2147483648.0;
-constexpr int kNodeChunk = 1024;  // intervals made at a time
+constexpr double kWorstSlope = 0.2763932;  // (1 - 1/sqrt 5)/2
+constexpr int kNodeChunk = 1024;           // intervals made at a time
 
 int divisions(double length, double step) { return static_cast<int>(std::ceil(length / step * (1 - 1e-12))); }
 
@@ -197,7 +198,7 @@ double QuinticTable<S>::error(Workspace& ws) const {
   const TableGrid g = grid_;
   for_each(
       exec, "dpcore::table_probes", n, KOKKOS_LAMBDA(const int k) {
-        s(k) = static_cast<S>(g.lower + (k * (g.n_fine - 1) / (n - 1) + 0.5) * g.fine);
+        s(k) = static_cast<S>(g.lower + (k * (g.n_fine - 1) / (n - 1) + kWorstSlope) * g.fine);
       });
   evaluate(exec, s, table, slope, ws);
   net_->forward(exec, s, exact, exact_slope, ws);

@@ -107,7 +107,8 @@ class QuinticTable final : public Radial<S> {
   void backward_params(const Exec&, const Vector<S>&, const Matrix<S>&, const Matrix<S>&, int,
                        Workspace&) const override;
 
-  /// Largest errors of G and G' at some places between nodes, relative to the largest value there.
+  /// Largest errors of G and G' at some places between nodes, relative to the largest value there. The places
+  /// are where the error of G' is largest: at (1 - 1/sqrt 5)/2 of an interval. (Half-way it vanishes.)
   double error(Workspace&) const;
 
   const TableGrid& grid() const { return grid_; }
