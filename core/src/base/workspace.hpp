@@ -54,6 +54,13 @@ class Workspace {
     return total;
   }
 
+  /// Bytes taken.
+  std::size_t used() const {
+    std::size_t total = used_;
+    for (std::size_t b = 0; b < block_; ++b) total += blocks_[b].extent(0);
+    return total;
+  }
+
   class Scope {
    public:
     explicit Scope(Workspace& ws) : ws_(ws), block_(ws.block_), used_(ws.used_) {}

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
+constexpr std::size_t kKeptBytes = std::size_t(1) << 26;  // for descriptors' states, of all workers
 constexpr std::size_t kRestPiece = 1 << 14;  // elements of a store that one worker updates at a time
 constexpr int kCentresOfAdam = 40;           // as many take as long in a weight product as Adam does
 
@@ -22,6 +23,23 @@ struct StepGuard {
   Descriptor& descriptor;
   ~StepGuard() { descriptor.end_step(); }
 };
+
+/// Before the forward pass of a tile on a state of its own.
+void start(Descriptor::State& state) {
+  state.for_training = true;
+  for (Descriptor::State* part : state.parts) {
+    part->overflow = SelOverflow();
+    part->outside = OutsideTable();
+  }
+}
+
+/// What the tile counted, to the sums of its worker.
+void add_counts(const Descriptor::State& tile, const Descriptor::State& worker) {
+  for (std::size_t k = 0; k < tile.parts.size(); ++k) {
+    worker.parts[k]->overflow.merge(tile.parts[k]->overflow);
+    worker.parts[k]->outside.add(tile.parts[k]->outside.pairs, tile.parts[k]->outside.nearest);
+  }
+}
 
 Tile whole_type(const TilePlan& plan, int type) {
   Tile t;
@@ -83,13 +101,23 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
                   *fitting_[static_cast<std::size_t>(t)], shared);
     if (table != nullptr) fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all.begin, all.end);
   }
-  d_bar_.assign(plan.tiles.size(), AnyMatrix());
+  tiles_.resize(plan.tiles.size());
+  kept_.resize(team_.workers.size());
+  for (Workspace& ws : kept_) ws.reset();
   run_tiles(team_, plan, [&](int index, const Tile& tile) {
     if (!fitting.selects(tile.type)) return;
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     Workspace::Scope scope(w.scratch);
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
-    const AnyMatrix d = descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, w.scratch);
+    TileState& mine = tiles_[static_cast<std::size_t>(&tile - plan.tiles.data())];
+    Workspace& kept = kept_[static_cast<std::size_t>(index)];
+    mine.kept = kept.used() < kKeptBytes / kept_.size();
+    if (mine.kept && !mine.descriptor) mine.descriptor = descriptor.make_state();
+    Descriptor::State& pairs = mine.kept ? *mine.descriptor : *w.descriptor;
+    if (mine.kept) start(pairs);
+    const AnyMatrix d =
+        descriptor.forward(w.exec, team_.structure, tile, pairs, mine.kept ? kept : w.scratch);
+    if (mine.kept) add_counts(pairs, *w.descriptor);
     fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, team_.values(tile), w.scratch);
     if (table != nullptr) {
       table->forward(w.exec, team_.structure, tile, potential_.short_range_bias(tile.type), w.short_range,
@@ -98,10 +126,9 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
       table->add_forces(w.exec, team_.structure, tile, w.short_range, w.sums);
     }
     if (!loss_->needs_derivatives()) return;
-    AnyMatrix& d_bar = d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())];
-    d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
-    descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, w.scratch);
-    for (const Descriptor::State* part : w.descriptor->parts) {
+    mine.d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
+    descriptor.backward_inputs(w.exec, tile, mine.d_bar, pairs, w.scratch);
+    for (const Descriptor::State* part : pairs.parts) {
       add_force_virial(w.exec, team_.structure, tile, part->pairs, 0, w.sums);
     }
   });
@@ -159,13 +186,15 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
     Workspace::Scope scope(w.scratch);
     Workspace& ws = w.scratch;
     Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
-    descriptor.forward(w.exec, team_.structure, tile, *w.descriptor, ws);
+    const TileState& mine = tiles_[static_cast<std::size_t>(&tile - plan.tiles.data())];
+    Descriptor::State& pairs = mine.kept ? *mine.descriptor : *w.descriptor;
+    if (!mine.kept) descriptor.forward(w.exec, team_.structure, tile, pairs, ws);
     AnyMatrix d_dot;
     if (derivatives) {
-      for (Descriptor::State* part : w.descriptor->parts) {
+      for (Descriptor::State* part : pairs.parts) {
         pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, part->pairs, ws);
       }
-      d_dot = descriptor.tangent(w.exec, tile, *w.descriptor, ws);
+      d_dot = descriptor.tangent(w.exec, tile, pairs, ws);
     }
     const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
     if (table != nullptr) {
@@ -174,9 +203,7 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
       table->switch_bar(w.exec, bar, w.short_range);
     }
     const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
-    descriptor.backward_params(w.exec, tile, d_bar,
-                               d_bar_[static_cast<std::size_t>(&tile - plan.tiles.data())], *w.descriptor,
-                               index, ws);
+    descriptor.backward_params(w.exec, tile, d_bar, derivatives ? mine.d_bar : AnyMatrix(), pairs, index, ws);
   });
 }
 

@@ -8,7 +8,9 @@
 // (docs/theory/training.md; Pearlmutter 1994). Steps:
 //     1. tiles: forward and plain backward; energies, forces, virials; the fitting's layers are kept
 //     2. loss and its derivatives with respect to the outputs
-//     3. tiles: descriptor forward again, tangents, adjoints of Phi; the embedding nets' gradients per worker
+//     3. tiles: tangents, adjoints of Phi; the embedding nets' gradients per worker. The descriptor's state
+//     of 1
+//        is kept as far as memory is set aside for that; for other tiles its forward pass runs again
 //     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
 //     5. Adam; on what a worker made in 4 at once, while it is in cache
 // A loss without derivatives (tensors) leaves out the backward pass of 1 and the tangents of 3.
@@ -64,7 +66,13 @@ class TrainStep {
   WorkerTeam team_;
   Evaluation evaluation_;
   std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type
-  std::vector<AnyMatrix> d_bar_;                          // dE/dD of every tile
+  struct TileState {
+    std::unique_ptr<Descriptor::State> descriptor;
+    bool kept = false;
+    AnyMatrix d_bar;  // dE/dD
+  };
+  std::vector<TileState> tiles_;
+  std::vector<Workspace> kept_;  // of the workers, for the states in tiles_
   DeviceArray<double> x_dot_, strain_dot_, energy_bar_;
 };
 
