@@ -81,6 +81,7 @@ checkpoint first.""",
         "turn a frozen model of DeePMD-kit into a dpcore model",
         """\
   dp convert-from -i graph.pb -o water.dp       any version from 0.12 to 3.x (TensorFlow backend)
+  dp convert-from -i native.yaml -o water.dp    native models of 3.x, .dp or .yaml
   dp convert-from pbtxt -i graph.pbtxt -o water.dp""",
     ),
     "show": Verb(
@@ -96,6 +97,13 @@ checkpoint first.""",
         "write the descriptors of atoms",
         """\
   dp eval-desc -m water.dp -s data/test -o desc desc/SYSTEM.npy for each system""",
+    ),
+    "convert-backend": Verb(
+        "dpcore.convert_backend",
+        "write a model for DeePMD-kit 3",
+        """\
+  dp convert-backend water.dp for_deepmd.dp     native model, HDF5
+  dp convert-backend water.dp for_deepmd.yaml   the same as text""",
     ),
     "verify": Verb(
         "dpcore.verify",
@@ -125,7 +133,7 @@ PROGRAMS = {"ipi": ("dpcore.ipi", "serve a model to i-PI (the program dp_ipi)")}
 
 # verbs of the reference's manual that this version does not have
 LATER = (
-    "change-bias", "config", "convert-backend", "embed", "gui",
+    "change-bias", "config", "embed", "gui",
     "neighbor-stat", "pretrained", "train-nvnmd", "transfer",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ __all__ = ["add_arguments", "convert_from", "run"]
 log = logging.getLogger(__name__)
 
 # Names that `dp convert-from` accepts; the readers are in dpcore.convert.
-SOURCES = ("auto", "pb", "pbtxt", "0.12", "1.0", "1.1", "1.2", "1.3", "2.0")
+SOURCES = ("auto", "pb", "pbtxt", "dp", "yaml", "0.12", "1.0", "1.1", "1.2", "1.3", "2.0")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="FROM",
         help=f"source format, one of {', '.join(SOURCES)} (default: auto; the content tells "
-        "form and version, pb and pbtxt demand one form)",
+        "form and version; pb, pbtxt, dp and yaml demand one form)",
     )
     parser.add_argument(
         "-i",
         "--input-model",
         default="frozen_model.pb",
-        help="frozen model of DeePMD-kit 0.12 to 3.x, TensorFlow backend, binary (.pb) or text "
-        "(.pbtxt) (default: %(default)s)",
+        help="frozen model of DeePMD-kit: of the TensorFlow backend 0.12 to 3.x, binary (.pb) or text "
+        "(.pbtxt), or a native one of 3.x (.dp, .yaml) (default: %(default)s)",
     )
     parser.add_argument(
         "-o",
@@ -58,7 +58,7 @@ def convert_from(source: str, input_model: str | Path, output_model: str | Path)
     source
         One of ``SOURCES``.
     input_model
-        Frozen TensorFlow graph of DeePMD-kit; recognised by content, not by name.
+        Frozen model of DeePMD-kit; recognised by content, not by name.
     output_model
         File to write.  A name that ends in .pbtxt is refused: dpcore writes its own
         model format only.

@@ -122,9 +122,9 @@ class ModelFile(NamedTuple):
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """Read a model file or a checkpoint of dpcore, or a frozen TensorFlow graph of DeePMD-kit.
+    """Read a model file or a checkpoint of dpcore, or a model of DeePMD-kit (TensorFlow graph, .dp, .yaml).
 
-    The content tells what it is, not the name.  A graph is converted in memory, with a line in the log.
+    The content tells what it is, not the name.  A foreign model is converted in memory, with a line in the log.
 
     Raises
     ------
@@ -143,13 +143,14 @@ def read_model(path: str | Path) -> ModelFile:
     try:
         metadata, tensors = _core.read_model_file(str(path))
     except _core.Error as error:
-        if "TensorFlow graph" not in str(error):  # the core says what a foreign file seems to be
-            raise InputError(str(error)) from None
-        from dpcore.convert import read_tensorflow_graph
+        from dpcore.convert import read_any, recognise
 
-        metadata, tensors = read_tensorflow_graph(path)
-        foreign = "TensorFlow graph of DeePMD-kit"
-        log.info("%s is a TensorFlow graph, converted in memory (dp convert-from writes a file)", path)
+        native = recognise(path)
+        if native is None and "TensorFlow graph" not in str(error):  # the core says what it seems to be
+            raise InputError(str(error)) from None
+        foreign = "TensorFlow graph of DeePMD-kit" if native is None else "native model of DeePMD-kit 3"
+        metadata, tensors = read_any(path)
+        log.info("%s is a %s, converted in memory (dp convert-from writes a file)", path, foreign)
         for note in json.loads(metadata["training"]).get("notes", []):
             log.warning("%s: %s", path, note)
     return ModelFile(path, metadata, tensors, foreign)

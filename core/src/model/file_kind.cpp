@@ -71,8 +71,9 @@ std::string convert(const std::string& from, const std::string& path) {
   return "; run: dp convert-from " + from + " -i " + word + " -o NEW_FILE";
 }
 
-const char* const kOnlyTensorFlow =
-    ". dpcore reads its own model files and, through dp convert-from, TensorFlow graphs of DeePMD-kit";
+const char* const kOnlyThese =
+    ". dpcore reads its own model files and, through dp convert-from, TensorFlow graphs and native models of "
+    "DeePMD-kit";
 
 std::string describe_zip(Bytes head) {
   // The name of the first member follows the 30 bytes of its header.
@@ -81,10 +82,10 @@ std::string describe_zip(Bytes head) {
   if (member.size() > 4 && member.substr(member.size() - 4) == ".npy") return "this is a NumPy .npz archive";
   if (member.find(".pkl") != Bytes::npos || member.find("/version") != Bytes::npos ||
       member.find("/byteorder") != Bytes::npos) {
-    return "this is a PyTorch model" + std::string(kOnlyTensorFlow) +
+    return "this is a PyTorch model" + std::string(kOnlyThese) +
            "; DeePMD-kit 3 writes one with: dp convert-backend model.pth model.pb";
   }
-  return "this is a zip archive" + std::string(kOnlyTensorFlow);
+  return "this is a zip archive" + std::string(kOnlyThese);
 }
 
 std::string describe_text(Bytes head, const std::string& path) {
@@ -98,6 +99,9 @@ std::string describe_text(Bytes head, const std::string& path) {
   if (starts_with(text, "{") || starts_with(text, "[")) {
     return "this is JSON text; a training input is used with: dp train INPUT";
   }
+  for (const char* const key : {"'@variables':", "backend:", "model:", "model_def_script:", "software:"}) {
+    if (starts_with(text, key)) return "this is a native model of DeePMD-kit as YAML" + convert("yaml", path);
+  }
   if (starts_with(text, "<")) return "this is HTML or XML, perhaps the error page of a download";
   return "this is a text file";
 }
@@ -107,7 +111,7 @@ std::string describe_text(Bytes head, const std::string& path) {
 std::string describe_foreign_file(const char* bytes, std::size_t n, const std::string& path) {
   const Bytes head(bytes, n);
   if (starts_with(head, "\x89HDF\r\n\x1a\n")) {
-    return "this is an HDF5 file (a data set, or a model of another program)" + std::string(kOnlyTensorFlow);
+    return "this is an HDF5 file: a native model of DeePMD-kit, or a data set" + convert("dp", path);
   }
   if (starts_with(head, "PK\x03\x04")) return describe_zip(head);
   if (starts_with(head, "\x93NUMPY")) return "this is a NumPy .npy array";
@@ -119,14 +123,14 @@ std::string describe_foreign_file(const char* bytes, std::size_t n, const std::s
   }
   if (is_graph_def(head)) return "this is a TensorFlow graph" + convert("pb", path);
   if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) {
-    return "this is a Python pickle, perhaps an old PyTorch model" + std::string(kOnlyTensorFlow);
+    return "this is a Python pickle, perhaps an old PyTorch model" + std::string(kOnlyThese);
   }
   if (starts_with(head, "\x08\x01\x12")) {
     return "this is a TensorFlow SavedModel; freeze it to a graph (.pb) with DeePMD-kit, then use dp "
            "convert-from";
   }
   if (is_text(head)) return describe_text(head, path);
-  return "its content is not known" + std::string(kOnlyTensorFlow);
+  return "its content is not known" + std::string(kOnlyThese);
 }
 
 }  // namespace dpcore
