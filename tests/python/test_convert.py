@@ -313,7 +313,7 @@ def test_command_refuses_what_it_cannot_do(tmp_path, written):
     graph = tmp_path / "graph.pb"
     graph.write_bytes((reference_folder("fparam") / "graph.pb").read_bytes())
     for source, output, message in (
-        ("1.4", "out.pb", "not a source format; expected one of auto, pb, pbtxt, 0.12"),
+        ("1.4", "out.pb", "not a source format; expected one of auto, pb, pbtxt, dp, yaml, 0.12"),
         ("auto", "out.pbtxt", "no TensorFlow text graphs"),
         ("auto", "graph.pb", "would overwrite the input"),
         ("pbtxt", "out.pb", "the content is 'pb'"),
