@@ -254,6 +254,17 @@ def test_other_backends_are_not_written(tmp_path, name, message):
         convert_backend(path, tmp_path / name)
 
 
+def test_what_native_files_cannot_hold_is_refused(tmp_path):
+    file = read_model(energy_model(tmp_path / "m.dp", {}))
+    config = {**file.config, "use_srtab": "table.txt"}
+    with pytest.raises(InputError, match="model/use_srtab, which the native models that dpcore writes"):
+        write_native(tmp_path / "n.dp", {**file.metadata, "config": json.dumps(config)}, file.tensors)
+    config = {**file.config, "descriptor": {**file.config["descriptor"], "type": "loc_frame"}}
+    with pytest.raises(InputError, match="loc_frame has no form in native models"):
+        write_native(tmp_path / "n.dp", {**file.metadata, "config": json.dumps(config)}, file.tensors)
+    assert not (tmp_path / "n.dp").exists()
+
+
 def test_the_input_is_not_overwritten(tmp_path):
     path = energy_model(tmp_path / "m.dp", {})
     with pytest.raises(InputError, match="would overwrite the input"):

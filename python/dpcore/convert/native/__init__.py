@@ -25,6 +25,7 @@ from dpcore.errors import InputError
 
 __all__ = ["NATIVE", "SUFFIXES", "read_native", "recognise", "write_native"]
 
+_KEYS = ("type_map", "descriptor", "fitting_net")
 _TYPES = ("standard", "ener", "dipole", "polar")
 _OTHERS = {
     "zbl": "a model with a short-range pair table (zbl)",
@@ -141,6 +142,13 @@ def write_native(path: str | Path, metadata: dict[str, str], tensors: dict[str, 
     path = Path(path)
     config, training = json.loads(metadata["config"]), json.loads(metadata.get("training") or "{}")
     type_map, descriptor, fitting = config["type_map"], config["descriptor"], config["fitting_net"]
+    others = [key for key, value in config.items() if key not in _KEYS and value not in (None, False, [], {})]
+    if others:
+        raise InputError(
+            f"the model has model/{others[0]}, which the native models that dpcore writes do not have; native files "
+            f"hold {', '.join(_KEYS)} alone",
+            path,
+        )
     descriptor.pop("compress", None)
     n_types, distance = len(type_map), training.get("min_nbor_dist")
     tree_of_descriptor = write_descriptor(descriptor, tensors, type_map, path)
