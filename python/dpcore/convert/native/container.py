@@ -31,7 +31,9 @@ _YAML = re.compile(rb"^['\"]?(@variables|backend|model|model_def_script|software
 
 
 def recognise(path: str | Path) -> str | None:
-    """``"dp"``, ``"yaml"``, or None for files of other forms; the content decides."""
+    """``"dp"``, ``"yaml"``, or None for files of other forms and what is no file; the content decides."""
+    if not os.path.isfile(path):  # a pipe would wait for its writer
+        return None
     try:
         with open(path, "rb") as file:
             head = file.read(1 << 12)
