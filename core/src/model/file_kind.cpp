@@ -99,7 +99,7 @@ std::string describe_text(Bytes head, const std::string& path) {
   if (starts_with(text, "{") || starts_with(text, "[")) {
     return "this is JSON text; a training input is used with: dp train INPUT";
   }
-  for (const char* const key : {"'@variables':", "backend:", "model:", "model_def_script:", "software:"}) {
+  for (const char* const key : {"'@variables':", "backend:", "model_def_script:", "software:"}) {
     if (starts_with(text, key)) return "this is a native model of DeePMD-kit as YAML" + convert("yaml", path);
   }
   if (starts_with(text, "<")) return "this is HTML or XML, perhaps the error page of a download";

@@ -26,8 +26,10 @@ NATIVE = {"dp": "HDF5", "yaml": "YAML"}
 SUFFIXES = {".dp": "dp", ".yaml": "yaml", ".yml": "yaml"}
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VARIABLES = "@variables"
-# lines that the top of a native YAML file has, whatever its length
-_YAML = re.compile(rb"^['\"]?(@variables|backend|model|model_def_script|software)['\"]?:(\s|$)", re.MULTILINE)
+# lines that the top of a native YAML file has, whatever its length, and a training input has not
+_YAML = re.compile(
+    rb"^(\s*['\"]@class['\"]|['\"]?(@variables|backend|model_def_script|software)['\"]?):", re.MULTILINE
+)
 
 
 def recognise(path: str | Path) -> str | None:
