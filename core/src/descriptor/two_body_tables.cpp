@@ -18,16 +18,16 @@ namespace {
 // Tables for the evaluation of models that are not compressed. They stand for the nets to rounding, or are
 // not used.
 constexpr double kNearest = 0.6;  // A: pairs closer than that use the nets
-// Coarse first: rows that are used stay in a cache if they are few.
+// Coarse first: rows that are used stay in a cache if they are few. The last is for nets that need it.
 template <class S>
-constexpr std::array<double, 4> kSteps = {0.02, 0.01, 0.005, 0.0025};
+constexpr std::array<double, 3> kSteps = {0.01, 0.005, 0.0025};
 template <>
-constexpr std::array<double, 4> kSteps<float> = {0.04, 0.02, 0.01, 0.005};
+constexpr std::array<double, 3> kSteps<float> = {0.04, 0.01, 0.005};
 constexpr double kGain = 0.3;  // a finer step has to divide the error by about three to be worth its memory
 constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a model
 template <class S>
 constexpr double kGood =
-    sizeof(S) == 8 ? 1e-11 : 2e-6;  // of G', relative to its largest value: forces agree to some 1e-12
+    sizeof(S) == 8 ? 1e-12 : 2e-6;  // of G', relative to its largest value: forces agree to some 1e-12
 template <class S>
 constexpr double kTolerance = sizeof(S) == 8 ? 2e-11 : 1e-5;  // will do
 // Tables in float32 of nets in double: few rows, which stay in a cache, as far as float32 does not notice.
@@ -138,6 +138,7 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
   QuinticTables best;
   double least = std::numeric_limits<double>::max();
   for (const double step : kSteps<S>) {
+    if (step == kSteps<S>.back() && least <= kTolerance<S>) break;
     const auto grids = table_grids(own_tables(cutoff_.rcut, step));
     std::size_t bytes = 0;
     for (const auto& g : grids) {
