@@ -9,6 +9,7 @@ namespace dpcore_python {
 
 void bind_model(pybind11::module_&);
 void bind_model_file(pybind11::module_&);
+void bind_modifier(pybind11::module_&);
 void bind_statistics(pybind11::module_&);
 void bind_trainer(pybind11::module_&);
 

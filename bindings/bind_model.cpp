@@ -61,6 +61,7 @@ void bind_model(py::module_& m) {
       .def_property_readonly("kind", [](const PyModel& p) { return p.model.kind(); })
       .def_property_readonly("sel_type", [](const PyModel& p) { return p.model.sel_type(); })
       .def_property_readonly("dim_descriptor", [](const PyModel& p) { return p.model.dim_descriptor(); })
+      .def_property_readonly("has_modifier", [](const PyModel& p) { return p.model.has_modifier(); })
       .def_property_readonly("dim_fparam", [](const PyModel& p) { return p.model.dim_fparam(); })
       .def_property_readonly("dim_aparam", [](const PyModel& p) { return p.model.dim_aparam(); })
       .def_property_readonly("type_map", [](const PyModel& p) { return p.model.type_map(); })

@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m) {
   pybind11::register_exception<dpcore::Error>(m, "Error", PyExc_ValueError);
   dpcore_python::bind_model(m);
   dpcore_python::bind_model_file(m);
+  dpcore_python::bind_modifier(m);
   dpcore_python::bind_statistics(m);
   dpcore_python::bind_trainer(m);
 }

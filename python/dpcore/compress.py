@@ -280,10 +280,11 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
 
 
 def _net_alone(file: ModelFile) -> ModelFile:
-    """The model without its short-range table, which compression leaves as it is and which may not reach to the
-    distances that errors are looked for at."""
-    config = {key: value for key, value in file.config.items() if key not in SHORT_RANGE_KEYS}
-    tensors = {name: value for name, value in file.tensors.items() if not name.startswith("short_range/")}
+    """The model without its short-range table, which may not reach to the distances that errors are looked for at,
+    and its modifier, which needs cells: compression leaves both as they are."""
+    config = {key: value for key, value in file.config.items() if key not in (*SHORT_RANGE_KEYS, "modifier")}
+    others = ("short_range/", "modifier/")
+    tensors = {name: value for name, value in file.tensors.items() if not name.startswith(others)}
     return file._replace(metadata={**file.metadata, "config": json.dumps(config)}, tensors=tensors)
 
 

@@ -126,7 +126,13 @@ def train(
         initial.adopt(model_section, start)
 
     rng = make_rng(options["seed"])
-    data, validation = _open_data(config, rng, skip_neighbor_stat)
+    modifier, modifier_tensors = _open_modifier(model_section, start)
+    subtracted = None
+    if modifier is not None:
+        from dpcore.infer.dipole_charge import modifier_of
+
+        subtracted = modifier_of(modifier, model_section["type_map"], modifier_tensors)
+    data, validation = _open_data(config, rng, skip_neighbor_stat, subtracted)
     set_type_map(config, data.type_map, data.n_types)
     if start is not None:
         log.info("starting from %s", start.path)
@@ -137,11 +143,13 @@ def train(
     table = _short_range_table(model_section, rcut, start)
     neighbors = _count_neighbors(config, data, start if restart else None, skip_neighbor_stat)
     core = core_config(model_section)
+    if modifier is not None:
+        core["modifier"] = modifier
     _write_json(output, config)
 
     if start is None:
         statistics = compute_statistics(model_section, core, data)
-        model = _core.Model.create(json.dumps(core), {**statistics.tensors(), **table})
+        model = _core.Model.create(json.dumps(core), {**statistics.tensors(), **table, **modifier_tensors})
     else:
         model = initial.build_model(core, start)
     _log_model(core, model)
@@ -172,8 +180,23 @@ def train(
     return loop.run()
 
 
+def _open_modifier(
+    model: dict[str, Any], start: ModelFile | None
+) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    """The modifier of the input with its dipole model, or of the model to start from: config and tensors."""
+    from dpcore.infer.dipole_charge import PREFIX, read_modifier
+
+    if model["modifier"] is None:
+        return None, {}
+    if start is None:
+        return read_modifier(model["modifier"], model["type_map"])
+    log.info("model/modifier: the dipole model is that of %s", start.path)
+    tensors = {name: value for name, value in start.model_tensors().items() if name.startswith(PREFIX)}
+    return start.config["modifier"], tensors
+
+
 def _open_data(
-    config: dict[str, Any], rng: np.random.RandomState, skip_neighbor_stat: bool
+    config: dict[str, Any], rng: np.random.RandomState, skip_neighbor_stat: bool, modifier: Any = None
 ) -> tuple[DataCollection, DataCollection | None]:
     """The systems of training and, if there are any, of validation.
 
@@ -188,7 +211,9 @@ def _open_data(
 
     def open_part(name: str, type_map: list[str] | None, check: bool) -> DataCollection:
         section = config["training"][f"{name}_data"]
-        part = DataCollection(section, rng, type_map, labels, *parameters, name, fitting.get("sel_type"))
+        part = DataCollection(
+            section, rng, type_map, labels, *parameters, name, fitting.get("sel_type"), modifier
+        )
         part.log_summary()
         part.check_labels(list(active_terms(config["loss"], fitting["type"]).values()))
         if check:

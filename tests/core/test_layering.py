@@ -28,16 +28,17 @@ FOLDERS = {
     "fitting": "base linalg nn",
     "output": "base env",
     "model": "base linalg nn neighbors env radial descriptor fitting output",
+    "modifier": "base linalg nn neighbors env radial descriptor fitting output model",
     "loss": "base output",
     "optim": "base",
     "train": "base linalg nn neighbors env radial descriptor fitting output model loss optim",
-    "api": "base linalg nn neighbors env radial descriptor fitting output model loss optim train",
+    "api": "base linalg nn neighbors env radial descriptor fitting output model modifier loss optim train",
 }
 # public header: the folders that may include it; the others are implemented by api alone
 HEADERS = {
     "dpcore/errors.h": set(FOLDERS),
     "dpcore/export.h": set(FOLDERS),
-    "dpcore/model_file.h": {"model", "train", "api"},
+    "dpcore/model_file.h": {"model", "modifier", "train", "api"},
     "dpcore/precision.h": {"model", "api"},
     "dpcore/table_info.h": {"descriptor", "model", "api"},
 }

@@ -34,6 +34,7 @@ pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
 from dpcore import _core as core
 from dpcore.convert import read_tensorflow_graph
 from dpcore.grammar import descriptor_parts
+from dpcore.infer import DeepPot, DipoleChargeModifier
 from dpcore.learning_rate import make_learning_rate
 from peer import make_cases
 
@@ -73,6 +74,11 @@ class Case:
                 n_frames, n_atoms = len(value), len(selected)
                 self.batch[key] = value.reshape(n_frames, n_atoms, -1)[:, selected].reshape(n_frames, -1)
 
+        if "modifier" in self.config:
+            section = self.config["modifier"]
+            keys = ("model_charge_map", "sys_charge_map", "ewald_h", "ewald_beta")
+            DipoleChargeModifier(folder / "dipole.pb", *(section[key] for key in keys)).modify_data(self.batch)
+
     def rate(self, step):
         """The learning rate by the package's schedule."""
         section, steps = self.input["learning_rate"], self.input["training"]["numb_steps"]
@@ -91,7 +97,7 @@ class Case:
         return curve, potential.tensors()
 
     def trained(self):
-        return sorted(k for k in self.start if "net_" in k)
+        return sorted(k for k in self.start if "net_" in k and not k.startswith("modifier/"))
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +132,18 @@ def test_case_is_what_it_should_be(case):
         for model in (case.config, case.input["model"])
     )
     assert found == written
+
+
+def test_predictions_contain_the_modifier(folder, monkeypatch):
+    """What the peer evaluates with the model at the end, dipole model and Ewald sum included."""
+    monkeypatch.setenv("DP_EXACT_NETS", "1")
+    path = make_cases.make_case("dipole_charge", folder)
+    coord, box = (np.load(path / "data" / "set.000" / f"{name}.npy") for name in ("coord", "box"))
+    types = np.loadtxt(path / "data" / "type.raw", dtype=int)
+    found = dict(zip(("energy", "force", "virial"), DeepPot(path / "end.pb").eval(coord, box, types)))
+    with np.load(path / "ref.npz") as expected:
+        for key, value in found.items():
+            assert np.abs(value - expected[key]).max() <= 1e-10 * np.abs(expected[key]).max(), key
 
 
 def test_learning_curve(case):

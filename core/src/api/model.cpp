@@ -10,6 +10,7 @@
 #include "api/table_watch.hpp"
 #include "base/json_config.hpp"
 #include "base/runtime.hpp"
+#include "dpcore/modifier.h"
 #include "model/precision.hpp"
 
 namespace dpcore {
@@ -31,10 +32,25 @@ void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_ou
   }
 }
 
+const std::string kModifier = "modifier/";
+
+/// Energy, force and virial of `more`, and its counts
+void add(const Prediction& more, Prediction& out) {
+  const auto sum = [](const std::vector<double>& from, std::vector<double>& to) {
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+  };
+  sum(more.energy, out.energy);
+  sum(more.force, out.force);
+  sum(more.virial, out.virial);
+  out.overflow_atoms += more.overflow_atoms;
+  out.overflow_worst = std::max(out.overflow_worst, more.overflow_worst);
+}
+
 }  // namespace
 
 struct Model::Impl {
   Potential potential;
+  std::unique_ptr<DataModifier> modifier;
   std::string config;
   Precision precision;
   std::mutex mutex;
@@ -46,6 +62,26 @@ struct Model::Impl {
         config(text),
         precision(p),
         watch(potential) {}
+
+  /// The tensors of the modifier, and those of the potential.
+  void load(const std::map<std::string, Tensor>& tensors, bool networks) {
+    const auto& section = potential.config().find("modifier");
+    if (section == potential.config().end() || section->is_null()) {
+      potential.load(tensors, networks);
+      return;
+    }
+    if (potential.kind() != "ener") {
+      throw Error("model/modifier: a modifier belongs to a model of energies; this one is of kind " +
+                  potential.kind());
+    }
+    std::map<std::string, Tensor> own, others;
+    for (const auto& [name, tensor] : tensors) {
+      const bool inside = name.compare(0, kModifier.size(), kModifier) == 0;
+      (inside ? others[name.substr(kModifier.size())] : own[name]) = tensor;
+    }
+    modifier = std::make_unique<DataModifier>(section->dump(), potential.type_map(), others);
+    potential.load(own, networks);
+  }
 
   std::unique_ptr<SessionData> take() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -68,13 +104,13 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model::Model(const std::string& config, const std::map<std::string, Tensor>& tensors, Precision precision) {
   ensure_runtime();
   impl_ = std::make_unique<Impl>(config, precision);
-  impl_->potential.load(tensors);
+  impl_->load(tensors, true);
 }
 
 Model Model::create(const std::string& config, const std::map<std::string, Tensor>& statistics) {
   ensure_runtime();
   auto impl = std::make_unique<Impl>(config);
-  impl->potential.load(statistics, false);
+  impl->load(statistics, false);
   impl->potential.initialize();
   return Model(std::move(impl));
 }
@@ -104,7 +140,14 @@ Model Model::parse(const std::string& bytes, const std::string& name, Precision 
 
 const std::string& Model::config() const { return impl_->config; }
 Precision Model::precision() const { return impl_->precision; }
-std::map<std::string, Tensor> Model::tensors() const { return impl_->potential.tensors(); }
+std::map<std::string, Tensor> Model::tensors() const {
+  auto out = impl_->potential.tensors();
+  if (impl_->modifier) {
+    for (auto& [name, tensor] : impl_->modifier->tensors()) out[kModifier + name] = tensor;
+  }
+  return out;
+}
+bool Model::has_modifier() const { return impl_->modifier != nullptr; }
 double Model::rcut() const { return impl_->potential.rcut(); }
 int Model::ntypes() const { return impl_->potential.ntypes(); }
 int Model::n_out() const { return impl_->potential.fitting().n_out(); }
@@ -133,6 +176,11 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
   const auto n_frames = static_cast<std::size_t>(frames.n_frames),
              n_atoms = static_cast<std::size_t>(frames.n_atoms);
   const auto k = static_cast<std::size_t>(n_out());
+  if (impl_->modifier && atomic) {
+    throw Error(
+        "the model has the modifier dipole_charge, whose energy does not divide into atoms: there are no atomic "
+        "energies and virials");
+  }
   Prediction out;
   out.energy.resize(n_frames * k);
   out.atom_energy.resize(n_frames * n_atoms * k);
@@ -174,6 +222,7 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
   }
   impl_->watch.add(outside, frames.n_frames, out);
   impl_->give_back(std::move(session));
+  if (impl_->modifier) add(impl_->modifier->predict(frames, derivatives), out);
   return out;
 }
 

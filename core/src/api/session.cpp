@@ -13,6 +13,7 @@ namespace dpcore {
 struct Model::Session::Impl {
   SessionData data;
   bool has_list = false;
+  bool told_of_modifier = false;
 };
 
 Model::Session::Session() : impl_(std::make_unique<Impl>()) {}
@@ -26,6 +27,9 @@ bool strict_sel() {
   const char* s = std::getenv("DP_STRICT_SEL");
   return s != nullptr && std::strcmp(s, "") != 0 && std::strcmp(s, "0") != 0;
 }
+
+const std::string kWithoutModifier =
+    "the model has the modifier dipole_charge (DPLR), whose long-range energy is not part of what is computed here";
 
 void require(bool ok, const std::string& message) {
   if (!ok) throw Error(message);
@@ -148,6 +152,10 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   out.overflow_worst = 0;
   count_overflow(e.overflow, type_map(), "this frame", out);
   watch_tables(e.outside, 1, out);
+  if (has_modifier() && !session.impl_->told_of_modifier) {
+    session.impl_->told_of_modifier = true;
+    out.notice += (out.notice.empty() ? "" : "; ") + kWithoutModifier;
+  }
 }
 
 }  // namespace dpcore

@@ -60,7 +60,7 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   const auto n_rows = static_cast<std::size_t>(n);
   state.type = type;
   state.training = training;
-  state.weight = Vector<double>();
+  state.weight = Matrix<double>();
   net.prepare(n, training, state.rows, ws);
   if (training) {
     stacked(n, n_in(), state.input, state.input_dot, ws);
@@ -160,11 +160,11 @@ AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, in
   StackState<S> part = slice(state.rows, row0, row0 + n);
   const auto n_rows = static_cast<std::size_t>(n);
   const Matrix<S> seed = state.training ? rows(state.x_bar, row0, row0 + n) : ws.matrix<S>(n_rows, 1);
-  const Vector<double> weight = state.weight;
+  const Matrix<double> weight = state.weight;
   const bool weighted = weight.extent(0) > 0;
   for_each(
       exec, "dpcore::energy_seed", n,
-      KOKKOS_LAMBDA(const int i) { seed(i, 0) = weighted ? static_cast<S>(weight(row0 + i)) : S(1); });
+      KOKKOS_LAMBDA(const int i) { seed(i, 0) = weighted ? static_cast<S>(weight(row0 + i, 0)) : S(1); });
   const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   nets_[static_cast<std::size_t>(state.type)].backward_inputs(exec, seed, part, state.training, &d_input, ws);
   return descriptor_columns(exec, d_input, ws);

@@ -32,9 +32,9 @@ class Fitting {
  public:
   struct State {
     virtual ~State() = default;
-    /// Of the rows of the state: factors of their values in what backward_inputs differentiates, and in E_dot
-    /// of backward_params; set after `prepare`. Empty: 1. Energies only.
-    Vector<double> weight;
+    /// [rows of the state, n_out], set after `prepare`: backward_inputs differentiates sum_c weight_ic value_ic
+    /// instead of one component, and of energies E_dot of backward_params has this factor. Empty: 1.
+    Matrix<double> weight;
   };
 
   virtual ~Fitting() = default;

@@ -42,6 +42,7 @@ void TensorFitting<S>::prepare(int type, int n, bool training, Fitting::State& b
   const auto n_rows = static_cast<std::size_t>(n);
   state.type = type;
   state.training = training;
+  state.weight = Matrix<double>();
   net(state).prepare(n, training, state.rows, ws);
   state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
   state.q = ws.matrix<S>(n_rows, 3 * static_cast<std::size_t>(n_radial_));
@@ -80,9 +81,12 @@ AnyMatrix TensorFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, 
   StackState<S> part = slice(state.rows, row0, row0 + n);
   const Matrix<S> y = part.layers.back().x, q = rows(state.q, row0, row0 + n);
   const Matrix<S> seed = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_out()));
+  const Matrix<double> weight = state.weight;
+  const bool weighted = weight.extent(0) > 0;
   for_each_element(
-      exec, "dpcore::tensor_seed", n, n_out(),
-      KOKKOS_LAMBDA(const int i, const int j) { seed(i, j) = j == component ? S(1) : S(0); });
+      exec, "dpcore::tensor_seed", n, n_out(), KOKKOS_LAMBDA(const int i, const int j) {
+        seed(i, j) = weighted ? static_cast<S>(weight(row0 + i, j)) : (j == component ? S(1) : S(0));
+      });
   const Matrix<S> y_bar = ws.matrix<S>(n_rows, y.extent(1)), q_bar = ws.matrix<S>(n_rows, q.extent(1));
   contract_backward(exec, state.type, y, q, seed, y_bar, q_bar, ws);
   const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));

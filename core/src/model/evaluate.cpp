@@ -26,7 +26,8 @@ void assign(DeviceArray<double>& to, const std::vector<double>& from) {
 }
 
 void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan,
-                         bool atomic) {
+                         bool atomic, int n_derivatives) {
+  if (n_derivatives == 0) n_derivatives = potential.fitting().n_out();
   workers.resize(static_cast<std::size_t>(n_workers()));
   for (auto& w : workers) {
     if (!w) w = std::make_unique<Worker>();
@@ -38,7 +39,7 @@ void WorkerTeam::prepare(const Potential& potential, const Structure& host, cons
     }
     w->scratch.reset();
     w->kept.reset();
-    w->sums.reset(host, potential.fitting().n_out(), atomic);
+    w->sums.reset(host, n_derivatives, atomic);
   }
   structure.assign(host, plan);
   if (potential.short_range() != nullptr && weight.extent(0) < plan.centre.size())
@@ -102,13 +103,22 @@ void run_tiles(const WorkerTeam& team, const TilePlan& plan,
 }
 
 void evaluate(const Potential& potential, const Structure& structure, const FittingParams& params,
-              bool atomic, WorkerTeam& team, Evaluation& out, bool derivatives) {
+              bool atomic, WorkerTeam& team, Evaluation& out, bool derivatives,
+              const std::vector<double>* weight) {
   const Descriptor& descriptor = potential.descriptor();
   const Fitting& fitting = potential.fitting();
   const ShortRange* const table = potential.short_range();
   if (!potential.in_training) descriptor.prepare_inference();
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
-  team.prepare(potential, structure, plan, atomic);
+  const int n_derivatives = weight != nullptr ? 1 : fitting.n_out();
+  team.prepare(potential, structure, plan, atomic, n_derivatives);
+  if (weight != nullptr) {
+    const auto n_out = static_cast<std::size_t>(fitting.n_out());
+    std::vector<double> ordered(plan.centre.size() * n_out);
+    for (std::size_t k = 0; k < ordered.size(); ++k)
+      ordered[k] = (*weight)[static_cast<std::size_t>(plan.centre[k / n_out]) * n_out + k % n_out];
+    assign(team.weight, ordered);
+  }
   run_tiles(team, plan, [&](int index, const Tile& tile) {
     if (!fitting.selects(tile.type)) return;
     Worker& w = *team.workers[static_cast<std::size_t>(index)];
@@ -119,12 +129,13 @@ void evaluate(const Potential& potential, const Structure& structure, const Fitt
     fitting.begin(w.exec, team.structure, tile, params, *w.fitting, ws);
     fitting.forward(w.exec, team.structure, tile, d, params, 0, *w.fitting, team.values(tile), ws);
     if (table != nullptr) {
-      w.fitting->weight = team.weights(tile.begin, tile.end);
+      w.fitting->weight = team.weights(tile);
       table->forward(w.exec, team.structure, tile, potential.short_range_bias(tile.type), w.short_range, ws);
       table->blend(w.exec, team.values(tile), w.fitting->weight, w.short_range, ws);
       if (derivatives) table->add_forces(w.exec, team.structure, tile, w.short_range, w.sums);
     }
-    for (int c = 0; derivatives && c < team.n_out; ++c) {
+    if (weight != nullptr) w.fitting->weight = team.weights(tile);
+    for (int c = 0; derivatives && c < n_derivatives; ++c) {
       Workspace::Scope one(ws);
       const AnyMatrix d_bar = fitting.backward_inputs(w.exec, tile, c, 0, *w.fitting, ws);
       descriptor.backward_inputs(w.exec, tile, d_bar, *w.descriptor, ws);

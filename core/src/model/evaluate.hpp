@@ -38,18 +38,17 @@ struct WorkerTeam {
   std::vector<std::unique_ptr<Worker>> workers;
   DeviceStructure structure;
   DeviceArray<double> atom_energy;  // [positions in TilePlan::centre, n_out]
-  DeviceArray<double> weight;  // [positions in TilePlan::centre] of the net's energies; without a table []
+  DeviceArray<double> weight;  // [positions in TilePlan::centre, n_out] or empty: Fitting::State::weight
   int n_out = 1;
 
   /// As many workers as threads, with clean states and sums.
-  void prepare(const Potential&, const Structure&, const TilePlan&, bool atomic);
+  /// n_derivatives: outputs with forces and virials; 0: all n_out
+  void prepare(const Potential&, const Structure&, const TilePlan&, bool atomic, int n_derivatives = 0);
   int size() const { return static_cast<int>(workers.size()); }
   /// The outputs of a tile's centres
   Matrix<double> values(const Tile& tile) const { return rows_of(atom_energy, tile, n_out); }
-  /// Factors of the net's energies of centres [begin, end), beside a short-range table
-  Vector<double> weights(int begin, int end) const {
-    return Vector<double>(weight.data() + begin, static_cast<std::size_t>(end - begin));
-  }
+  /// Their factors
+  Matrix<double> weights(const Tile& tile) const { return rows_of(weight, tile, n_out); }
   /// Rows of an array [positions in TilePlan::centre, width]
   static Matrix<double> rows_of(const DeviceArray<double>& all, const Tile& tile, int width) {
     return Matrix<double>(all.data() + static_cast<std::ptrdiff_t>(tile.begin) * width, tile.size(), width);
@@ -63,9 +62,10 @@ struct WorkerTeam {
 /// Upload [n] doubles.
 void assign(DeviceArray<double>& to, const std::vector<double>& from);
 
-/// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros.
+/// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros. With `weight` [n_local, n_out]
+/// they are those of the one number sum_i,c weight_ic value_ic, for models of tensors.
 void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&,
-              bool derivatives = true);
+              bool derivatives = true, const std::vector<double>* weight = nullptr);
 
 /// The descriptors of all local atoms, also of types that the fitting does not select; 0 for atoms that are
 /// no centres. Throws OverlappingAtoms.

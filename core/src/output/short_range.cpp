@@ -153,14 +153,14 @@ void ShortRange::forward(const Exec& exec, const DeviceStructure& structure, con
   state.active = flags_host(0) != 0;
 }
 
-void ShortRange::blend(const Exec& exec, const Matrix<double>& value, const Vector<double>& weight,
+void ShortRange::blend(const Exec& exec, const Matrix<double>& value, const Matrix<double>& weight,
                        State& state, Workspace& ws) const {
   state.excess = ws.vector<double>(weight.extent(0));
   const Vector<double> switched = state.switched, table = state.table, excess = state.excess;
   for_each(
       exec, "dpcore::short_range_blend", static_cast<int>(weight.extent(0)), KOKKOS_LAMBDA(const int i) {
         const double l = switched(i);
-        weight(i) = 1.0 - l;
+        weight(i, 0) = 1.0 - l;
         excess(i) = table(i) - value(i, 0);
         if (l > 0.0) value(i, 0) = l * table(i) + (1.0 - l) * value(i, 0);
       });

@@ -46,8 +46,8 @@ class ShortRange {
 
   /// l_i, T_i with `bias` and their slopes. Throws OverlappingAtoms, also for pairs nearer than the table.
   void forward(const Exec&, const DeviceStructure&, const Tile&, double bias, State&, Workspace&) const;
-  /// value [n_rows, 1]: N_i becomes E_i; weight [n_rows] = 1 - l_i, by which derivatives of N_i enter.
-  void blend(const Exec&, const Matrix<double>& value, const Vector<double>& weight, State&,
+  /// value [n_rows, 1]: N_i becomes E_i; weight [n_rows, 1] = 1 - l_i, by which derivatives of N_i enter.
+  void blend(const Exec&, const Matrix<double>& value, const Matrix<double>& weight, State&,
              Workspace&) const;
   /// What of forces and virials does not come from derivatives of N_i. The table's part of an atomic virial
   /// is half the centre's, half the neighbour's, as in the reference.

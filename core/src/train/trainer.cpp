@@ -99,7 +99,7 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
     fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
     fitting.begin(team_.workers.front()->exec, team_.structure, all, params,
                   *fitting_[static_cast<std::size_t>(t)], shared);
-    if (table != nullptr) fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all.begin, all.end);
+    if (table != nullptr) fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all);
   }
   tiles_.resize(plan.tiles.size());
   kept_.resize(team_.workers.size());
@@ -122,7 +122,7 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
     if (table != nullptr) {
       table->forward(w.exec, team_.structure, tile, potential_.short_range_bias(tile.type), w.short_range,
                      w.scratch);
-      table->blend(w.exec, team_.values(tile), team_.weights(tile.begin, tile.end), w.short_range, w.scratch);
+      table->blend(w.exec, team_.values(tile), team_.weights(tile), w.short_range, w.scratch);
       table->add_forces(w.exec, team_.structure, tile, w.short_range, w.sums);
     }
     if (!loss_->needs_derivatives()) return;

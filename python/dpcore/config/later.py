@@ -30,7 +30,6 @@ LATER: dict[str, dict[str, Any]] = {
     "model": {
         "type": ["standard"],
         "type_embedding": [None],
-        "modifier": [None],
         "compress": [None],
         "spin": [None],
         "pair_exclude_types": [None, []],

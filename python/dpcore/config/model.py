@@ -9,7 +9,7 @@ from typing import Any
 
 from dargs import Argument
 
-from dpcore.config import descriptor, fitting
+from dpcore.config import descriptor, fitting, modifier
 from dpcore.config.values import (
     OPTIONAL_NON_NEGATIVE,
     OPTIONAL_POSITIVE_SINGLE,
@@ -78,6 +78,15 @@ def argument() -> Argument:
             *_short_range(),
             Argument("descriptor", dict, [], [descriptor.variant()], doc="How an atom's surroundings enter."),
             Argument("fitting_net", dict, [], [fitting.variant()], doc="What the model predicts, and how."),
+            Argument(
+                "modifier",
+                [dict, None],
+                [],
+                [modifier.variant()],
+                optional=True,
+                default=None,
+                doc="An energy that stands beside the net's. Null: none.",
+            ),
         ],
         doc="The model.",
     )
@@ -137,6 +146,7 @@ def check(model: dict[str, Any]) -> None:
         keys = model[section]
         registry[keys["type"]].check(keys, n_types, f"model/{section}")
     _check_short_range(model)
+    _check_modifier(model, n_types)
     kind, surroundings = model["fitting_net"]["type"], model["descriptor"]["type"]
     if kind in _WITH_ROTATION and surroundings != "se_e2_a":
         raise InputError(
@@ -166,6 +176,17 @@ def _check_short_range(model: dict[str, Any]) -> None:
             f"got {model['sw_rmax']:g}, not above sw_rmin ({model['sw_rmin']:g}), where the switch begins",
             "model/sw_rmax",
         )
+
+
+def _check_modifier(model: dict[str, Any], n_types: int | None) -> None:
+    section, where = model["modifier"], "model/modifier"
+    if section is None:
+        return
+    if model["fitting_net"]["type"] != "ener":
+        raise InputError(
+            f"modifies energies, and the fitting net is {model['fitting_net']['type']}; remove one of the two", where
+        )
+    modifier.REGISTRY[section["type"]].check(section, n_types, where)
 
 
 def _settle(keys: dict[str, Any], where: str) -> None:
@@ -207,7 +228,7 @@ def set_type_map(config: dict[str, Any], names: list[str] | None, n_types: int) 
 
 
 def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str, Any]:
-    """The part of a normalised ``model`` section that the core and the model file hold.
+    """The part of a normalised ``model`` section that the core and the model file hold, without the modifier.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
 from dpcore.convert.script import read_script, section, value_of
+from dpcore.convert.modifier import read_modifier, split_modifier
 from dpcore.convert.short_range import read_short_range
 from dpcore.convert.tensor_fitting import read_tensor_fitting
 from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported
@@ -51,20 +53,39 @@ def read_tensorflow_graph(
         ``model`` section) and training (JSON summary; ``notes`` lists what the
         conversion changed or assumed).
     tensors
-        ``descriptor/...`` and ``fitting/...`` arrays.
+        ``descriptor/...`` and ``fitting/...`` arrays, of a modifier ``modifier/...``.
 
     Raises ``InputError`` for files that are damaged or no DeePMD-kit graphs, and
     for models that dpcore cannot represent (refused by name).
     """
     path = Path(path)
-    graph = Graph(read_graph(path, expected_format), path)
+    whole = Graph(read_graph(path, expected_format), path)
+    graph, dipole = split_modifier(whole)
+    notes: list[str] = []
+    config, tensors = _convert(graph, notes)
+    if dipole is not None:
+        inner = partial(_convert, notes=[])
+        config["modifier"], more = read_modifier(whole, dipole, inner)
+        tensors.update(more)
+    model_metadata = {
+        "format": "dpcore-model",
+        "format_version": "1",
+        "dpcore_version": __version__,
+        "kind": config["fitting_net"]["type"],
+        "config": json.dumps(config),
+        "training": json.dumps(_training_summary(graph, read_script(graph), notes)),
+    }
+    return model_metadata, tensors
+
+
+def _convert(graph: Graph, notes: list[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Config and tensors of a graph without modifier; ``notes`` collects what the conversion changed."""
     script = read_script(graph)
     refuse_unsupported(graph, script)
     kind = model_kind(graph)
     graph.trace_forward(_energy_outputs(graph) if kind == "ener" else _tensor_outputs(graph, kind))
     refuse_unknown_operations(graph)
 
-    notes: list[str] = []
     descriptor, tensors = read_descriptor(graph, section(script, "model", "descriptor"), notes)
     n_types = len(descriptor.get("list", [descriptor])[0]["sel"])
     type_map = _type_map(graph, section(script, "model"), n_types, notes)
@@ -85,15 +106,7 @@ def read_tensorflow_graph(
         keys, table = read_short_range(graph, section(script, "model"), n_types)
         config.update(keys)
         tensors.update(table)
-    model_metadata = {
-        "format": "dpcore-model",
-        "format_version": "1",
-        "dpcore_version": __version__,
-        "kind": kind,
-        "config": json.dumps(config),
-        "training": json.dumps(_training_summary(graph, script, notes)),
-    }
-    return model_metadata, tensors
+    return config, tensors
 
 
 def _tensor_outputs(graph: Graph, kind: str) -> list[str]:

@@ -68,7 +68,7 @@ def refuse_unsupported(graph: Graph, script: dict[str, Any]) -> None:
 
     ``script`` is the training script stored in the graph ({} in old graphs).
     """
-    for check in (_model_version, _compressed, _modifier, _spin, _model_kind):
+    for check in (_model_version, _compressed, _spin, _model_kind):
         check(graph, script)
     for check in (_model_options, _descriptor, _type_embedding, _fitting):
         check(graph, script)
@@ -120,15 +120,6 @@ def _compressed(graph: Graph, script: dict[str, Any]) -> None:
             "a compressed model",
             "its embedding nets were replaced by tables; give the uncompressed model, the one "
             "that `dp compress` of DeePMD-kit took as its input (dp compress of dpcore takes it too)",
-        )
-
-
-def _modifier(graph: Graph, script: dict[str, Any]) -> None:
-    if _has_prefix(graph, "modifier_attr") or section(script, "model", "modifier"):
-        raise _refusal(
-            graph,
-            "a model with the dipole_charge modifier (DPLR)",
-            "dpcore has no modifier yet; train the energy model without model/modifier",
         )
 
 

@@ -87,6 +87,8 @@ class DataCollection:
         ``training`` or ``validation``, for the log and for errors.
     sel_type
         Types that atomic tensors are of; None: all.
+    modifier
+        What is subtracted from the labels, see `DeepmdSystem`.
 
     Attributes
     ----------
@@ -112,6 +114,7 @@ class DataCollection:
         numb_aparam: int = 0,
         name: str = "training",
         sel_type: Sequence[int] | None = None,
+        modifier: Any = None,
     ) -> None:
         self.name = name
         self.labels = tuple(labels)
@@ -120,7 +123,7 @@ class DataCollection:
         prefix = section.get("set_prefix", "set")
         paths = expand_systems(section["systems"], f"{where}/systems")
         self.systems = [
-            DeepmdSystem(path, type_map, prefix, labels, numb_fparam, numb_aparam, sel_type)
+            DeepmdSystem(path, type_map, prefix, labels, numb_fparam, numb_aparam, sel_type, modifier)
             for path in progress(paths, f"opening {name} systems")
         ]
         self.type_map = list(type_map) if type_map is not None else _common_type_map(self.systems)

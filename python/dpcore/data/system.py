@@ -60,6 +60,9 @@ class DeepmdSystem:
         Parameters per frame and per atom; their files are required if above 0.
     sel_type
         Types whose atoms have the atomic tensors; None: all.
+    modifier
+        What is subtracted from energies, forces and virials: an object with ``evaluate(coord, box, types)``; None:
+        nothing.
 
     Attributes
     ----------
@@ -87,6 +90,7 @@ class DeepmdSystem:
         numb_fparam: int = 0,
         numb_aparam: int = 0,
         sel_type: Sequence[int] | None = None,
+        modifier: Any = None,
     ) -> None:
         self.name = str(path)
         self.path = Path(path)
@@ -103,6 +107,14 @@ class DeepmdSystem:
         self._sets = _find_sets(self.path, set_prefix)
         self._text = self._sets == [self.path]
         self._files = [_list_files(folder, self._text) for folder in self._sets]
+        self._modifier = modifier
+        self._modified: dict[int, dict[str, np.ndarray]] = {}  # set -> what is subtracted
+        if modifier is not None and not self.pbc:
+            raise InputError(
+                "is not periodic (nopbc), and model/modifier is a sum over periodic images; give the system a cell or "
+                "leave it out",
+                self.path,
+            )
         self._open: tuple[int, dict[str, np.ndarray]] | None = None
         self._checked: set[int] = set()
         self.set_sizes = [self._count(index) for index in range(len(self._sets))]
@@ -170,6 +182,10 @@ class DeepmdSystem:
                     (n_frames, field.width(len(self._selected) if field.selected else self.n_atoms))
                 )
         out["energy"] = out["energy"].reshape(n_frames)
+        if self._modifier is not None:
+            for label, values in self._modification(set_index, arrays).items():
+                if out[f"find_{label}"]:
+                    out[label] -= values[pick].reshape(out[label].shape)
         return out
 
     def check(self) -> None:
@@ -191,6 +207,16 @@ class DeepmdSystem:
                 coord = np.array(arrays["coord"][part], dtype=np.float64)
                 box = np.array(arrays["box"][part], dtype=np.float64) if self.pbc else None
                 yield index, begin, coord, box
+
+    def _modification(self, index: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Energy, force and virial of the modifier for all frames of a set, computed once."""
+        if index not in self._modified:
+            coord, box = (np.array(arrays[name], dtype=np.float64) for name in ("coord", "box"))
+            try:
+                self._modified[index] = self._modifier.evaluate(coord, box, self.types)
+            except ValueError as error:
+                raise InputError(f"model/modifier: {error}", self._sets[index]) from None
+        return self._modified[index]
 
     # what is below opens files
 

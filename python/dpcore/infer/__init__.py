@@ -14,9 +14,10 @@ from typing import Any
 from dpcore.infer.deep_eval import DeepEval, known_precision
 from dpcore.infer.deep_pot import DeepPot
 from dpcore.infer.deep_tensor import DeepDipole, DeepPolar
+from dpcore.infer.dipole_charge import DipoleChargeModifier, EwaldRecp
 from dpcore.modelfile import read_model
 
-__all__ = ["DeepDipole", "DeepPolar", "DeepPot", "DeepPotential"]
+__all__ = ["DeepDipole", "DeepPolar", "DeepPot", "DeepPotential", "DipoleChargeModifier", "EwaldRecp"]
 
 
 def DeepPotential(

@@ -68,7 +68,7 @@ class DeepEval:
     has_efield, has_fparam, has_aparam
         Whether the model takes an electric field (never), frame parameters, atomic parameters.
     modifier_type
-        None.
+        ``"dipole_charge"`` for a model with that modifier, else None.
     compressed
         Whether it is a model of ``dp compress``.
 
@@ -80,7 +80,7 @@ class DeepEval:
 
     model_type = ""
     has_efield = False
-    modifier_type = None
+    modifier_type: str | None = None
 
     def __init__(
         self,
@@ -120,6 +120,8 @@ class DeepEval:
         self._warned = False
         self.model_version = file.metadata.get("format_version", "1")
         self.compressed = bool(self._model.tables())
+        modifier = file.config.get("modifier")
+        self.modifier_type = modifier["type"] if modifier else None
         self.has_fparam = self._model.dim_fparam > 0
         self.has_aparam = self._model.dim_aparam > 0
 

@@ -39,7 +39,8 @@ class DeepPot(DeepEval):
     has_efield, has_fparam, has_aparam
         Whether the model takes an electric field (never), frame parameters, atomic parameters.
     modifier_type
-        None.
+        ``"dipole_charge"`` for a model with that modifier, else None.  The results then contain its energy, force
+        and virial; there are no atomic ones, and frames must have cells.
     compressed
         Whether it is a model of ``dp compress``.
 
@@ -120,6 +121,10 @@ class DeepPot(DeepEval):
                 "frames with different types of atoms in one call are not supported by this version; call "
                 "eval once for each composition",
                 "mixed_type",
+            )
+        if atomic and self.modifier_type is not None:
+            raise InputError(
+                f"the modifier {self.modifier_type} of the model does not support atomic energies and virials", "atomic"
             )
         frames = self._frames(coords, cells, atom_types, pbc)
         n_frames, n_atoms = len(frames.coords), len(frames.types)

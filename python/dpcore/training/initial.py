@@ -110,7 +110,17 @@ def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
         for (where, one), (_, other) in zip(*parts):
             out += _differing_keys(where, one, other)
     out += _differing_keys("fitting_net", wanted["fitting_net"], stored["fitting_net"])
-    return out + _differing_short_range(wanted, stored)
+    return out + _differing_short_range(wanted, stored) + _differing_modifier(wanted, stored)
+
+
+def _differing_modifier(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
+    """The dipole model is that of the stored one."""
+    one, other = wanted.get("modifier"), stored.get("modifier")
+    if not one or not other:
+        kinds = [section["type"] if section else None for section in (one, other)]
+        return [_line("modifier", *kinds)] if kinds[0] != kinds[1] else []
+    keys = ("type", "model_charge_map", "sys_charge_map", "ewald_beta", "ewald_h")
+    return _differing_keys("modifier", *({key: section.get(key) for key in keys} for section in (one, other)))
 
 
 def _differing_short_range(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The modifier ``dipole_charge`` (DPLR) on its own: what training subtracts from labels and predictions contain."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dpcore import _core
+from dpcore.errors import InputError
+from dpcore.infer.deep_eval import numbers
+from dpcore.modelfile import read_model
+
+__all__ = ["PREFIX", "DipoleChargeModifier", "EwaldRecp", "modifier_of", "read_modifier"]
+
+PREFIX = "modifier/"  # of its tensors in a model file
+
+
+def read_modifier(section: dict[str, Any], type_map: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read the dipole model that a ``model/modifier`` section names.
+
+    Parameters
+    ----------
+    section
+        The normalised section: model_name, model_charge_map, sys_charge_map, ewald_beta, ewald_h.
+    type_map
+        Names of the types of the energy model.
+
+    Returns
+    -------
+    config, tensors
+        The section as a model file has it, with the dipole model as ``model``, and its tensors as they stand there
+        (``modifier/...``).
+
+    Raises
+    ------
+    InputError
+        Naming the file or the key: no model of dipoles, other types, a wrong number of charges.
+    """
+    file = read_model(section["model_name"])
+    if file.kind != "dipole":
+        raise InputError(
+            f'holds a model of kind "{file.kind}"; model/modifier/model_name wants a model of dipoles', file.path
+        )
+    config = {**section, "model": file.config}
+    selected = _order_of(file.training, file.config["fitting_net"]["sel_type"])
+    charges = section["model_charge_map"]
+    if len(charges) == len(selected):
+        config["model_charge_map"] = [charges[i] for i in np.argsort(selected)]
+    tensors = file.model_tensors()
+    try:
+        _core.Modifier(json.dumps(config), list(type_map), tensors)
+    except _core.Error as error:
+        raise InputError(str(error), file.path) from None
+    return config, {PREFIX + name: value for name, value in tensors.items()}
+
+
+def _order_of(training: dict[str, Any], selected: list[int]) -> list[int]:
+    """The selected types in the order of the dipole model's own input, which need not rise."""
+    fitting = ((training.get("input") or {}).get("model") or {}).get("fitting_net") or {}
+    given = fitting.get("sel_type", fitting.get("dipole_type"))
+    return given if isinstance(given, list) and sorted(given) == list(selected) else list(selected)
+
+
+def modifier_of(
+    config: dict[str, Any], type_map: Sequence[str], tensors: dict[str, np.ndarray]
+) -> _core.Modifier:
+    """The modifier of a model file's ``config`` and tensors."""
+    own = {name[len(PREFIX) :]: value for name, value in tensors.items() if name.startswith(PREFIX)}
+    return _core.Modifier(json.dumps(config), list(type_map), own)
+
+
+class DipoleChargeModifier:
+    """The long-range energy of charges on atoms and on the sites that a dipole model places beside them.
+
+    Parameters
+    ----------
+    model_name
+        The model of dipoles.
+    model_charge_map
+        Charge in e of the sites of each type that it selects, in the order of its sel_type.
+    sys_charge_map
+        Charge in e of the atoms of each type.
+    ewald_h
+        Spacing in A of the grid whose waves are summed.
+    ewald_beta
+        Splitting parameter of the Ewald sum in 1/A.
+
+    Raises
+    ------
+    InputError
+        A ValueError; if the file is no model of dipoles, or the number of charges is wrong.
+    """
+
+    def __init__(
+        self,
+        model_name: str | os.PathLike[str],
+        model_charge_map: Sequence[float],
+        sys_charge_map: Sequence[float],
+        ewald_h: float = 1,
+        ewald_beta: float = 1,
+    ) -> None:
+        section = {
+            "type": "dipole_charge",
+            "model_name": os.fspath(model_name),
+            "model_charge_map": [float(q) for q in model_charge_map],
+            "sys_charge_map": [float(q) for q in sys_charge_map],
+            "ewald_h": float(ewald_h),
+            "ewald_beta": float(ewald_beta),
+        }
+        type_map = read_model(model_name).config["type_map"]
+        self._modifier = modifier_of(*_with_types(read_modifier(section, type_map), type_map))
+
+    def eval(
+        self, coord: Any, box: Any, atype: Any, eval_fv: bool = True
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Evaluate frames: coord [nframes, natoms*3] A, box [nframes, 9] A, atype [natoms].
+
+        Returns
+        -------
+        tot_e : ndarray [nframes]
+            eV.
+        tot_f : ndarray [nframes, natoms, 3]
+            eV/A; None without `eval_fv`.
+        tot_v : ndarray [nframes, 9]
+            eV, minus the derivative of the energy by the strain; None without `eval_fv`.
+        """
+        types = np.asarray(atype, dtype=np.int32).reshape(-1)
+        if box is None:
+            raise InputError("expected cells: the sum is over periodic images", "box")
+        cells = numbers(box, "box").reshape(-1, 9)
+        positions = numbers(coord, "coord").reshape(len(cells), -1)
+        try:
+            found = self._modifier.evaluate(positions, cells, types, bool(eval_fv))
+        except _core.Error as error:
+            raise InputError(str(error)) from None
+        return found["energy"], found.get("force"), found.get("virial")
+
+    def modify_data(self, data: dict[str, Any]) -> None:
+        """Subtract energy, force and virial from the labels of frames, in place, where ``find_...`` is 1.
+
+        ``data`` has coord, box, type ([natoms] or [nframes, natoms], all rows alike), and labels.
+        """
+        types = np.asarray(data["type"])
+        found = dict(
+            zip(
+                ("energy", "force", "virial"),
+                self.eval(data["coord"], data["box"], types if types.ndim == 1 else types[0]),
+            )
+        )
+        for name, value in found.items():
+            if data.get(f"find_{name}") == 1.0:
+                data[name] = data[name] - value.reshape(np.shape(data[name]))
+
+
+def _with_types(
+    read: tuple[dict[str, Any], dict[str, np.ndarray]], type_map: Sequence[str]
+) -> tuple[dict[str, Any], Sequence[str], dict[str, np.ndarray]]:
+    return read[0], type_map, read[1]
+
+
+class EwaldRecp:
+    """The reciprocal part of the Ewald sum of point charges, without self and neutralising terms.
+
+    Parameters
+    ----------
+    hh
+        Spacing in A of the grid whose waves are summed.
+    beta
+        Splitting parameter in 1/A.
+    """
+
+    def __init__(self, hh: float, beta: float) -> None:
+        self._h, self._beta = float(hh), float(beta)
+
+    def eval(self, coord: Any, charge: Any, box: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Energy [nframes], force [nframes, n*3] and virial [nframes, 9] of charges [nframes, n] at coord
+        [nframes, n*3] in cells [nframes, 9]; A, e, eV.
+        """
+        cells = numbers(box, "box").reshape(-1, 9)
+        charges = numbers(charge, "charge").reshape(len(cells), -1)
+        try:
+            found = _core.ewald_recp(numbers(coord, "coord"), charges, cells, self._h, self._beta)
+        except _core.Error as error:
+            raise InputError(str(error)) from None
+        return found["energy"], found["force"].reshape(len(cells), -1), found["virial"]
