@@ -46,7 +46,8 @@ void bind_modifier(py::module_& m) {
       "ewald_recp",
       [](const Doubles& coord, const Doubles& charge, const Doubles& box, double h, double beta) {
         if (charge.ndim() != 2) throw dpcore::Error("charge: expected [n_frames, n]");
-        const auto nf = static_cast<std::size_t>(charge.shape(0)), n = static_cast<std::size_t>(charge.shape(1));
+        const auto nf = static_cast<std::size_t>(charge.shape(0)),
+                   n = static_cast<std::size_t>(charge.shape(1));
         require_size(coord, 3 * n * nf, "coord", "[n_frames, n*3]");
         require_size(box, 9 * nf, "box", "[n_frames, 9]");
         dpcore::Prediction r;
@@ -58,7 +59,8 @@ void bind_modifier(py::module_& m) {
         return results(std::move(r), charge.shape(0), charge.shape(1), true);
       },
       py::arg("coord"), py::arg("charge"), py::arg("box"), py::arg("h"), py::arg("beta"),
-      "energy [nf], force [nf, n, 3], virial [nf, 9] of the reciprocal part of the Ewald sum of point charges");
+      "energy [nf], force [nf, n, 3], virial [nf, 9] of the reciprocal part of the Ewald sum of point "
+      "charges");
 }
 
 }  // namespace dpcore_python

@@ -140,6 +140,12 @@ def verify(
         raise InputError(f"expected a number from 0 on, got {tolerance}", "--tolerance")
     chosen = choose(clients)
     file = read_model(model)
+    if file.config.get("modifier"):
+        raise InputError(
+            "has the modifier dipole_charge, whose energy the pair style of LAMMPS leaves out by design; dp verify "
+            "compares models without one",
+            file.path,
+        )
     precision = known_precision(precision)
     limit, why = _limit(file, tolerance, precision)
     rows = [Row(client.name) for client in chosen]

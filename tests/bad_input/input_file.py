@@ -133,8 +133,9 @@ KEYS = {
     "later fitting net": _key({f"{F}/type": "dos"}, f"{F}/type", '"dos" is not supported', "ener"),
     "later loss": _key({"loss/type": "dos"}, "loss/type", '"dos" is not supported', "ener"),
     "kind of rate is a list": _key({f"{L}/type": ["exp"]}, f"{L}/type", 'got ["exp"]', "expected one of exp"),
-    "later key": _key(
-        {"model/modifier": {"type": "x"}}, "model/modifier", "is not supported by this version"
+    "later key": _key({"model/spin": {"use_spin": [True]}}, "model/spin", "is not supported by this version"),
+    "unknown modifier": _key(
+        {"model/modifier": {"type": "x"}}, "model/modifier/type", "one of dipole_charge"
     ),
     # descriptor
     "sel of one type too few": _key({f"{D}/sel": [10]}, f"{D}/sel", "each of the 2 types", "got 1: [10]"),

@@ -93,7 +93,9 @@ def test_forces_and_virials_are_derivatives(descriptor):
     found = of.evaluate(SYSTEM.coord, SYSTEM.box, SYSTEM.types)
     for frame in range(2):
         assert_close(found["force"][frame], force_by_differences(Alone(of), SYSTEM, frame), "force", "force")
-        assert_close(found["virial"][frame], virial_by_differences(Alone(of), SYSTEM, frame), "force", "virial")
+        assert_close(
+            found["virial"][frame], virial_by_differences(Alone(of), SYSTEM, frame), "force", "virial"
+        )
     assert_zero(found["force"].sum(axis=1), np.abs(found["force"]).sum(), "geometry")
     energies = of.evaluate(SYSTEM.coord, SYSTEM.box, SYSTEM.types, derivatives=False)
     assert set(energies) == {"energy"} and np.array_equal(energies["energy"], found["energy"])
@@ -163,7 +165,9 @@ def test_training_leaves_the_modifier_to_the_labels():
 
     plain, whole, _ = with_modifier()
     batch = make_batch(SYSTEM, plain)
-    one, other = (core.Trainer(m, json.dumps(LOSSES["all"])).losses(batch, 1e-3, 1e-3) for m in (plain, whole))
+    one, other = (
+        core.Trainer(m, json.dumps(LOSSES["all"])).losses(batch, 1e-3, 1e-3) for m in (plain, whole)
+    )
     assert one == other
 
 
@@ -187,15 +191,27 @@ def test_frames_without_cell_and_atomic_energies_are_refused():
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"type": "other"}, "model/modifier/type: 'other' is not known to this version; known are: dipole_charge"),
-        ({"sys_charge_map": [1.0]}, r"sys_charge_map: expected 2 charge\(s\), one for each type of .*, got 1"),
-        ({"model_charge_map": [1.0] * 3}, r"model_charge_map: expected 2 charge\(s\), one for each type that .* got 3"),
+        (
+            {"type": "other"},
+            "model/modifier/type: 'other' is not known to this version; known are: dipole_charge",
+        ),
+        (
+            {"sys_charge_map": [1.0]},
+            r"sys_charge_map: expected 2 charge\(s\), one for each type of .*, got 1",
+        ),
+        (
+            {"model_charge_map": [1.0] * 3},
+            r"model_charge_map: expected 2 charge\(s\), one for each type that .* got 3",
+        ),
         ({"sys_charge_map": [1.0, "a"]}, "sys_charge_map: expected charges"),
         ({"ewald_h": 0.0}, "model/modifier/ewald_h: expected a distance > 0"),
         ({"ewald_beta": -1.0}, "model/modifier/ewald_beta: expected a number > 0"),
         ({"model": None}, "model/modifier/model: this key is missing"),
         ({"model": make_config()}, "the dipole model: expected a model of dipoles, got one of kind ener"),
-        ({"model": {**dipole_model()[0], "type_map": ["B", "A"]}}, "types B A, the energy model A B; .* same type_map"),
+        (
+            {"model": {**dipole_model()[0], "type_map": ["B", "A"]}},
+            "types B A, the energy model A B; .* same type_map",
+        ),
     ],
 )
 def test_wrong_modifiers_are_refused(changes, text):
@@ -215,5 +231,7 @@ def test_a_dipole_model_without_its_tensors_is_refused():
 def test_a_model_of_dipoles_has_no_modifier():
     config, tensors = dipole_model()
     inside = {f"modifier/{k}": v for k, v in tensors.items()}
-    with pytest.raises(core.Error, match="a modifier belongs to a model of energies; this one is of kind dipole"):
+    with pytest.raises(
+        core.Error, match="a modifier belongs to a model of energies; this one is of kind dipole"
+    ):
         model({**config, "modifier": section(config)}, {**tensors, **inside})

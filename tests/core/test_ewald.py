@@ -88,7 +88,9 @@ def test_forces_and_virial_are_derivatives():
         x[0, i, a] += t
         return x
 
-    expected = [[-difference(lambda t, i=i, a=a: energy(moved_by(i, a, t))) for a in range(3)] for i in range(4)]
+    expected = [
+        [-difference(lambda t, i=i, a=a: energy(moved_by(i, a, t))) for a in range(3)] for i in range(4)
+    ]
     assert_close(found["force"][0], np.array(expected), "force")
 
     def strained(a, b, t):

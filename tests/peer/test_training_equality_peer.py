@@ -77,7 +77,9 @@ class Case:
         if "modifier" in self.config:
             section = self.config["modifier"]
             keys = ("model_charge_map", "sys_charge_map", "ewald_h", "ewald_beta")
-            DipoleChargeModifier(folder / "dipole.pb", *(section[key] for key in keys)).modify_data(self.batch)
+            DipoleChargeModifier(folder / "dipole.pb", *(section[key] for key in keys)).modify_data(
+                self.batch
+            )
 
     def rate(self, step):
         """The learning rate by the package's schedule."""

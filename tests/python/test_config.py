@@ -39,6 +39,7 @@ def test_defaults_are_those_of_the_manual():
         "sw_rmin": None,
         "sw_rmax": None,
         "srtab_add_bias": True,
+        "modifier": None,
         "descriptor": {
             "type": "se_e2_a",
             "sel": [46, 92],

@@ -79,7 +79,7 @@ BAD = [
     ({f"{F}/type": "enr"}, f"{F}/type", 'Did you mean "ener"'),
     ({"learning_rate/type": 3}, "learning_rate/type", "got 3"),
     ({"model/type_embedding": {"neuron": [2]}}, "model/type_embedding", "not supported by this version"),
-    ({"model/modifier": {"type": "dipole_charge"}}, "model/modifier", "not supported by this version"),
+    ({"model/modifier": {"type": "dipole_charge"}}, "model/modifier/model_name", "required"),
     ({"model/use_srtab": "table.txt"}, "model/smin_alpha", "is needed beside use_srtab"),
     ({**SRTAB, "model/sw_rmin": None}, "model/sw_rmin", "is needed beside use_srtab"),
     ({**SRTAB, "model/sw_rmax": 0.5}, "model/sw_rmax", "not above sw_rmin"),

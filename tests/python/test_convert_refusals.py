@@ -150,7 +150,6 @@ def test_damaged_models_of_other_descriptors(name, edit, message, tmp_path):
             id="dos",
         ),
         pytest.param(lambda graph: set_string(graph, "model_attr/model_type", "wfc"), "Wannier", id="wfc"),
-        pytest.param(add_node("modifier_attr/type"), "dipole_charge modifier", id="modifier"),
         pytest.param(add_node("spin_attr/ntypes_spin"), "spin model", id="spin"),
         pytest.param(rename_ops("ProdEnvMatA", "ProdEnvMatAMix"), "se_atten", id="se_atten"),
         pytest.param(rename_ops("ProdEnvMatA", "DescrptSeAMask"), "se_a_mask", id="se_a_mask"),

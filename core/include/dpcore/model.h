@@ -91,8 +91,8 @@ class DPCORE_API Model {
   std::string kind() const;           ///< ener, dipole or polar
   std::vector<int> sel_type() const;  ///< types that have an output, ascending
   int dim_descriptor() const;         ///< numbers of the descriptor of an atom
-  /// Whether predictions of frames contain the energy of a modifier (long-range part of DPLR). It has no atomic
-  /// energies, and predictions on a Neighborhood leave it out: their notice says so once.
+  /// Whether predictions of frames contain the energy of a modifier (long-range part of DPLR). It has no
+  /// atomic energies, and predictions on a Neighborhood leave it out: their notice says so once.
   bool has_modifier() const;
   int dim_fparam() const;
   int dim_aparam() const;

@@ -9,8 +9,8 @@ namespace dpcore {
 /// Safe for concurrent calls on one object.
 class DPCORE_API DataModifier {
  public:
-  /// From the section model/modifier of a model file (JSON), the type map of the potential it stands beside, and
-  /// its tensors. Throws Error.
+  /// From the section model/modifier of a model file (JSON), the type map of the potential it stands beside,
+  /// and its tensors. Throws Error.
   DataModifier(const std::string& config, const std::vector<std::string>& type_map,
                const std::map<std::string, Tensor>& tensors);
   ~DataModifier();
@@ -29,8 +29,9 @@ class DPCORE_API DataModifier {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The reciprocal part of the Ewald sum of n_sites charges in each frame: position [n_frames, n_sites, 3] A, charge
-/// [n_frames, n_sites] e, box [n_frames, 9] A; h in A, beta in 1/A. Energy, force and virial as in Prediction.
+/// The reciprocal part of the Ewald sum of n_sites charges in each frame: position [n_frames, n_sites, 3] A,
+/// charge [n_frames, n_sites] e, box [n_frames, 9] A; h in A, beta in 1/A. Energy, force and virial as in
+/// Prediction.
 DPCORE_API Prediction ewald_recp(int n_frames, int n_sites, const double* position, const double* charge,
                                  const double* box, double h, double beta);
 

@@ -178,7 +178,8 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
   const auto k = static_cast<std::size_t>(n_out());
   if (impl_->modifier && atomic) {
     throw Error(
-        "the model has the modifier dipole_charge, whose energy does not divide into atoms: there are no atomic "
+        "the model has the modifier dipole_charge, whose energy does not divide into atoms: there are no "
+        "atomic "
         "energies and virials");
   }
   Prediction out;

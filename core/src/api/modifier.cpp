@@ -61,7 +61,8 @@ Prediction DataModifier::predict(const Frames& frames, bool derivatives) const {
   check_frames(frames, static_cast<int>(impl_->type_map.size()));
   if (frames.n_frames > 0 && (frames.box == nullptr || !frames.pbc[0] || !frames.pbc[1] || !frames.pbc[2])) {
     throw Error(
-        "the modifier of the model (dipole_charge) is a sum over periodic images: it needs a cell, periodic along "
+        "the modifier of the model (dipole_charge) is a sum over periodic images: it needs a cell, periodic "
+        "along "
         "all three vectors");
   }
   Prediction out;
@@ -72,8 +73,8 @@ Prediction DataModifier::predict(const Frames& frames, bool derivatives) const {
     build_structure(frames, begin, end, rcut(), kept->lists, kept->structure);
     Correction& c = kept->correction;
     name_overlaps(kept->structure, begin, [&] {
-      impl_->modifier->compute(kept->structure, frames.box + 9 * static_cast<std::ptrdiff_t>(begin), derivatives,
-                               *kept->state, c);
+      impl_->modifier->compute(kept->structure, frames.box + 9 * static_cast<std::ptrdiff_t>(begin),
+                               derivatives, *kept->state, c);
     });
     for (std::size_t f = 0; f < c.energy.size(); ++f) {
       if (!std::isfinite(c.energy[f])) {
@@ -87,14 +88,15 @@ Prediction DataModifier::predict(const Frames& frames, bool derivatives) const {
       out.virial.insert(out.virial.end(), c.virial.begin(), c.virial.end());
     }
     count_overflow(c.overflow, impl_->type_map,
-                   "frames " + std::to_string(begin) + " to " + std::to_string(end - 1) + ", dipole model", out);
+                   "frames " + std::to_string(begin) + " to " + std::to_string(end - 1) + ", dipole model",
+                   out);
   }
   impl_->give_back(std::move(kept));
   return out;
 }
 
-Prediction ewald_recp(int n_frames, int n_sites, const double* position, const double* charge, const double* box,
-                      double h, double beta) {
+Prediction ewald_recp(int n_frames, int n_sites, const double* position, const double* charge,
+                      const double* box, double h, double beta) {
   ensure_runtime();
   Ewald ewald(h, beta);
   EwaldResult one;
@@ -103,7 +105,8 @@ Prediction ewald_recp(int n_frames, int n_sites, const double* position, const d
   check_finite(position, n_frames, 3 * n, "coord");
   check_finite(charge, n_frames, n, "charge");
   for (std::size_t f = 0; f < static_cast<std::size_t>(n_frames); ++f) {
-    const std::vector<double> x(position + 3 * n * f, position + 3 * n * (f + 1)), q(charge + n * f, charge + n * (f + 1));
+    const std::vector<double> x(position + 3 * n * f, position + 3 * n * (f + 1)),
+        q(charge + n * f, charge + n * (f + 1));
     try {
       ewald.compute(x, q, box + 9 * f, true, one);
     } catch (const Error& e) {

@@ -29,7 +29,8 @@ bool strict_sel() {
 }
 
 const std::string kWithoutModifier =
-    "the model has the modifier dipole_charge (DPLR), whose long-range energy is not part of what is computed here";
+    "the model has the modifier dipole_charge (DPLR), whose long-range energy is not part of what is "
+    "computed here";
 
 void require(bool ok, const std::string& message) {
   if (!ok) throw Error(message);

@@ -32,8 +32,8 @@ class Fitting {
  public:
   struct State {
     virtual ~State() = default;
-    /// [rows of the state, n_out], set after `prepare`: backward_inputs differentiates sum_c weight_ic value_ic
-    /// instead of one component, and of energies E_dot of backward_params has this factor. Empty: 1.
+    /// [rows of the state, n_out], set after `prepare`: backward_inputs differentiates sum_c weight_ic
+    /// value_ic instead of one component, and of energies E_dot of backward_params has this factor. Empty: 1.
     Matrix<double> weight;
   };
 

@@ -25,8 +25,8 @@ void assign(DeviceArray<double>& to, const std::vector<double>& from) {
                         from.data(), from.size()));
 }
 
-void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan,
-                         bool atomic, int n_derivatives) {
+void WorkerTeam::prepare(const Potential& potential, const Structure& host, const TilePlan& plan, bool atomic,
+                         int n_derivatives) {
   if (n_derivatives == 0) n_derivatives = potential.fitting().n_out();
   workers.resize(static_cast<std::size_t>(n_workers()));
   for (auto& w : workers) {

@@ -38,7 +38,7 @@ struct WorkerTeam {
   std::vector<std::unique_ptr<Worker>> workers;
   DeviceStructure structure;
   DeviceArray<double> atom_energy;  // [positions in TilePlan::centre, n_out]
-  DeviceArray<double> weight;  // [positions in TilePlan::centre, n_out] or empty: Fitting::State::weight
+  DeviceArray<double> weight;       // [positions in TilePlan::centre, n_out] or empty: Fitting::State::weight
   int n_out = 1;
 
   /// As many workers as threads, with clean states and sums.
@@ -62,8 +62,8 @@ struct WorkerTeam {
 /// Upload [n] doubles.
 void assign(DeviceArray<double>& to, const std::vector<double>& from);
 
-/// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros. With `weight` [n_local, n_out]
-/// they are those of the one number sum_i,c weight_ic value_ic, for models of tensors.
+/// Throws OverlappingAtoms. Without `derivatives` forces and virials are zeros. With `weight` [n_local,
+/// n_out] they are those of the one number sum_i,c weight_ic value_ic, for models of tensors.
 void evaluate(const Potential&, const Structure&, const FittingParams&, bool atomic, WorkerTeam&, Evaluation&,
               bool derivatives = true, const std::vector<double>* weight = nullptr);
 

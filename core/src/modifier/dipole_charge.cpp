@@ -52,8 +52,8 @@ DipoleCharge::DipoleCharge(const nlohmann::json& config, const std::vector<std::
     if (dipole_->kind() != "dipole")
       throw Error("expected a model of dipoles, got one of kind " + dipole_->kind());
     if (dipole_->type_map() != type_map) {
-      throw Error("it has the types " + joined(dipole_->type_map()) + ", the energy model " + joined(type_map) +
-                  "; both need the same type_map");
+      throw Error("it has the types " + joined(dipole_->type_map()) + ", the energy model " +
+                  joined(type_map) + "; both need the same type_map");
     }
     dipole_->load(tensors);
   } catch (const Error& e) {
@@ -80,7 +80,9 @@ DipoleCharge::DipoleCharge(const nlohmann::json& config, const std::vector<std::
   }
 }
 
-std::unique_ptr<Modifier::State> DipoleCharge::make_state() const { return std::make_unique<Kept>(h_, beta_); }
+std::unique_ptr<Modifier::State> DipoleCharge::make_state() const {
+  return std::make_unique<Kept>(h_, beta_);
+}
 
 void DipoleCharge::compute(const Structure& structure, const double* boxes, bool derivatives,
                            Modifier::State& base, Correction& out) const {

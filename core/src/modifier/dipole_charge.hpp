@@ -5,8 +5,8 @@
 //     W_n = R_n + mu_n(R),   E = Ewald sum (output/ewald.hpp) of atoms and sites
 //     F_j = f_j + f_W(j) + sum_n (d mu_n/d R_j)^T f_W(n),  f the forces on atoms and sites
 //     V   = V_ewald + sum_n f_W(n) . d mu_n/d(strain) - sum_n f_W(n) (x) mu_n
-// The dipole model gives displacements in A and is evaluated in its own precision, all else is double. Cost: that
-// of the Ewald sum, and the dipole model twice. Derivation: docs/theory/dipole-charge.md.
+// The dipole model gives displacements in A and is evaluated in its own precision, all else is double. Cost:
+// that of the Ewald sum, and the dipole model twice. Derivation: docs/theory/dipole-charge.md.
 #pragma once
 
 #include "model/potential.hpp"
@@ -16,8 +16,9 @@ namespace dpcore {
 
 class DipoleCharge final : public Modifier {
  public:
-  /// Keys model_charge_map (of the selected types in the order of the dipole model's sel_type), sys_charge_map
-  /// (of all types), ewald_beta, ewald_h, and `model`: the config of the dipole model, whose tensors these are.
+  /// Keys model_charge_map (of the selected types in the order of the dipole model's sel_type),
+  /// sys_charge_map (of all types), ewald_beta, ewald_h, and `model`: the config of the dipole model, whose
+  /// tensors these are.
   DipoleCharge(const nlohmann::json& config, const std::vector<std::string>& type_map,
                const std::map<std::string, Tensor>& tensors);
 

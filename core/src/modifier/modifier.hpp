@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Interface of all modifiers: an energy with its derivatives that stands beside a potential. Training subtracts
-// it from the labels, predictions of whole frames add it.
+// Interface of all modifiers: an energy with its derivatives that stands beside a potential. Training
+// subtracts it from the labels, predictions of whole frames add it.
 #pragma once
 
 #include <map>
@@ -37,14 +37,16 @@ class Modifier {
   /// Frames of one composition without ghosts of others: n_local = n_force atoms, all of them centres; boxes
   /// [n_frames, 9] A, rows are cell vectors. Without `derivatives` energies alone. Throws Error,
   /// OverlappingAtoms.
-  virtual void compute(const Structure&, const double* boxes, bool derivatives, State&, Correction&) const = 0;
+  virtual void compute(const Structure&, const double* boxes, bool derivatives, State&,
+                       Correction&) const = 0;
   /// Its arrays as the model file has them, without the prefix "modifier/"
   virtual std::map<std::string, Tensor> tensors() const = 0;
 };
 
-/// `config`: the section model/modifier of the model file; `type_map` that of the potential. Throws Error naming
-/// the key that is missing or wrong.
-std::unique_ptr<Modifier> make_modifier(const nlohmann::json& config, const std::vector<std::string>& type_map,
+/// `config`: the section model/modifier of the model file; `type_map` that of the potential. Throws Error
+/// naming the key that is missing or wrong.
+std::unique_ptr<Modifier> make_modifier(const nlohmann::json& config,
+                                        const std::vector<std::string>& type_map,
                                         const std::map<std::string, Tensor>& tensors);
 
 }  // namespace dpcore

@@ -27,7 +27,8 @@ const std::map<std::string, Make>& registry() {
 
 }  // namespace
 
-std::unique_ptr<Modifier> make_modifier(const nlohmann::json& config, const std::vector<std::string>& type_map,
+std::unique_ptr<Modifier> make_modifier(const nlohmann::json& config,
+                                        const std::vector<std::string>& type_map,
                                         const std::map<std::string, Tensor>& tensors) {
   const std::string type = ConfigReader(config, "model/modifier").get<std::string>("type");
   const auto it = registry().find(type);

@@ -12,9 +12,9 @@ namespace {
 
 constexpr double kCoulomb = 14.39964535475696995031;  // eV A/e^2
 constexpr double kPi = 3.14159265358979323846;
-constexpr int kChunk = 64;        // sites worked on together
-constexpr double kMost = 5e7;     // waves: 2 GB of memory
-constexpr int kRowSums = 7;       // energy, xx xy xz yy yz zz of a row of waves
+constexpr int kChunk = 64;     // sites worked on together
+constexpr double kMost = 5e7;  // waves: 2 GB of memory
+constexpr int kRowSums = 7;    // energy, xx xy xz yy yz zz of a row of waves
 
 /// The waves of half of the reciprocal space: rows (m_1, m_2) with m_1 = 0..half[0], m_2 = -half[1]..half[1];
 /// along a row m_3 = 0..half[2] with its negative.
@@ -103,8 +103,8 @@ void make_phases(const Exec& exec, const double* site, const Waves& waves, const
 }
 
 /// Rows [begin, end): wave [rows, width, 4] becomes the real and imaginary parts of g(+m_3) + g(-m_3) and of
-/// g(+m_3) - g(-m_3) with g = weight e^(-pi^2 k^2/beta^2)/k^2 S; row_sum [rows, kRowSums] of energy and virial.
-/// weight 2 stands for the other half.
+/// g(+m_3) - g(-m_3) with g = weight e^(-pi^2 k^2/beta^2)/k^2 S; row_sum [rows, kRowSums] of energy and
+/// virial. weight 2 stands for the other half.
 void structure_factors(const Exec& exec, const double* site, const Waves& waves, const Phases& phases,
                        double beta, double* wave, double* row_sum, int begin, int end) {
   const int n = phases.n, width = waves.width();
@@ -178,7 +178,8 @@ void structure_factors(const Exec& exec, const double* site, const Waves& waves,
       });
 }
 
-/// Chunks [begin, end) of sites: force [n, 3] = q sum_m g-weighted k (sin(2 pi k.r) Re S - cos(2 pi k.r) Im S)
+/// Chunks [begin, end) of sites: force [n, 3] = q sum_m g-weighted k (sin(2 pi k.r) Re S - cos(2 pi k.r) Im
+/// S)
 ///                                            = -q sum_d b_d Im sum_m m_d g e^(-2 pi i m.s)
 void wave_forces(const Exec& exec, const double* site, const Waves& waves, const Phases& phases,
                  const double* wave, double* force, int begin, int end) {
@@ -254,8 +255,8 @@ Ewald::Ewald(double h, double beta) {
   if (!(beta_ > 0 && std::isfinite(beta_))) throw Error("ewald_beta: expected a number > 0 1/A");
 }
 
-void Ewald::compute(const std::vector<double>& position, const std::vector<double>& charge, const double* cell,
-                    bool derivatives, EwaldResult& out) {
+void Ewald::compute(const std::vector<double>& position, const std::vector<double>& charge,
+                    const double* cell, bool derivatives, EwaldResult& out) {
   const int n = static_cast<int>(charge.size());
   double volume = 0;
   const Waves waves = waves_of(cell, h_, volume);
@@ -292,7 +293,9 @@ void Ewald::compute(const std::vector<double>& position, const std::vector<doubl
   const auto share = [&](int total, const auto& work) {
     run_workers(workers, [&](int w) {
       const Exec exec;
-      const auto cut = [&](int k) { return static_cast<int>(static_cast<std::int64_t>(total) * k / workers); };
+      const auto cut = [&](int k) {
+        return static_cast<int>(static_cast<std::int64_t>(total) * k / workers);
+      };
       work(exec, cut(w), cut(w + 1));
     });
   };

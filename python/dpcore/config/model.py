@@ -184,7 +184,8 @@ def _check_modifier(model: dict[str, Any], n_types: int | None) -> None:
         return
     if model["fitting_net"]["type"] != "ener":
         raise InputError(
-            f"modifies energies, and the fitting net is {model['fitting_net']['type']}; remove one of the two", where
+            f"modifies energies, and the fitting net is {model['fitting_net']['type']}; remove one of the two",
+            where,
         )
     modifier.REGISTRY[section["type"]].check(section, n_types, where)
 

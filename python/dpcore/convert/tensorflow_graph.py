@@ -23,8 +23,8 @@ from dpcore.convert.descriptor import read_descriptor, settle_axis_neuron
 from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
-from dpcore.convert.script import read_script, section, value_of
 from dpcore.convert.modifier import read_modifier, split_modifier
+from dpcore.convert.script import read_script, section, value_of
 from dpcore.convert.short_range import read_short_range
 from dpcore.convert.tensor_fitting import read_tensor_fitting
 from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported

@@ -124,7 +124,8 @@ class DeepPot(DeepEval):
             )
         if atomic and self.modifier_type is not None:
             raise InputError(
-                f"the modifier {self.modifier_type} of the model does not support atomic energies and virials", "atomic"
+                f"the modifier {self.modifier_type} of the model does not support atomic energies and virials",
+                "atomic",
             )
         frames = self._frames(coords, cells, atom_types, pbc)
         n_frames, n_atoms = len(frames.coords), len(frames.types)

@@ -20,7 +20,9 @@ __all__ = ["PREFIX", "DipoleChargeModifier", "EwaldRecp", "modifier_of", "read_m
 PREFIX = "modifier/"  # of its tensors in a model file
 
 
-def read_modifier(section: dict[str, Any], type_map: Sequence[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_modifier(
+    section: dict[str, Any], type_map: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read the dipole model that a ``model/modifier`` section names.
 
     Parameters
@@ -44,7 +46,8 @@ def read_modifier(section: dict[str, Any], type_map: Sequence[str]) -> tuple[dic
     file = read_model(section["model_name"])
     if file.kind != "dipole":
         raise InputError(
-            f'holds a model of kind "{file.kind}"; model/modifier/model_name wants a model of dipoles', file.path
+            f'holds a model of kind "{file.kind}"; model/modifier/model_name wants a model of dipoles',
+            file.path,
         )
     config = {**section, "model": file.config}
     selected = _order_of(file.training, file.config["fitting_net"]["sel_type"])

@@ -40,7 +40,9 @@ def arguments() -> list[Argument]:
             doc="Charge in e of the sites of each type that the dipole model selects, in the order of its `sel_type`.",
             **CHARGES,
         ),
-        Argument("sys_charge_map", list, doc="Charge in e of the atoms of each type of `type_map`.", **CHARGES),
+        Argument(
+            "sys_charge_map", list, doc="Charge in e of the atoms of each type of `type_map`.", **CHARGES
+        ),
         opt(
             "ewald_beta",
             float,
@@ -63,7 +65,9 @@ def check(modifier: dict[str, Any], n_types: int | None, where: str) -> None:
     """Refuse combinations of keys that make no model; `n_types` is None while unknown."""
     charges = modifier["sys_charge_map"]
     if n_types is None:
-        raise InputError("is needed beside model/modifier, whose charges are those of its types", "model/type_map")
+        raise InputError(
+            "is needed beside model/modifier, whose charges are those of its types", "model/type_map"
+        )
     if len(charges) != n_types:
         raise InputError(
             f"expected one charge for each of the {n_types} types of model/type_map, got {len(charges)}: {charges}",

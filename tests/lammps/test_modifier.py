@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""pair_style deepmd with a model that has the modifier dipole_charge: the model without it, and a warning."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from dpcore import _core
+from dpcore.infer import DeepPot
+from make_model import write_model, write_tensor_model
+from run_lammps import HEAD, assert_same, lammps, measure
+
+
+def with_modifier(folder, model):
+    """A copy of a model with a modifier."""
+    metadata, tensors = _core.read_model_file(str(model))
+    inner, dipole = _core.read_model_file(str(write_tensor_model(folder / "dipole.dp", sel=(40, 40))))
+    section = {
+        "type": "dipole_charge",
+        "model_charge_map": [-8],
+        "sys_charge_map": [6, 1],
+        "ewald_h": 1.0,
+        "ewald_beta": 0.4,
+        "model": json.loads(inner["config"]),
+    }
+    config = {**json.loads(metadata["config"]), "modifier": section}
+    tensors.update({f"modifier/{k}": v for k, v in dipole.items()})
+    path = folder / "dplr.dp"
+    _core.write_model_file(str(path), {**metadata, "config": json.dumps(config)}, tensors)
+    return path
+
+
+def test_the_long_range_part_is_left_out_with_a_warning(tmp_path, box):
+    plain = write_model(tmp_path / "plain.dp", sel=(40, 40))
+    whole = with_modifier(tmp_path, plain)
+    head = HEAD + f"pair_style deepmd {whole}\npair_coeff * * O H\n"
+    expected = DeepPot(plain).eval(box.coord[None], box.cell[None], box.types, atomic=True)
+    complete = DeepPot(whole).eval(box.coord[None], box.cell[None], box.types)
+    assert np.abs(complete[1] - expected[1]).max() > 1e-2
+    assert_same(measure(tmp_path, head), expected)
+    out = lammps(tmp_path, head + "fix 1 all nve\nrun 3\n")
+    assert (
+        out.text.count("has the modifier dipole_charge (DPLR), whose long-range energy is not part of") == 1
+    )
