@@ -101,7 +101,7 @@ def count_parameters(file: ModelFile) -> dict[str, int]:
     """Numbers that training changes: of descriptor, fitting net, and together."""
     out: dict[str, int] = {}
     for name, values in file.model_tensors().items():
-        if name.split("/")[-1] not in _STATISTICS:
+        if name.split("/")[-1] not in _STATISTICS and not name.startswith(("short_range/", "modifier/")):
             part = _PARTS.get(name.split("/")[0], name.split("/")[0])
             out[part] = out.get(part, 0) + values.size
     return {**out, "total": sum(out.values())}
@@ -110,6 +110,7 @@ def count_parameters(file: ModelFile) -> dict[str, int]:
 def _model(file: ModelFile) -> dict[str, Any]:
     """The file as a whole."""
     config, model = file.config, file.model()
+    beside = {"use_srtab": config.get("use_srtab"), "modifier": (config.get("modifier") or {}).get("type")}
     return {
         "file": str(file.path),
         "bytes": file.path.stat().st_size,
@@ -127,6 +128,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
             {p["precision"] for _, p in descriptor_parts(config["descriptor"]) if "precision" in p}
             | {config["fitting_net"]["precision"]}
         ),
+        **{key: value for key, value in beside.items() if value},
     }
 
 

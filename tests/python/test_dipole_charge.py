@@ -173,6 +173,18 @@ def test_compress_keeps_the_modifier(folder):
         np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5)
 
 
+def test_dp_show_names_it_and_counts_what_is_trained(folder, capfd):
+    assert dp("train", "input.json") == 0
+    capfd.readouterr()
+    assert dp("show", "--json", "model.ckpt-20") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["model"]["modifier"] == "dipole_charge" and set(found["size"]) == {
+        "descriptor",
+        "fitting-net",
+        "total",
+    }
+
+
 def test_dp_verify_refuses_it(folder, capfd):
     assert dp("train", "input.json") == 0
     assert dp("verify", "-m", "model.ckpt-20") == 1
