@@ -27,10 +27,10 @@ CONFIG := CMAKE_BUILD_TYPE=$(CMAKE_BUILD_TYPE) DPCORE_WERROR=$(DPCORE_WERROR) \
           $(if $(DPCORE_BACKEND),DPCORE_BACKEND=$(DPCORE_BACKEND)) \
           $(if $(DPCORE_NATIVE),DPCORE_NATIVE=$(DPCORE_NATIVE))
 
-.PHONY: help demo test build lammpstest bench format lint wheel clean distclean FORCE
+.PHONY: help demo test build lammpstest cuda-check hip-check bench format lint wheel clean distclean FORCE
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 demo: build  ## train, freeze and test a water model in about two minutes
 	@$(PY) examples/water/run_demo.py
@@ -44,6 +44,12 @@ build: $(BUILD)/.configured  ## set up what is missing and compile what changed
 
 lammpstest: build  ## build pair_style deepmd into the LAMMPS source of Debian 12 and test it
 	@PYTHON="$(PY)" tools/test_lammps_source.sh build/lammps
+
+cuda-check: $(VENV)/.ready  ## compile all kernels for NVIDIA GPUs; needs nvcc, no GPU
+	@PYTHON="$(PY)" tools/device_check.sh cuda build/cuda
+
+hip-check: $(VENV)/.ready  ## compile all kernels for AMD GPUs; needs hipcc, no GPU
+	@PYTHON="$(PY)" tools/device_check.sh hip build/hip
 
 bench: build  ## run the benchmarks (BENCH=name chooses one script)
 	@scripts="$(if $(BENCH),benchmarks/$(BENCH).py,$$(ls benchmarks/bench_*.py))"; \

@@ -52,7 +52,13 @@ if(_gnu_like)
   if(NOT DPCORE_BACKEND MATCHES "^(cuda|hip)$")
     target_compile_options(dpcore_warnings INTERFACE -Wpedantic)
   endif()
+  if(DPCORE_BACKEND STREQUAL "hip")
+    # "loop not vectorized": `omp simd` is for the host; on the device there is nothing to vectorise
+    target_compile_options(dpcore_warnings INTERFACE -Wno-pass-failed)
+  endif()
   if(DPCORE_WERROR)
-    target_compile_options(dpcore_warnings INTERFACE -Werror)
+    # nvcc names its own: kernels that call functions of the host, and that keep a pointer to their object
+    target_compile_options(dpcore_warnings INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Werror>"
+      "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler=-Werror -Werror cross-execution-space-call,ext-lambda-captures-this>")
   endif()
 endif()

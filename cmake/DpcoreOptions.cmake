@@ -53,6 +53,9 @@ set_property(CACHE DPCORE_BACKEND PROPERTY STRINGS serial openmp cuda hip)
 if(NOT DPCORE_BACKEND MATCHES "^(serial|openmp|cuda|hip)$")
   message(FATAL_ERROR "DPCORE_BACKEND: expected serial, openmp, cuda or hip, got '${DPCORE_BACKEND}'.")
 endif()
+if(DPCORE_BACKEND STREQUAL "hip" AND NOT CMAKE_HIP_ARCHITECTURES)
+  set(CMAKE_HIP_ARCHITECTURES gfx90a CACHE STRING "One AMD architecture: gfx90a is MI200")
+endif()
 
 # --- how it is built -------------------------------------------------------------------------
 # Native instructions for who builds from source; wheels must run on other machines.

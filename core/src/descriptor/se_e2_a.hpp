@@ -35,6 +35,14 @@ class SeE2A final : public TwoBody<S> {
   void backward_params(const Exec&, const Tile&, const AnyMatrix& d_bar, const AnyMatrix& d_dot_bar,
                        Descriptor::State&, int slot, Workspace&) const override;
 
+  // Functions with kernels are public: nvcc asks for it.
+  /// D and, if asked for, Q of the moment, or their tangents
+  void contract(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent,
+                const Matrix<S>& out) const;
+  /// moment_bar (=) the adjoint of the moment in <D_bar, D>
+  void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
+                         const Tensor3<S>& moment_bar) const;
+
  private:
   /// How the pairs of a neighbour type come by G: from the net or a table and stored, from a quintic table as
   /// it is needed, or not at all but by way of the nodes of a training step's table.
@@ -53,12 +61,6 @@ class SeE2A final : public TwoBody<S> {
 
   int n_radial() const { return spec_.embedding.neuron.back(); }
   int dim_axes() const { return n_radial() * axis_neuron_; }
-  /// D and, if asked for, Q of the moment, or their tangents
-  void contract(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool tangent,
-                const Matrix<S>& out) const;
-  /// moment_bar (=) the adjoint of the moment in <D_bar, D>
-  void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
-                         const Tensor3<S>& moment_bar) const;
   NodePairs<S> node_pairs(const State& state, int b) const {
     return {state.pairs, b, state.env.radial, state.env.value, state.env.value_dot};
   }

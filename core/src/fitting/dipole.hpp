@@ -14,8 +14,6 @@ class DipoleFitting final : public TensorFitting<S> {
   DipoleFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial)
       : TensorFitting<S>(config, ntypes, dim_descriptor, n_radial, n_radial) {}
   int n_out() const override { return 3; }
-
- private:
   void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                 const Matrix<double>& value) const override;
   void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,

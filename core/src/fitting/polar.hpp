@@ -15,14 +15,13 @@ class PolarFitting final : public TensorFitting<S> {
  public:
   PolarFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial);
   int n_out() const override { return 9; }
-
- private:
   void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                 const Matrix<double>& value) const override;
   void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                          const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
                          Workspace&) const override;
 
+ private:
   static bool fit_diag(const nlohmann::json& config);
 
   bool diagonal_;

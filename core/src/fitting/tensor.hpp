@@ -44,11 +44,7 @@ class TensorFitting : public Fitting {
   void initialize() override;
   std::map<std::string, std::vector<double>>& constants() override { return constants_; }
 
- protected:
-  /// n_y: the outputs of a net.
-  TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial, int n_y);
-  int n_radial() const { return n_radial_; }
-
+  // Functions with kernels are public: nvcc asks for it.
   /// value [n, n_out] of centres of one type from y [n, n_y] and q [n, 3 n_radial]
   virtual void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                         const Matrix<double>& value) const = 0;
@@ -56,6 +52,13 @@ class TensorFitting : public Fitting {
   virtual void contract_backward(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                                  const Matrix<S>& value_bar, const Matrix<S>& y_bar, const Matrix<S>& q_bar,
                                  Workspace&) const = 0;
+  /// [d_input, q_bar] as one matrix
+  AnyMatrix join(const Exec&, const Matrix<S>& d_input, const Matrix<S>& q_bar, Workspace&) const;
+
+ protected:
+  /// n_y: the outputs of a net.
+  TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial, int n_y);
+  int n_radial() const { return n_radial_; }
 
   std::map<std::string, std::vector<double>> constants_;
 
@@ -69,8 +72,6 @@ class TensorFitting : public Fitting {
   };
 
   const DenseStack<S>& net(const State& state) const { return *nets_[static_cast<std::size_t>(state.type)]; }
-  /// [d_input, q_bar] as one matrix
-  AnyMatrix join(const Exec&, const Matrix<S>& d_input, const Matrix<S>& q_bar, Workspace&) const;
 
   int dim_net_, n_radial_;
   nlohmann::json config_;
