@@ -38,17 +38,21 @@ struct Tanh {
   }
 };
 
-/// 0.5 z (1 + tanh(c (z + 0.044715 z^3))), c = sqrt(2/pi): the tanh form, as the reference has it
+/// 0.5 z (1 + tanh(u)), u = c (z + 0.044715 z^3), c = sqrt(2/pi): the tanh form, as the reference has it.
+/// 1 - |tanh| = 2/(e + 1) and 1 - tanh^2 = 4e/(e + 1)^2, e = exp(2|u|): differences would lose their digits.
 struct Gelu {
   template <class S>
   static KOKKOS_FORCEINLINE_FUNCTION void eval(const S z, S& y, S& d1, S& d2) {
-    constexpr S c = S(0.79788456080286535588), a = S(0.044715);
-    const S t = math::tanh(c * z * (S(1) + a * z * z));
-    const S slope = S(1) + S(3) * a * z * z;
-    const S q = c * (S(1) - t * t) * slope;
-    y = S(0.5) * z * (S(1) + t);
-    d1 = S(0.5) * (z * q + S(1) + t);
-    d2 = q + S(0.5) * z * c * (S(1) - t * t) * (S(6) * a * z - S(2) * t * c * slope * slope);
+    constexpr S c = S(0.79788456080286535588), a = S(0.044715), end = S(12);  // beyond it is 0 or z
+    const S x = z > end ? end : (z < -end ? -end : z);
+    const S slope = S(1) + S(3) * a * x * x, u = c * x * (S(1) + a * x * x);
+    const S e1 = math::expm1(S(2) * (u < S(0) ? -u : u)) + S(1);
+    const S low = S(2) / (e1 + S(1));
+    const S t = u < S(0) ? low - S(1) : S(1) - low, above = z < S(0) ? low : S(2) - low;  // above = 1 + t
+    const S square = e1 * low * low, q = c * square * slope;
+    y = z < -end ? S(0) : S(0.5) * z * above;
+    d1 = S(0.5) * (x * q + above);
+    d2 = q + S(0.5) * x * c * square * (S(6) * a * x - S(2) * t * c * slope * slope);
   }
 };
 
