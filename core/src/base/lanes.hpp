@@ -50,6 +50,15 @@ inline S sum_of(const Vec<S>& v) {
   return sum;
 }
 
+#if defined(__CUDACC__)
+// nvcc cannot hand a pack to __builtin_shufflevector, and on a GPU nobody calls this.
+template <class S>
+inline Vec<S> sums_of(const Vec<S>* v) {
+  Vec<S> sums;
+  for (int k = 0; k < kLanes<S>; ++k) sums[k] = sum_of<S>(v[k]);
+  return sums;
+}
+#else
 namespace lanes {
 
 /// Of n/2 groups of lanes in a, and n/2 in b, the first (part 0) or second halves.
@@ -81,5 +90,6 @@ template <class S>
 inline Vec<S> sums_of(const Vec<S>* v) {
   return lanes::sums<kLanes<S>, S>(v);
 }
+#endif
 
 }  // namespace dpcore

@@ -229,19 +229,27 @@ void QuinticTable<S>::backward_params(const Exec&, const Vector<S>&, const Matri
 template class QuinticTable<double>;
 template class QuinticTable<float>;
 
+namespace {
+
+/// to[k][c] = from[k][c] of n rows and m columns. (nvcc takes no kernel in a constructor.)
+void to_single(const Exec& exec, int n, int m, const double* from, int from_stride, float* to,
+               int to_stride) {
+  for_each_element(
+      exec, "dpcore::to_single", n, m, KOKKOS_LAMBDA(const int k, const int c) {
+        to[static_cast<std::ptrdiff_t>(k) * to_stride + c] =
+            static_cast<float>(from[static_cast<std::ptrdiff_t>(k) * from_stride + c]);
+      });
+}
+
+}  // namespace
+
 SingleTable::SingleTable(const QuinticTable<double>& from) {
   const TableView<double>& v = from.view();
-  const int stride = QuinticTable<float>::stride_of(from.n_out()), wide = v.stride, m = from.n_out();
+  const int stride = QuinticTable<float>::stride_of(from.n_out());
   coefficient_ = DeviceArray<float>("dpcore::SingleTable",
                                     6 * static_cast<std::size_t>(v.n) * static_cast<std::size_t>(stride));
-  float* to = coefficient_.data();
-  const double* coefficient = v.coefficient;
-  for_each_element(
-      Exec(), "dpcore::single_table", 6 * v.n, m, KOKKOS_LAMBDA(const int k, const int c) {
-        to[static_cast<std::ptrdiff_t>(k) * stride + c] =
-            static_cast<float>(coefficient[static_cast<std::ptrdiff_t>(k) * wide + c]);
-      });
-  view_.coefficient = to;
+  to_single(Exec(), 6 * v.n, from.n_out(), v.coefficient, v.stride, coefficient_.data(), stride);
+  view_.coefficient = coefficient_.data();
   view_.stride = stride;
   view_.lower = v.lower;
   view_.upper = v.upper;
