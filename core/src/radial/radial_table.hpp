@@ -13,6 +13,7 @@
 // (docs/theory/radial-table.md); `error` measures it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -38,7 +39,7 @@ class RadialTable final : public Radial<S> {
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
   /// Distances of nodes to try, in units of the normalised s: the first that is good enough is taken.
-  static constexpr double kSteps[] = {0.02, 0.01, 0.005, 0.0025};
+  static constexpr std::array<double, 4> kSteps = {0.02, 0.01, 0.005, 0.0025};
   static constexpr double kTolerance = 1e-9;  ///< above this a table must not be used
   /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
   static double n_nodes(double lower, double upper, double step) {
