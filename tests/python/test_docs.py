@@ -163,9 +163,13 @@ def test_commands_have_verbs_and_options_that_exist(page, monkeypatch, tmp_path,
 
 @pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_targets_of_make_exist(page):
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     text = page.read_text(encoding="utf-8")
-    used = set(re.findall(r"^make ([a-z][a-z-]*)", text, re.MULTILINE)) | set(re.findall(r"`make ([a-z][a-z-]*)", text))
+    used = set(re.findall(r"^make ([a-z][a-z-]*)", text, re.MULTILINE)) | set(
+        re.findall(r"`make ([a-z][a-z-]*)", text)
+    )
     assert used <= targets, f"{name_of(page)}: no such target: {sorted(used - targets)}"
 
 
