@@ -73,13 +73,16 @@ class RadialTable final : public Radial<S> {
   /// of slot `part`.
   void flush_gradients(const Exec&, int part, Workspace&) const;
 
+  /// The same at probes half-way between nodes, with the net. (Public: nvcc takes no kernel in private
+  /// functions.)
+  double probed_error(const Exec&, Workspace&) const;
+
  private:
   struct Grid {
     double lower = 0, inverse_step = 1;
     int n_intervals = 0;
   };
 
-  double probed_error(const Exec&, Workspace&) const;
   /// First node of a part.
   int part_begin(int part) const {
     return static_cast<int>(static_cast<std::int64_t>(n_blocks()) * part / n_workers_) * NodeTable::kBlock;
