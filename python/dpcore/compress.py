@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import logging
 import math
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpcore.config.model import SHORT_RANGE_KEYS
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 
 if TYPE_CHECKING:
     from dpcore import _core
@@ -153,12 +153,7 @@ def compress(
     """
     _check_numbers(step, tolerance, extrapolate)
     file, output = _open(model, output)
-    if file.config["descriptor"]["type"] == "hybrid":
-        raise InputError(
-            "the model has a hybrid descriptor, which dp compress does not support yet; use it as it is",
-            file.path,
-        )
-    if "compress" in file.config["descriptor"]:
+    if any("compress" in part for part in _parts(file.config)):
         raise InputError(
             "is compressed already; give the original model, or --undo to get it back from this file",
             file.path,
@@ -191,7 +186,7 @@ def compress(
             break
     _report(file, recipe, tables, found)
     if not worst <= limit:
-        kinks = file.config["descriptor"].get("activation_function") in ("relu", "relu6")
+        kinks = any(part.get("activation_function") in ("relu", "relu6") for part in _parts(file.config))
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
             "(--tol); "
@@ -199,7 +194,7 @@ def compress(
             + " more with --tol",
             file.path,
         )
-    if file.config["descriptor"].get("precision") == "float32":
+    if any(part.get("precision") == "float32" for part in _parts(file.config)):
         _check_single(file, recipe, probes, limit)
     _write(whole, recipe, found, output)
     log.info("the compressed model is saved in %s", output)
@@ -212,13 +207,26 @@ def undo(model: str | Path, output: str | Path) -> None:
 
     file, output = _open(model, output)
     config, training = file.config, file.training
-    if config["descriptor"].pop("compress", None) is None:
+    recipes = [part.pop("compress", None) for part in _parts(config)]
+    if not any(recipes):
         raise InputError("is not compressed; there is nothing to undo", file.path)
     training.pop("compression", None)
     metadata = {key: text for key, text in file.metadata.items() if key != "model_type"}
     metadata.update(config=json.dumps(config), training=json.dumps(training))
     _core.write_model_file(str(output), metadata, file.model_tensors())
     log.info("the original model is saved in %s", output)
+
+
+def _parts(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The descriptors that have keys of their own: those of a hybrid one, or the descriptor."""
+    return [part for _, part in descriptor_parts(config["descriptor"])]
+
+
+def _set_recipe(config: dict[str, Any], recipe: dict[str, Any]) -> None:
+    """Put a recipe into each descriptor with embedding nets, in place."""
+    for part in _parts(config):
+        if "neuron" in part:
+            part["compress"] = recipe
 
 
 def _check_numbers(step: float | None, tolerance: float | None, extrapolate: float) -> None:
@@ -263,6 +271,7 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
     from dpcore.stat import neighbor_statistics
 
     config, section = file.config, load_input(training_script)
+    rcut = max(part["rcut"] for part in _parts(config))
     fitting = config["fitting_net"]
     data = DataCollection(
         section["training"]["training_data"],
@@ -273,7 +282,7 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
         fitting.get("numb_aparam", 0),
         "training",
     )
-    found = neighbor_statistics(data, config["descriptor"]["rcut"], len(config["type_map"])).min_nbor_dist
+    found = neighbor_statistics(data, rcut, len(config["type_map"])).min_nbor_dist
     if found is None:
         raise InputError("no two atoms of the training data are within the cut-off", training_script)
     return found
@@ -295,10 +304,10 @@ def _in_double(file: ModelFile, recipe: dict[str, Any] | None = None) -> _core.M
     from dpcore.modelfile import ModelFile
 
     config = file.config
-    for section in ("descriptor", "fitting_net"):
-        config[section]["precision"] = "float64"
+    for section in (*_parts(config), config["fitting_net"]):
+        section["precision"] = "float64"
     if recipe is not None:
-        config["descriptor"]["compress"] = recipe
+        _set_recipe(config, recipe)
     tensors = {name: np.asarray(value, dtype=np.float64) for name, value in file.model_tensors().items()}
     return ModelFile(file.path, {**file.metadata, "config": json.dumps(config)}, tensors).model()
 
@@ -332,8 +341,8 @@ def _check_single(file: ModelFile, recipe: dict[str, Any], probes: list[Probe], 
 
 
 def _with(file: ModelFile, recipe: dict[str, Any]) -> dict[str, Any]:
-    config = copy.deepcopy(file.config)
-    config["descriptor"]["compress"] = recipe
+    config = file.config
+    _set_recipe(config, dict(recipe))
     return config
 
 
@@ -341,9 +350,10 @@ def _report(
     file: ModelFile, recipe: dict[str, Any], tables: list[dict[str, Any]], found: list[Deviation]
 ) -> None:
     """Log the tables and a table of errors."""
-    size = sum(t["bytes"] for t in tables) / 2**20
-    if file.config["descriptor"].get("precision") == "float32":
-        size /= 2
+    size, parts = 0.0, _parts(file.config)
+    for t in tables:  # made in float64 here
+        part = parts[int(t["net"].split("/")[0].split("_")[1]) if "/" in t["net"] else 0]
+        size += t["bytes"] / 2**20 / (2 if part.get("precision") == "float32" else 1)
     log.info("%d table(s), step %g, %.1f MiB in memory:", len(tables), recipe["step"], size)
     for t in tables:
         log.info(

@@ -33,6 +33,8 @@ COMPRESSED = (
     "fparam",
     "aparam",
     "nopbc",
+    "se_e2_r",
+    "hybrid",
 )
 
 

@@ -10,8 +10,10 @@ import pytest
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
+from dpcore.grammar import descriptor_parts
 from dpcore.infer import DeepPot
 from dpcore.modelfile import read_model
+from reference.agreement import relative_error
 from training_case import dp, make_case, read_curve, same_tensors, write_input
 
 NEAR = {
@@ -94,18 +96,41 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
     assert f"{where}: the input has [4, 9], the model [4, 8]" in capfd.readouterr().err
 
 
-def test_compress(kind, capfd):
-    """Tables serve se_e2_r as they serve se_e2_a; a hybrid descriptor is refused."""
+def test_compress(kind, capfd, monkeypatch):
+    """Tables serve se_e2_r as they serve se_e2_a, and each part of a hybrid descriptor."""
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
     capfd.readouterr()
-    code = dp("compress", "-i", "m.dp", "-o", "c.dp")
+    assert dp("compress", "-i", "m.dp", "-o", "c.dp") == 0
+    printed = capfd.readouterr().err
+    file, original = read_model("c.dp"), read_model("m.dp")
+    parts = [part for _, part in descriptor_parts(file.config["descriptor"])]
+    assert all(part["compress"]["step"] == 0.01 for part in parts)
+    tables = [t["net"] for t in file.model().tables()]
     if kind == "hybrid":
-        assert code == 1 and "hybrid descriptor, which dp compress does not support" in capfd.readouterr().err
-        return
-    assert code == 0
+        assert {net.split("/")[0] for net in tables} == {f"part_{k}" for k in range(len(parts))}
+    assert f"{len(tables)} table(s)" in printed and all(f"{net} " in printed for net in tables)
     coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
     types = np.loadtxt("valid/type.raw", dtype=int)
-    model, compressed = DeepPot("m.dp"), DeepPot("c.dp")
-    assert compressed.compressed and not model.compressed
-    for one, other in zip(model.eval(coord, box, types), compressed.eval(coord, box, types)):
-        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6)
+    with monkeypatch.context() as patch:
+        patch.setenv("DP_EXACT_NETS", "1")
+        expected = DeepPot("m.dp").eval(coord, box, types)
+    compressed = DeepPot("c.dp")
+    assert compressed.compressed and not DeepPot("m.dp").compressed
+    for one, other in zip(expected, compressed.eval(coord, box, types)):
+        assert relative_error(other, one) <= 1e-8
+    # a pair nearer than the tables reach is counted and evaluated by the nets
+    two, near = np.array([0, 1]), np.array([[0.0, 0, 0, 0.05, 0, 0]])
+    with monkeypatch.context() as patch:
+        patch.setenv("DP_EXACT_NETS", "1")
+        expected = DeepPot("m.dp").eval(near, None, two)
+    capfd.readouterr()
+    assert relative_error(compressed.eval(near, None, two)[0], expected[0]) <= 1e-6  # a part is float32
+    assert compressed._model.outside_tables()["pairs"] > 0
+    assert dp("compress", "-i", "c.dp", "-o", "again.dp") == 1
+    assert "is compressed already" in capfd.readouterr().err
+    assert dp("compress", "-i", "c.dp", "-o", "undone.dp", "--undo") == 0
+    undone = read_model("undone.dp")
+    assert undone.config == original.config and "model_type" not in undone.metadata
+    assert all(np.array_equal(undone.tensors[key], value) for key, value in original.tensors.items())
+    assert dp("compress", "-i", "m.dp", "-o", "fine.dp", "--tol", "1e-7") == 0
+    assert dp("train", "input.json", "--init-frz-model", "c.dp") == 0

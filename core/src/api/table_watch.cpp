@@ -9,11 +9,20 @@ namespace dpcore {
 
 namespace {
 
-/// The section "compress" of the descriptor; empty for models that are not compressed.
+/// The section "compress" of the descriptor, of hybrid that of the first part with one; empty for models that
+/// are not compressed.
+nlohmann::json compress_section(const nlohmann::json& descriptor) {
+  const auto found = descriptor.find("compress");
+  if (found != descriptor.end() && !found->is_null()) return *found;
+  for (const auto& part : descriptor.value("list", nlohmann::json::array())) {
+    auto section = compress_section(part);
+    if (!section.empty()) return section;
+  }
+  return nlohmann::json::object();
+}
+
 nlohmann::json compress_section(const Potential& potential) {
-  const auto& descriptor = potential.config().at("descriptor");
-  const auto it = descriptor.find("compress");
-  return it == descriptor.end() || it->is_null() ? nlohmann::json::object() : *it;
+  return compress_section(potential.config().at("descriptor"));
 }
 
 }  // namespace

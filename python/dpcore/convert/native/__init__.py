@@ -149,7 +149,8 @@ def write_native(path: str | Path, metadata: dict[str, str], tensors: dict[str, 
             f"hold {', '.join(_KEYS)} alone",
             path,
         )
-    descriptor.pop("compress", None)
+    for part in _parts(descriptor):
+        part.pop("compress", None)
     n_types, distance = len(type_map), training.get("min_nbor_dist")
     tree_of_descriptor = write_descriptor(descriptor, tensors, type_map, path)
     n_columns = sum(map(_columns, _parts(descriptor)))
