@@ -233,21 +233,26 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   tables_.resize(nets_.size());
   if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
   const int workers = static_cast<int>(scratch.size());
-  std::vector<std::size_t> open;  // nets that need a table still
+  // the coarsest table first; where it is not good enough, the one that should be
+  const auto& steps = RadialTable<S>::kSteps;
+  std::vector<std::size_t> open;                     // nets that need a table still
+  std::vector<std::size_t> chosen(nets_.size(), 0);  // of the steps
+  std::vector<double> errors(nets_.size(), 0.0);     // of the tables
   for (std::size_t k = 0; k < nets_.size(); ++k) {
     if (use[k].n_pairs > 0) open.push_back(k);
   }
-  for (const double step : RadialTable<S>::kSteps) {
-    const auto too_fine = [&](std::size_t k) {
-      return !(static_cast<double>(use[k].n_pairs) >
-               RadialTable<S>::n_nodes(use[k].lower, use[k].upper, step));
+  while (true) {
+    const auto hopeless = [&](std::size_t k) {
+      return chosen[k] >= steps.size() ||
+             !(static_cast<double>(use[k].n_pairs) >
+               RadialTable<S>::n_nodes(use[k].lower, use[k].upper, steps[chosen[k]]));
     };
-    open.erase(std::remove_if(open.begin(), open.end(), too_fine), open.end());
+    open.erase(std::remove_if(open.begin(), open.end(), hopeless), open.end());
+    if (open.empty()) return;
     for (const std::size_t k : open) {
       if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
-      spare_tables_[k]->reserve(use[k].lower, use[k].upper, step, workers);
+      spare_tables_[k]->reserve(use[k].lower, use[k].upper, steps[chosen[k]], workers);
     }
-    if (open.empty()) break;
     run_workers(workers, [&](int worker) {
       for (const std::size_t k : open) {
         spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
@@ -257,10 +262,13 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
       for (std::size_t w = static_cast<std::size_t>(worker); w < open.size();
            w += static_cast<std::size_t>(workers)) {
         const std::size_t k = open[w];
-        const double error = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-        if (error <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
+        errors[k] = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+        if (errors[k] <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
       }
     });
+    for (const std::size_t k : open) {
+      if (!tables_[k]) chosen[k] += static_cast<std::size_t>(RadialTable<S>::finer(errors[k]));
+    }
     open.erase(std::remove_if(open.begin(), open.end(), [&](std::size_t k) { return tables_[k] != nullptr; }),
                open.end());
   }

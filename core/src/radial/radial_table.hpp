@@ -13,6 +13,7 @@
 // (docs/theory/radial-table.md); `error` measures it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -38,12 +39,19 @@ class RadialTable final : public Radial<S> {
  public:
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
-  /// Distances of nodes to try, in units of the normalised s: the first that is good enough is taken.
+  /// Distances of nodes to try, in units of the normalised s.
   static constexpr std::array<double, 4> kSteps = {0.02, 0.01, 0.005, 0.0025};
   static constexpr double kTolerance = 1e-9;  ///< above this a table must not be used
   /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
   static double n_nodes(double lower, double upper, double step) {
     return std::floor((upper - lower) / step) + 10;
+  }
+
+  /// How many of kSteps finer a table should be that had this error: half the step divides the error of the
+  /// slope by 128.
+  static int finer(double error) {
+    return error < 1.0 ? std::max(1, static_cast<int>(std::ceil(std::log2(error / kTolerance) / 7)))
+                       : static_cast<int>(kSteps.size());
   }
 
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
