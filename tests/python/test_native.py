@@ -309,6 +309,11 @@ PART = "model/descriptor/list/1"
 CHANGES = {
     "other descriptor": (f"{PART}/type", "dpa2", "descriptor dpa2: dpcore has se_e2_a"),
     "other fitting": ("model/fitting/type", "dos", "fitting net dos: dpcore has ener, dipole, polar"),
+    "lost table": (
+        "model_def_script/use_srtab",
+        "table.txt",
+        "trained with model/use_srtab: the native file lacks it",
+    ),
     "zbl": ("model/type", "zbl", r"short-range pair table \(zbl\)"),
     "spin": ("model/spin", {}, "spin model"),
     "multi-task": ("model/model_dict", {}, "multi-task model"),

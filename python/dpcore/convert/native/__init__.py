@@ -66,6 +66,14 @@ def read_native(path: str | Path) -> tuple[dict[str, str], dict[str, np.ndarray]
     if not type_map or len(set(type_map)) != len(type_map):
         raise model.damaged(f"expected different names of types, got {type_map}", "type_map")
 
+    script = top.values.get("model_def_script")
+    for key in ("use_srtab", "modifier"):
+        if isinstance(script, dict) and script.get(key):
+            raise top.unsupported(
+                f"a model that was trained with model/{key}",
+                "the native file lacks it, so that energies would be wrong; give the original graph (.pb)",
+            )
+
     notes: list[str] = []
     descriptor, tensors = read_descriptor(model.below("descriptor"), len(type_map))
     source = _source(model, top, descriptor, len(type_map))
