@@ -168,7 +168,17 @@ def odd_systems():
 
 # ---- models ------------------------------------------------------------------
 
-DESCRIPTORS = ("se_e2_a", "se_e2_r", "hybrid")
+# "type_embedding": se_e2_a in a model with type embedding
+DESCRIPTORS = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding")
+TYPE_EMBEDDING = {
+    "neuron": [2, 4],
+    "activation_function": "tanh",
+    "resnet_dt": True,
+    "use_tebd_bias": True,
+    "precision": "float64",
+    "trainable": True,
+    "seed": 3,
+}
 
 
 def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
@@ -205,9 +215,10 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
             "type": "hybrid",
             "list": [{"type": "se_e2_a", **keys}, {"type": "se_e2_r", **without_axis, **second}],
         },
-    }[kind]
+    }["se_e2_a" if kind == "type_embedding" else kind]
     return {
         "type_map": list(type_map),
+        **({"type_embedding": dict(TYPE_EMBEDDING)} if kind == "type_embedding" else {}),
         "descriptor": section,
         "fitting_net": {
             "type": "ener",
@@ -234,9 +245,14 @@ def descriptor_parts(config):
     return [(f"descriptor/part_{k}/", part) for k, part in enumerate(section["list"])]
 
 
-def part_prefix(config):
-    """The prefix of the tensors of the first part."""
-    return descriptor_parts(config)[0][0]
+def net_of(config, *types):
+    """The prefix of the net of a pair of types (centre, neighbour) in the first part of the descriptor, or of
+    one type in the fitting.
+    """
+    section = descriptor_parts(config)[0][0] if len(types) == 2 else "fitting/"
+    if config.get("type_embedding"):
+        return f"{section}net/"
+    return section + "_".join(["net", *map(str, types)]) + "/"
 
 
 def make_statistics(config, seed=0, angular=True):
@@ -274,9 +290,10 @@ def make_tensors(config, seed=0, angular=True):
     """
     rng = np.random.default_rng([17, seed])
     sections = {"descriptor": descriptor_parts(config)[0][1], "fitting_net": config["fitting_net"]}
+    sections["type_embedding"] = config.get("type_embedding")
     tensors = core.Model.create(json.dumps(config), make_statistics(config, seed, angular)).tensors()
     for name in sorted(tensors):
-        section = "descriptor" if name.startswith("descriptor") else "fitting_net"
+        section = {"fitting": "fitting_net"}.get(name.split("/")[0], name.split("/")[0])
         activation, kind = sections[section]["activation_function"], name.split("/")[-1]
         value, shape = tensors[name], tensors[name].shape
         if kind == "matrix":

@@ -304,7 +304,8 @@ def _in_double(file: ModelFile, recipe: dict[str, Any] | None = None) -> _core.M
     from dpcore.modelfile import ModelFile
 
     config = file.config
-    for section in (*_parts(config), config["fitting_net"]):
+    types = [config["type_embedding"]] if "type_embedding" in config else []
+    for section in (*_parts(config), config["fitting_net"], *types):
         section["precision"] = "float64"
     if recipe is not None:
         _set_recipe(config, recipe)

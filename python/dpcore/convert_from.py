@@ -99,11 +99,11 @@ def convert_from(source: str, input_model: str | Path, output_model: str | Path)
 def _report(metadata: dict[str, str], input_model: str | Path, output: Path) -> None:
     """Log what was converted, and what was assumed or dropped on the way."""
     config = json.loads(metadata["config"])
-    descriptor, fitting = config["descriptor"], config["fitting_net"]
+    fitting = config["fitting_net"]
     log.info(
         "%s: %s + %s (%s), types %s",
         input_model,
-        describe(descriptor),
+        describe(config),
         fitting["type"],
         fitting["precision"],
         " ".join(config["type_map"]),

@@ -29,13 +29,15 @@ def descriptor_parts(
     return [(f"{where}/list/{k}", part) for k, part in enumerate(descriptor["list"])]
 
 
-def describe(descriptor: dict[str, Any]) -> str:
-    """Kind, cut-off, sel and precision in one line."""
+def describe(model: dict[str, Any]) -> str:
+    """Kind, cut-off, sel and precision of a model's descriptor in one line, and its type embedding."""
+    descriptor, types = model["descriptor"], model.get("type_embedding")
     parts = [
         f"{part['type']} (rcut {part['rcut']:g} A, sel {part['sel']}, {part['precision']})"
         for _, part in descriptor_parts(descriptor)
     ]
-    return parts[0] if descriptor["type"] != "hybrid" else f"hybrid of {', '.join(parts)}"
+    text = parts[0] if descriptor["type"] != "hybrid" else f"hybrid of {', '.join(parts)}"
+    return text if types is None else f"{text} with type embedding ({types['neuron'][-1]} numbers)"
 
 
 def auto_sel_factor(value: Any) -> float | None:

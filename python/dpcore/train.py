@@ -290,11 +290,11 @@ def _go_on(
 
 
 def _log_model(core: dict[str, Any], model: _core.Model) -> None:
-    descriptor, fitting = core["descriptor"], core["fitting_net"]
-    sizes = [t.size for name, t in model.tensors().items() if "/net_" in name]
+    fitting = core["fitting_net"]
+    sizes = [t.size for name, t in model.tensors().items() if "/layer_" in name]
     log.info(
         "model: %s + %s (%s), types %s, %d parameters",
-        describe(descriptor),
+        describe(core),
         fitting["type"],
         fitting["precision"],
         " ".join(core["type_map"]),

@@ -25,8 +25,8 @@ from gradcheck import (
     make_config,
     make_tensors,
     model,
+    net_of,
     odd_systems,
-    part_prefix,
     random_system,
     smooth_tensors,
 )
@@ -90,7 +90,7 @@ def deviation(loss, gradients, name):
 def check(loss, gradients=None):
     """Every tensor along a random direction, then all together along one; returns the gradients."""
     gradients = loss.gradients() if gradients is None else gradients
-    trainable = [k for k in loss.tensors if "net_" in k]
+    trainable = [k for k in loss.tensors if "/layer_" in k]
     assert sorted(gradients) == sorted(trainable)
     assert all(np.all(np.isfinite(g)) for g in gradients.values())
     for name in gradients:
@@ -159,9 +159,7 @@ def test_every_term_on_odd_systems(name, term, descriptor):
     config = make_config({"type": descriptor, "resnet_dt": True})
     loss = LossOfParameters(config, SYSTEMS[name], LOSSES[term])
     gradients = check(loss)
-    assert_nonzero(
-        gradients, ["fitting/net_1/layer_0/matrix", part_prefix(config) + "net_1_0/layer_1/matrix"]
-    )
+    assert_nonzero(gradients, [net_of(config, 1) + "layer_0/matrix", net_of(config, 1, 0) + "layer_1/matrix"])
     if term == "all":
         absent = [k for k in gradients if name in ("type absent", "one atom") and "net_0" in k]
         assert_nonzero(gradients, [k for k in gradients if k not in absent])
@@ -206,7 +204,7 @@ def test_every_activation_of_other_descriptors(activation, one_side, descriptor)
     section = {"activation_function": activation, "resnet_dt": True}
     config = make_config({"type": descriptor, "type_one_side": one_side, **section}, section)
     gradients = check(LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"]))
-    assert_nonzero(gradients, ["fitting/net_1/layer_1/matrix", "fitting/net_0/layer_3/matrix"])
+    assert_nonzero(gradients, [net_of(config, 1) + "layer_1/matrix", net_of(config, 0) + "layer_3/matrix"])
 
 
 @pytest.mark.parametrize("neuron", [[1], [2], [1, 2, 2, 4], [3, 5, 4], [33, 37]], ids=str)

@@ -87,7 +87,7 @@ def test_single_precision_is_near_double(kind, precisions):
     expected = evaluate(model(config, tensors), system)
     single = make_tensor_config(kind, None, {"precision": precisions[0]}, precision=precisions[1])
     cast = {
-        k: v.astype(precisions[0 if k.startswith("descriptor") else 1]) if "net_" in k else v
+        k: v.astype(precisions[0 if k.startswith("descriptor") else 1]) if "/layer_" in k else v
         for k, v in tensors.items()
     }
     found = evaluate(model(single, cast), system)
@@ -237,7 +237,7 @@ def check_gradients(config, loss, system):
     batch = make_tensor_batch(system, model(config, tensors))
     loss = json.dumps(loss)
     gradients = core.Trainer(model(config, tensors), loss).gradients(batch, LR, START_LR)
-    assert sorted(gradients) == sorted(k for k in tensors if "net_" in k)
+    assert sorted(gradients) == sorted(k for k in tensors if "/layer_" in k)
     rng = np.random.default_rng(6)
     for name, gradient in gradients.items():
         direction = rng.normal(size=gradient.shape)
@@ -277,7 +277,7 @@ def test_gradients_through_tables_and_in_single_precision(kind):
             kind, [0], {"precision": precision, "online_table": table}, precision=precision
         )
         tensors = make_tensors(make_tensor_config(kind, [0])) if tensors is None else tensors
-        cast = {k: v.astype(precision) if "net_" in k else v for k, v in tensors.items()}
+        cast = {k: v.astype(precision) if "/layer_" in k else v for k, v in tensors.items()}
         potential = model(config, cast)
         batch = make_tensor_batch(system, model(make_tensor_config(kind, [0]), tensors))
         trainer = core.Trainer(potential, json.dumps(TENSOR_LOSSES["both"]))

@@ -116,6 +116,34 @@ CASES = {
         },
         n_frames=2,
     ),
+    # of the net on [s, te]: the first layer as wide as its input
+    "type_embedding": section(
+        descriptor={"neuron": [5, 10, 10], "resnet_dt": True},
+        fitting={"numb_fparam": 2, "numb_aparam": 1},
+        model={"type_embedding": {"neuron": [2, 4], "resnet_dt": True, "seed": 14, "use_tebd_bias": True}},
+    ),
+    "type_embedding_two_side": section(
+        descriptor={"type_one_side": False, "exclude_types": [[0, 0]], "neuron": [6, 12]},
+        fitting={"atom_ener": [-1.5, None]},
+        model={"type_embedding": {"neuron": [3], "activation_function": "gelu", "seed": 14}},
+        n_frames=2,
+    ),
+    "type_embedding_hybrid": section(
+        descriptor={
+            "type": "hybrid",
+            "list": [
+                {"type": "se_e2_r", "neuron": [4, 8]},
+                {"sel": [6, 9], "rcut": 3.3, "rcut_smth": 1.1, "seed": 21},
+            ],
+        },
+        model={"type_embedding": {"seed": 14}},
+    ),
+    # the peer's tensor models do not take the net of the types from a frozen model: it must keep its seed's
+    "type_embedding_dipole": section(
+        fitting={"type": "dipole", "sel_type": [0]},
+        model={"type_embedding": {"neuron": [2, 4, 8], "seed": 14, "trainable": False}},
+        loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3},
+    ),
 }
 
 DIPOLE = section(

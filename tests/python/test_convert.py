@@ -91,7 +91,7 @@ def test_config_repeats_the_training_input(name):
             assert table.dtype == np.float64
     assert tensors["fitting/bias_atom_e"].shape == (n_types,)
     precision = descriptors[0][1]["precision"]
-    nets = {key for key in tensors if "/net_" in key}
+    nets = {key for key in tensors if "/layer_" in key}
     assert nets and all(tensors[key].dtype == precision for key in nets)
     assert {metadata[key] for key in ("format", "format_version", "kind")} == {
         "dpcore-model",

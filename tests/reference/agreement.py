@@ -35,6 +35,7 @@ ENERGY_MODELS = (
     "se_e2_r",
     "hybrid",
     "srtab",
+    "se_e2_a_tebd",
 )
 QUANTITIES = ("energy", "force", "virial", "atom_energy", "atom_virial")
 SINGLE_PRECISION = ("se_e2_a_f32",)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r or hybrid in its place.
+"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r or hybrid in its place, and with type
+embedding.
 
 A plain transcription of the published formulas (Zhang et al., NeurIPS 31, 2018,
 "End-to-end symmetry preserving inter-atomic potential energy model") as
@@ -40,6 +41,7 @@ def evaluate(config, tensors, coord, box, types, fparam=None, aparam=None):
     atom_energy [n_frames, n_atoms], atom_virial [n_frames, n_atoms, 9], all float64.
     """
     coord = np.asarray(coord, dtype=np.float64)
+    tensors = with_types(config, tensors)
     n_frames, n_atoms = len(coord), len(types)
     out = {
         "energy": np.zeros(n_frames),
@@ -119,7 +121,14 @@ def descriptor_parts(settings, tensors):
     if settings["type"] != "hybrid":
         return [(settings, tensors)]
     return [
-        (part, {k.replace(f"part_{n}/", ""): v for k, v in tensors.items() if f"/part_{n}/" in k})
+        (
+            part,
+            {
+                k.replace(f"part_{n}/", ""): v
+                for k, v in tensors.items()
+                if f"/part_{n}/" in k or k == "types"
+            },
+        )
         for n, part in enumerate(settings["list"])
     ]
 
@@ -230,11 +239,23 @@ def layers_of(tensors, prefix):
     return layers
 
 
-def embedding_net(layers, phi, s):
-    """N(s) and dN/ds for a batch of scalars s [n]: two arrays [n, n_last]."""
-    x, dx = s[:, None], np.ones_like(s)[:, None]
+def with_types(config, tensors):
+    """The tensors and, with type embedding, "types" [n_types, width]: the net's output for each unit vector."""
+    settings = config.get("type_embedding")
+    if not settings:
+        return tensors
+    unit = np.eye(len(config["type_map"]), dtype=settings["precision"])
+    layers = layers_of(tensors, "type_embedding")
+    table = [embedding_net(layers, settings["activation_function"], row[:1], row[1:])[0][0] for row in unit]
+    return {**tensors, "types": np.array(table)}
+
+
+def embedding_net(layers, phi, s, constants=()):
+    """N(s, constants) and dN/ds for a batch of scalars s [n]: two arrays [n, n_last]."""
+    constants = np.tile(np.asarray(constants, dtype=s.dtype), (len(s), 1))
+    x, dx = np.hstack([s[:, None], constants]), np.hstack([np.ones_like(s)[:, None], 0 * constants])
     for layer in layers:
-        h, slope = activation(phi, x @ layer["matrix"] + layer["bias"])
+        h, slope = activation(phi, x @ layer["matrix"] + layer.get("bias", x.dtype.type(0.0)))
         dh = slope * (dx @ layer["matrix"])
         if "idt" in layer:
             h, dh = h * layer["idt"], dh * layer["idt"]
@@ -283,9 +304,14 @@ def moment(settings, tensors, centre, rows):
         if (centre, neighbour) in excluded:
             continue
         name = f"net_{neighbour}" if settings["type_one_side"] else f"net_{centre}_{neighbour}"
+        constants = ()
+        if "types" in tensors:
+            name = "net"
+            constants = tensors["types"][[neighbour] if settings["type_one_side"] else [neighbour, centre]]
         part = slice(starts[neighbour], starts[neighbour + 1])
         layers = layers_of(tensors, f"descriptor/{name}")
-        g[part], dg[part] = embedding_net(layers, settings["activation_function"], rows[part, 0])
+        phi = settings["activation_function"]
+        g[part], dg[part] = embedding_net(layers, phi, rows[part, 0], np.ravel(constants))
         counted[part] = True
     used = np.where(counted[:, None], rows, dtype.type(0.0))
     t = used.T @ g / dtype.type(n_slots)  # [4, M1]
@@ -352,17 +378,19 @@ def fitting_energy(settings, tensors, centre, descriptor, fparam, aparam):
     With atom_ener the net's value at zero descriptor is subtracted.
     """
     parts = [descriptor]
+    if "types" in tensors:
+        parts.append(tensors["types"][centre])
     for name, values in (("fparam", fparam), ("aparam", aparam)):
         if settings[f"numb_{name}"]:
             average, inverse = tensors[f"fitting/{name}_avg"], tensors[f"fitting/{name}_istd"]
             parts.append((values - average) * inverse)
     x = np.concatenate(parts).astype(settings["precision"])
-    layers = layers_of(tensors, f"fitting/net_{centre}")
+    layers = layers_of(tensors, "fitting/net" if "types" in tensors else f"fitting/net_{centre}")
     phi = settings["activation_function"]
     output, gradient = fitting_net(layers, phi, x)
     energy = float(output) + float(tensors["fitting/bias_atom_e"][centre])
     vacuum = settings["atom_ener"]
-    if centre < len(vacuum) and vacuum[centre] is not None:
+    if any(v is not None for v in (vacuum if "types" in tensors else vacuum[centre : centre + 1])):
         alone = x.copy()
         alone[: len(descriptor)] = 0.0
         energy -= float(fitting_net(layers, phi, alone)[0])

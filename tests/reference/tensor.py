@@ -18,7 +18,7 @@ def evaluate(config, tensors, coord, box, types):
 
     Arguments as for `reference.se_e2_a.evaluate`.
     """
-    fitting = config["fitting_net"]
+    fitting, tensors = config["fitting_net"], oracle.with_types(config, tensors)
     selected = fitting["sel_type"]
     if selected is None:
         selected = range(len(config["type_map"]))
@@ -40,7 +40,10 @@ def of_atom(config, tensors, positions, cell, types, i):
     t = oracle.moment(settings, tensors, centre, rows)[0]
     x = (t.T @ t[:, : settings["axis_neuron"]]).reshape(-1).astype(fitting["precision"])
     q = t[1:].T.astype(fitting["precision"])  # [M1, 3]
-    layers = oracle.layers_of(tensors, f"fitting/net_{centre}")
+    name = f"net_{centre}"
+    if "types" in tensors:
+        name, x = "net", np.concatenate([x, tensors["types"][centre].astype(x.dtype)])
+    layers = oracle.layers_of(tensors, f"fitting/{name}")
     for k, layer in enumerate(layers[:-1]):
         h, _ = oracle.activation(fitting["activation_function"], x @ layer["matrix"] + layer["bias"])
         h = h * layer.get("idt", 1.0)

@@ -71,6 +71,12 @@ class Descriptor {
   /// before anything else.
   virtual int append_rotation() { return 0; }
 
+  /// The table te [ntypes, n_types] of a model with type embedding, whenever it has changed; before
+  /// finish_loading.
+  virtual void set_types(const std::vector<double>& table) { (void)table; }
+  /// Add the adjoint of te; after finish_step.
+  virtual void add_type_gradients(std::vector<double>& te_bar) const { (void)te_bar; }
+
   virtual std::unique_ptr<State> make_state() const = 0;
 
   virtual AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, State&, Workspace&) const = 0;
@@ -125,7 +131,8 @@ class SingleDescriptor : public Descriptor {
   virtual const std::vector<double>& dstd() const = 0;
 };
 
-/// `config` is the normalised model/descriptor section. Throws Error naming the key that is missing or wrong.
-std::unique_ptr<Descriptor> make_descriptor(const nlohmann::json& config, int ntypes);
+/// `config` is the normalised model/descriptor section, n_types the width of the table of types (0: the model
+/// has no type embedding). Throws Error naming the key that is missing or wrong.
+std::unique_ptr<Descriptor> make_descriptor(const nlohmann::json& config, int ntypes, int n_types = 0);
 
 }  // namespace dpcore

@@ -11,13 +11,13 @@ struct Hybrid::State final : Descriptor::State {
   std::vector<std::unique_ptr<Descriptor::State>> list;
 };
 
-Hybrid::Hybrid(const nlohmann::json& config, int ntypes) {
+Hybrid::Hybrid(const nlohmann::json& config, int ntypes, int n_types) {
   const ConfigReader in(config, "model/descriptor");
   const auto list = in.get<std::vector<nlohmann::json>>("list");
   in.require(!list.empty(), "list", "expected at least one descriptor");
   for (std::size_t k = 0; k < list.size(); ++k) {
     try {
-      list_.push_back(make_descriptor(list[k], ntypes));
+      list_.push_back(make_descriptor(list[k], ntypes, n_types));
     } catch (const Error& e) {
       throw Error("model/descriptor/list[" + std::to_string(k) + "]: " + e.what());
     }
@@ -43,6 +43,14 @@ std::vector<Descriptor::Part> Hybrid::parts() {
       out.push_back({"part_" + std::to_string(k) + "/" + part.prefix, part.descriptor});
   }
   return out;
+}
+
+void Hybrid::set_types(const std::vector<double>& table) {
+  for (const auto& one : list_) one->set_types(table);
+}
+
+void Hybrid::add_type_gradients(std::vector<double>& te_bar) const {
+  for (const auto& one : list_) one->add_type_gradients(te_bar);
 }
 
 std::unique_ptr<Descriptor::State> Hybrid::make_state() const {

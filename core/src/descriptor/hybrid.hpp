@@ -9,11 +9,13 @@ namespace dpcore {
 
 class Hybrid final : public Descriptor {
  public:
-  Hybrid(const nlohmann::json& config, int ntypes);
+  Hybrid(const nlohmann::json& config, int ntypes, int n_types);
 
   int dim_out() const override;
   double rcut() const override;
   std::vector<Part> parts() override;
+  void set_types(const std::vector<double>& table) override;
+  void add_type_gradients(std::vector<double>& te_bar) const override;
   std::unique_ptr<Descriptor::State> make_state() const override;
 
   AnyMatrix forward(const Exec&, const DeviceStructure&, const Tile&, Descriptor::State&,

@@ -21,8 +21,8 @@ int axis_neuron(const nlohmann::json& config) {
 }  // namespace
 
 template <class S>
-SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes)
-    : TwoBody<S>(config, ntypes, 4),
+SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes, int n_types)
+    : TwoBody<S>(config, ntypes, 4, n_types),
       axis_neuron_(axis_neuron(config)),
       inverse_nnei_(1.0 / spec_.n_slots()) {}
 
@@ -251,7 +251,7 @@ template <class S>
 void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
                                const AnyMatrix& d_dot_bar, Descriptor::State& base, int slot,
                                Workspace& ws) const {
-  if (!spec_.embedding.trainable) return;
+  if (!this->has_gradients()) return;
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const int a = tile.type;

@@ -18,7 +18,7 @@ namespace dpcore {
 template <class S>
 class SeE2A final : public TwoBody<S> {
  public:
-  SeE2A(const nlohmann::json& config, int ntypes);
+  SeE2A(const nlohmann::json& config, int ntypes, int n_types);
 
   int dim_out() const override { return dim_axes() + (rotation_ ? 3 * n_radial() : 0); }
   int append_rotation() override {

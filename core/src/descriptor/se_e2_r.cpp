@@ -180,7 +180,7 @@ template <class S>
 void SeE2R<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
                                const AnyMatrix& d_dot_bar, Descriptor::State& base, int slot,
                                Workspace& ws) const {
-  if (!spec_.embedding.trainable) return;
+  if (!this->has_gradients()) return;
   auto& state = static_cast<State&>(base);
   Workspace::Scope scope(ws);
   const int a = tile.type;

@@ -9,10 +9,11 @@
 
 namespace dpcore {
 
-TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
+TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes, int n_types) {
   const ConfigReader in(config, "model/descriptor");
   TwoBodySpec s;
   s.ntypes = ntypes;
+  s.n_types = n_types;
   s.sel = in.get<std::vector<int>>("sel");
   in.require(
       static_cast<int>(s.sel.size()) == ntypes, "sel",
@@ -54,24 +55,47 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes) {
 int TwoBodySpec::n_slots() const { return std::accumulate(sel.begin(), sel.end(), 0); }
 
 template <class S>
-TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components)
-    : spec_(TwoBodySpec::from_json(config, ntypes)),
+TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types)
+    : spec_(TwoBodySpec::from_json(config, ntypes, n_types)),
       cutoff_(spec_.rcut, spec_.rcut_smth),
       config_(config),
       n_components_(n_components) {
-  const int n_centre = spec_.type_one_side ? 1 : ntypes;
-  for (int a = 0; a < n_centre; ++a) {
-    for (int b = 0; b < ntypes; ++b) {
-      std::unique_ptr<RadialNet<S>> made;
-      if (spec_.type_one_side || !spec_.is_excluded(a, b)) {
-        made = std::make_unique<RadialNet<S>>(store_, net_name(a, b) + "/", spec_.embedding);
-      }
-      nets_.push_back(std::move(made));
-    }
-  }
+  nets_ = make_nets<S>(store_);
   store_.allocate();
   davg_.assign(static_cast<std::size_t>(n_components * ntypes), 0.0);
   dstd_.assign(static_cast<std::size_t>(n_components * ntypes), 1.0);
+}
+
+template <class S>
+template <class T>
+auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
+  TypeInputs types;
+  types.width = spec_.n_types;
+  if (types.width > 0) types.table = store.add_derived("types", {spec_.ntypes, types.width});
+  Nets<T> nets;
+  for (int a = 0; a < (spec_.type_one_side ? 1 : spec_.ntypes); ++a) {
+    for (int b = 0; b < spec_.ntypes; ++b) {
+      nets.emplace_back();
+      if (!spec_.type_one_side && spec_.is_excluded(a, b)) continue;
+      types.types = spec_.type_one_side ? std::vector<int>{b} : std::vector<int>{b, a};
+      const std::string name = types.width > 0 ? "net" : net_name(a, b);
+      nets.back() = std::make_unique<RadialNet<T>>(store, name + "/", spec_.embedding, types);
+    }
+  }
+  return nets;
+}
+
+template <class S>
+void TwoBody<S>::set_types(const std::vector<double>& table) {
+  if (spec_.n_types > 0) store_.set(store_.derived().front(), table.data());
+}
+
+template <class S>
+void TwoBody<S>::add_type_gradients(std::vector<double>& te_bar) const {
+  if (spec_.n_types == 0) return;
+  std::vector<double> mine(te_bar.size());
+  store_.get_gradient(store_.derived().front(), mine.data());
+  for (std::size_t k = 0; k < mine.size(); ++k) te_bar[k] += mine[k];
 }
 
 template <class S>

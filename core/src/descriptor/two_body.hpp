@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // What the descriptors se_e2_a and se_e2_r share: their keys, one embedding net for each type of neighbour
-// (and of centre unless type_one_side), statistics per centre type, and in training tables of the nets.
+// (and of centre unless type_one_side), statistics per centre type, and in training tables of the nets. With
+// type embedding there is one net for all, with the numbers of the types as further inputs: for a pair of
+// types it still is a function of one scalar.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +20,7 @@ namespace dpcore {
 
 struct TwoBodySpec {
   int ntypes = 0;
+  int n_types = 0;  // numbers that stand for a type as inputs of the one net; 0: a net for each type
   std::vector<int> sel;
   double rcut = 6.0, rcut_smth = 0.5;
   EmbeddingSpec embedding;
@@ -26,7 +29,7 @@ struct TwoBodySpec {
   std::vector<bool> excluded;         // [ntypes * ntypes], symmetric
   std::optional<TableSpec> compress;  // evaluation by fixed tables
   bool single_tables = false;         // precision "mixed": their coefficients in float32
-  static TwoBodySpec from_json(const nlohmann::json& config, int ntypes);
+  static TwoBodySpec from_json(const nlohmann::json& config, int ntypes, int n_types);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   int n_slots() const;  // nnei = sum(sel)
 };
@@ -52,13 +55,15 @@ class TwoBody : public SingleDescriptor {
   void forget_inference() override;
   std::vector<TableInfo> tables() const override;
 
+  void set_types(const std::vector<double>& table) override;
+  void add_type_gradients(std::vector<double>& te_bar) const override;
   void initialize() override;
   void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) override;
   const std::vector<double>& davg() const override { return davg_; }
   const std::vector<double>& dstd() const override { return dstd_; }
 
  protected:
-  TwoBody(const nlohmann::json& config, int ntypes, int n_components);
+  TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types = 0);
 
   /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs.
   const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }
@@ -93,6 +98,9 @@ class TwoBody : public SingleDescriptor {
     return {davg_[k], 1.0 / dstd_[k]};
   }
   std::vector<bool> wanted(int type) const;
+
+  /// Whether the parameter pass has anything to give: to the nets, or through them to the types.
+  bool has_gradients() const { return spec_.embedding.trainable || spec_.n_types > 0; }
 
   /// Call f(b, first pair, end pair) for every neighbour type with pairs.
   template <class F>
@@ -135,16 +143,23 @@ class TwoBody : public SingleDescriptor {
   Cutoff cutoff_;
 
  private:
+  template <class T>
+  using Nets = std::vector<std::unique_ptr<RadialNet<T>>>;
+  /// The nets by net_index, registered in a store; null for excluded pairs where nets belong to pairs.
+  template <class T>
+  Nets<T> make_nets(ParameterStore<T>&) const;
+  void refresh(DoubleNets& copies) const {
+    if constexpr (sizeof(S) == 4) {
+      copies.refresh(store_, [this](ParameterStore<double>& store) { return make_nets<double>(store); });
+    }
+  }
   /// The k-th net in double; `copies` holds those of float nets.
   const RadialNet<double>& double_net(std::size_t k, const DoubleNets& copies) const {
     if constexpr (sizeof(S) == 8) {
       (void)copies;
       return *nets_[k];
     } else {
-      const auto begin = nets_.begin();  // excluded pairs have no net
-      const auto before = std::count_if(begin, begin + static_cast<std::ptrdiff_t>(k),
-                                        [](const auto& n) { return n != nullptr; });
-      return copies.net(static_cast<std::size_t>(before));
+      return copies.net(k);
     }
   }
 
@@ -163,7 +178,7 @@ class TwoBody : public SingleDescriptor {
   nlohmann::json config_;
   int n_components_;
   ParameterStore<S> store_;
-  std::vector<std::unique_ptr<RadialNet<S>>> nets_;
+  Nets<S> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_,
       spare_tables_;                    // by net_index; tables_ only within a step
   mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference

@@ -100,7 +100,7 @@ auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
                              Outside outside) const -> QuinticTables {
   QuinticTables tables(nets_.size());
   DoubleNets copies;
-  if constexpr (sizeof(S) == 4) copies.refresh(store_, spec_.embedding);
+  refresh(copies);
   Workspace ws;
   for (std::size_t k = 0; k < grids.size(); ++k) {
     if (grids[k])
@@ -231,7 +231,7 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   }
   spare_tables_.resize(nets_.size());
   tables_.resize(nets_.size());
-  if constexpr (sizeof(S) == 4) double_nets_.refresh(store_, spec_.embedding);
+  refresh(double_nets_);
   const int workers = static_cast<int>(scratch.size());
   // the coarsest table first; where it is not good enough, the one that should be
   const auto& steps = RadialTable<S>::kSteps;
@@ -276,7 +276,7 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
 
 template <class S>
 void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.trainable) return;
+  if (!has_gradients()) return;
   run_workers(static_cast<int>(scratch.size()), [&](int worker) {
     for (const auto& table : tables_) {
       if (table) table->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);

@@ -11,8 +11,8 @@ namespace dpcore {
 template <class S>
 class DipoleFitting final : public TensorFitting<S> {
  public:
-  DipoleFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial)
-      : TensorFitting<S>(config, ntypes, dim_descriptor, n_radial, n_radial) {}
+  DipoleFitting(const nlohmann::json& config, const FittingSizes& sizes)
+      : TensorFitting<S>(config, sizes, sizes.n_radial) {}
   int n_out() const override { return 3; }
   void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                 const Matrix<double>& value) const override;

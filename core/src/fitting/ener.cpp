@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "fitting/ener.hpp"
 
-#include "base/json_config.hpp"
-#include "fitting/net.hpp"
+#include <algorithm>
 
 namespace dpcore {
 
 template <class S>
-EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_descriptor)
-    : ntypes_(ntypes),
-      dim_descriptor_(dim_descriptor),
+EnerFitting<S>::EnerFitting(const nlohmann::json& config, const FittingSizes& sizes)
+    : ntypes_(sizes.ntypes),
+      dim_descriptor_(sizes.dim_descriptor),
+      types_(sizes, sizes.dim_descriptor),
       config_(config),
-      has_vacuum_(static_cast<std::size_t>(ntypes)) {
+      has_vacuum_(static_cast<std::size_t>(sizes.ntypes)) {
   const ConfigReader in(config, "model/fitting_net");
   dim_fparam_ = in.get_or<int>("numb_fparam", 0);
   dim_aparam_ = in.get_or<int>("numb_aparam", 0);
@@ -29,18 +29,23 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, int ntypes, int dim_de
     trainable.assign(layers.size(), in.get_or<bool>("trainable", true));
   }
   const auto atom_ener = in.get_or<std::vector<nlohmann::json>>("atom_ener", {});
-  in.require(atom_ener.empty() || static_cast<int>(atom_ener.size()) == ntypes, "atom_ener",
-             "expected one energy or null per type (" + std::to_string(ntypes) + "), got " +
+  in.require(atom_ener.empty() || static_cast<int>(atom_ener.size()) == ntypes_, "atom_ener",
+             "expected one energy or null per type (" + std::to_string(ntypes_) + "), got " +
                  std::to_string(atom_ener.size()));
   for (std::size_t i = 0; i < atom_ener.size(); ++i) {
     in.require(atom_ener[i].is_null() || atom_ener[i].is_number(), "atom_ener", "expected numbers or null");
     has_vacuum_[i] = !atom_ener[i].is_null();
   }
-  for (int type = 0; type < ntypes; ++type) {
+  const bool any_vacuum = std::find(has_vacuum_.begin(), has_vacuum_.end(), true) != has_vacuum_.end();
+  if (types_.shared()) {
+    has_vacuum_.assign(has_vacuum_.size(), any_vacuum);
+    nets_.emplace_back(store_, "net/", layers, trainable);
+  }
+  for (int type = 0; type < ntypes_ && !types_.shared(); ++type) {
     nets_.emplace_back(store_, "net_" + std::to_string(type) + "/", layers, trainable);
   }
   store_.allocate();
-  constants_["bias_atom_e"].assign(static_cast<std::size_t>(ntypes), 0.0);
+  constants_["bias_atom_e"].assign(static_cast<std::size_t>(ntypes_), 0.0);
   constants_["fparam_avg"].assign(static_cast<std::size_t>(dim_fparam_), 0.0);
   constants_["fparam_istd"].assign(static_cast<std::size_t>(dim_fparam_), 1.0);
   constants_["aparam_avg"].assign(static_cast<std::size_t>(dim_aparam_), 0.0);
@@ -56,7 +61,7 @@ void EnerFitting<S>::initialize() {
 template <class S>
 void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
-  const auto& net = nets_[static_cast<std::size_t>(type)];
+  const auto& net = this->net(type);
   const auto n_rows = static_cast<std::size_t>(n);
   state.type = type;
   state.training = training;
@@ -80,10 +85,12 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   state.energy_bar = ws.vector<double>(n_rows);
 }
 
-/// The columns behind the descriptor's: normalised frame and atomic parameters of the tile's centres.
+/// The columns behind the descriptor's: numbers of the type, and normalised frame and atomic parameters of
+/// the tile's centres.
 template <class S>
 void EnerFitting<S>::write_params(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                                   const FittingParams& params, const Matrix<S>& input) const {
+  if (types_.shared()) types_.write(exec, tile.type, input);
   const auto column = [&](int at, const DeviceArray<double>& values, int width, int i, bool per_frame,
                           double avg, double istd) {
     const auto centre = structure.centre, frame = structure.frame;
@@ -97,12 +104,12 @@ void EnerFitting<S>::write_params(const Exec& exec, const DeviceStructure& struc
         });
   };
   for (int i = 0; i < dim_fparam_; ++i) {
-    column(dim_descriptor_ + i, params.fparam, dim_fparam_, i, true, constant("fparam_avg", i),
-           constant("fparam_istd", i));
+    column(dim_descriptor_ + types_.width() + i, params.fparam, dim_fparam_, i, true,
+           constant("fparam_avg", i), constant("fparam_istd", i));
   }
   for (int i = 0; i < dim_aparam_; ++i) {
-    column(dim_descriptor_ + dim_fparam_ + i, params.aparam, dim_aparam_, i, false, constant("aparam_avg", i),
-           constant("aparam_istd", i));
+    column(dim_descriptor_ + types_.width() + dim_fparam_ + i, params.aparam, dim_aparam_, i, false,
+           constant("aparam_avg", i), constant("aparam_istd", i));
   }
 }
 
@@ -116,8 +123,12 @@ void EnerFitting<S>::begin(const Exec& exec, const DeviceStructure& structure, c
   for_each_element(
       exec, "dpcore::vacuum_input", n, dim_descriptor_,
       KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = S(0); });
-  if (dim_fparam_ + dim_aparam_ > 0) write_params(exec, structure, whole_type, params, input);
-  nets_[static_cast<std::size_t>(state.type)].forward(exec, input, state.vacuum, state.training);
+  if (dim_fparam_ + dim_aparam_ > 0) {
+    write_params(exec, structure, whole_type, params, input);
+  } else if (types_.shared()) {
+    types_.write(exec, whole_type.type, input);
+  }
+  net(state.type).forward(exec, input, state.vacuum, state.training);
 }
 
 template <class S>
@@ -138,7 +149,7 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
           KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
       write_params(exec, structure, tile, params, input);
     }
-    nets_[static_cast<std::size_t>(state.type)].forward(exec, input, part, state.training);
+    net(state.type).forward(exec, input, part, state.training);
   }
   const Matrix<S> x = part.layers.back().x;
   const double bias = constant("bias_atom_e", state.type);
@@ -166,7 +177,7 @@ AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, in
       exec, "dpcore::energy_seed", n,
       KOKKOS_LAMBDA(const int i) { seed(i, 0) = weighted ? static_cast<S>(weight(row0 + i, 0)) : S(1); });
   const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
-  nets_[static_cast<std::size_t>(state.type)].backward_inputs(exec, seed, part, state.training, &d_input, ws);
+  net(state.type).backward_inputs(exec, seed, part, state.training, &d_input, ws);
   return descriptor_columns(exec, d_input, ws);
 }
 
@@ -183,7 +194,7 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
                                           const Matrix<double>& value_bar, int row0, Fitting::State& base,
                                           Workspace& ws) const {
   auto& state = static_cast<State&>(base);
-  const auto& net = nets_[static_cast<std::size_t>(state.type)];
+  const auto& net = this->net(state.type);
   const int n = tile.size(), dim = dim_descriptor_;
   StackState<S> part = slice(state.rows, row0, row0 + n);
   const Matrix<S> input_dot = part.input_dot, seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
@@ -205,22 +216,31 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
 }
 
 template <class S>
-int EnerFitting<S>::n_gradient_jobs(const Fitting::State&) const {
-  return dpcore::n_gradient_jobs(nets_.front());
+int EnerFitting<S>::n_gradient_jobs(const std::vector<Fitting::State*>& states) const {
+  return dpcore::n_gradient_jobs(nets_.front(), static_cast<int>(states.size()), types_.shared());
 }
 
 template <class S>
-ParameterRange EnerFitting<S>::gradient_job_range(int job, const Fitting::State& base) const {
-  return gradient_job(nets_[static_cast<std::size_t>(static_cast<const State&>(base).type)], job).range;
+Fitting::GradientWork EnerFitting<S>::gradient_work(int job,
+                                                    const std::vector<Fitting::State*>& states) const {
+  const JobStates all = job_states(nets_.front(), job, static_cast<int>(states.size()), types_.shared());
+  const auto state = [&](int k) { return static_cast<const State*>(states[static_cast<std::size_t>(k)]); };
+  GradientWork work = {gradient_job(net(state(all.first)->type), all.job).range, 0};
+  for (int k = all.first; k < all.last; ++k) work.n_rows += state(k)->rows.n;
+  return work;
 }
 
 template <class S>
-void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace&) const {
-  auto& state = static_cast<State&>(base);
-  const auto& net = nets_[static_cast<std::size_t>(state.type)];
-  const GradientJob j = gradient_job(net, job);
-  net.accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, true);
-  if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.row0, j.row1, 0, false);
+void EnerFitting<S>::run_gradient_job(const Exec& exec, int job,
+                                      const std::vector<Fitting::State*>& states) const {
+  const JobStates all = job_states(nets_.front(), job, static_cast<int>(states.size()), types_.shared());
+  for (int k = all.first; k < all.last; ++k) {
+    const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
+    const auto& net = this->net(state.type);
+    const GradientJob j = gradient_job(net, all.job);
+    net.accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, k == all.first);
+    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.row0, j.row1, 0, false);
+  }
 }
 
 // The vacuum rows enter as -E(x0): the adjoint of their energies is -sum energy_bar (one row for all) or
@@ -228,17 +248,22 @@ void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State&
 template <class S>
 void EnerFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
+  const auto& net = this->net(state.type);
   const int n = state.vacuum.n, n_rows = state.rows.n;
-  if (n == 0) return;
-  const Matrix<S> seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
-  const Vector<double> energy_bar = state.energy_bar;
-  for_each(
-      exec, "dpcore::vacuum_seed", n, KOKKOS_LAMBDA(const int i) {
-        double sum = 0.0;
-        for (int r = n == 1 ? 0 : i; r < (n == 1 ? n_rows : i + 1); ++r) sum += energy_bar(r);
-        seed(i, 0) = static_cast<S>(-sum);
-      });
-  nets_[static_cast<std::size_t>(state.type)].backward_values(exec, seed, state.vacuum, nullptr, ws);
+  if (n > 0) {
+    const Matrix<S> seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
+    const Vector<double> energy_bar = state.energy_bar;
+    for_each(
+        exec, "dpcore::vacuum_seed", n, KOKKOS_LAMBDA(const int i) {
+          double sum = 0.0;
+          for (int r = n == 1 ? 0 : i; r < (n == 1 ? n_rows : i + 1); ++r) sum += energy_bar(r);
+          seed(i, 0) = static_cast<S>(-sum);
+        });
+    net.backward_values(exec, seed, state.vacuum, nullptr, ws);
+  }
+  if (!types_.shared()) return;
+  types_.backward(exec, net, state.rows, false, state, ws);
+  if (n > 0) types_.backward(exec, net, state.vacuum, true, state, ws);
 }
 
 template class EnerFitting<double>;

@@ -28,10 +28,20 @@ struct FittingParams {
   DeviceArray<double> aparam;  // [n_local * dim_aparam]
 };
 
+/// What a fitting has to know of the model.
+struct FittingSizes {
+  int ntypes = 0;
+  int dim_descriptor = 0;
+  int n_radial = 0;  // of the rotation matrix, where the descriptor appended it, else 0
+  int n_types = 0;   // width of the table of types (model/type_embedding), or 0: a net for each type
+};
+
 class Fitting {
  public:
   struct State {
     virtual ~State() = default;
+    int type = 0;
+    std::vector<double> type_bar;  // [n_types] adjoint of te[type], after finish
     /// [rows of the state, n_out], set after `prepare`: backward_inputs differentiates sum_c weight_ic
     /// value_ic instead of one component, and of energies E_dot of backward_params has this factor. Empty: 1.
     Matrix<double> weight;
@@ -49,6 +59,9 @@ class Fitting {
     (void)type;
     return true;
   }
+
+  /// The table te [ntypes, n_types] of a model with type embedding, whenever it has changed.
+  virtual void set_types(const std::vector<double>& table) = 0;
 
   /// A state is made once per worker (inference) or per type (training) and prepared for `n` rows of `type`.
   /// Before the tiles of a training state run, `begin` must have run on it.
@@ -73,11 +86,15 @@ class Fitting {
 
   /// The counterpart of `begin`, after the tiles' backward_params and before the gradient jobs.
   virtual void finish(const Exec&, State&, Workspace&) const = 0;
-  /// Weight gradients of one type's state into slot 0: jobs 0..n-1 may run in parallel. Every job assigns.
-  virtual int n_gradient_jobs(const State&) const = 0;
-  virtual void run_gradient_job(const Exec&, int job, State&, Workspace&) const = 0;
-  /// The parameters whose gradients a job makes; no two jobs share one.
-  virtual ParameterRange gradient_job_range(int job, const State&) const = 0;
+  /// Weight gradients of the types of `states` into slot 0: jobs 0..n-1 may run in parallel. Every job
+  /// assigns; what no job does, of nets of other types, is left as it is.
+  virtual int n_gradient_jobs(const std::vector<State*>& states) const = 0;
+  virtual void run_gradient_job(const Exec&, int job, const std::vector<State*>& states) const = 0;
+  struct GradientWork {
+    ParameterRange range;  // the parameters whose gradients a job makes; no two jobs share one
+    int n_rows;            // of all its states
+  };
+  virtual GradientWork gradient_work(int job, const std::vector<State*>& states) const = 0;
 
   virtual void initialize() = 0;
   /// Fixed tensors by name: bias_atom_e [ntypes], fparam_avg, fparam_istd, aparam_avg, aparam_istd; of polar
@@ -88,9 +105,8 @@ class Fitting {
 /// Whether the fitting of this model/fitting_net section takes a rotation matrix with D.
 bool needs_rotation(const nlohmann::json& config);
 
-/// `config` is the normalised model/fitting_net section; n_radial is the descriptor's if it appended its
-/// rotation matrix, else 0. Throws Error naming the key that is missing or wrong.
-std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
-                                      int n_radial);
+/// `config` is the normalised model/fitting_net section. Throws Error naming the key that is missing or
+/// wrong.
+std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, const FittingSizes&);
 
 }  // namespace dpcore

@@ -61,11 +61,26 @@ StackState<S> slice(const StackState<S>& all, int begin, int end) {
   return part;
 }
 
+namespace {
+
 template <class S>
-int n_gradient_jobs(const DenseStack<S>& net) {
+int jobs_of_one(const DenseStack<S>& net) {
   int n = 0;
   for (const auto& layer : net.layers()) n += n_jobs(layer);
   return n;
+}
+
+}  // namespace
+
+template <class S>
+int n_gradient_jobs(const DenseStack<S>& net, int n_states, bool shared) {
+  return jobs_of_one(net) * (shared ? std::min(1, n_states) : n_states);
+}
+
+template <class S>
+JobStates job_states(const DenseStack<S>& net, int job, int n_states, bool shared) {
+  const int first = shared ? 0 : job / jobs_of_one(net);
+  return {job % jobs_of_one(net), first, shared ? n_states : first + 1};
 }
 
 template <class S>
@@ -85,10 +100,42 @@ GradientJob gradient_job(const DenseStack<S>& net, int job) {
   return {k, row0, row1, {at(row0), end}};
 }
 
-#define DPCORE_INSTANTIATE(S)                                      \
-  template StackState<S> slice<S>(const StackState<S>&, int, int); \
-  template int n_gradient_jobs<S>(const DenseStack<S>&);           \
-  template GradientJob gradient_job<S>(const DenseStack<S>&, int);
+template <class S>
+void TypeColumns<S>::set(const std::vector<double>& table) {
+  if (table_.extent(0) != table.size()) table_ = DeviceArray<S>("dpcore::TypeColumns", table.size());
+  const auto host = Kokkos::create_mirror_view(table_);
+  for (std::size_t k = 0; k < table.size(); ++k) host(k) = static_cast<S>(table[k]);
+  Kokkos::deep_copy(table_, host);
+}
+
+template <class S>
+void TypeColumns<S>::write(const Exec& exec, int type, const Matrix<S>& input) const {
+  const DeviceArray<S> table = table_;
+  const int width = width_, at = at_;
+  for_each_element(
+      exec, "dpcore::type_columns", static_cast<int>(input.extent(0)), width,
+      KOKKOS_LAMBDA(const int i, const int k) { input(i, at + k) = table(type * width + k); });
+}
+
+template <class S>
+void TypeColumns<S>::backward(const Exec& exec, const DenseStack<S>& net, const StackState<S>& rows, bool add,
+                              Fitting::State& state, Workspace& ws) const {
+  const Workspace::Scope scope(ws);
+  const auto n = static_cast<std::size_t>(width_);
+  const Vector<S> bar = ws.vector<S>(n);
+  net.backward_constants(exec, rows, at_, bar);
+  const auto host = Kokkos::create_mirror_view(bar);
+  mirror_copy(exec, host, bar);
+  if (!add) state.type_bar.assign(n, 0.0);
+  for (std::size_t k = 0; k < n; ++k) state.type_bar[k] += static_cast<double>(host(k));
+}
+
+#define DPCORE_INSTANTIATE(S)                                             \
+  template StackState<S> slice<S>(const StackState<S>&, int, int);        \
+  template int n_gradient_jobs<S>(const DenseStack<S>&, int, bool);       \
+  template JobStates job_states<S>(const DenseStack<S>&, int, int, bool); \
+  template GradientJob gradient_job<S>(const DenseStack<S>&, int);        \
+  template class TypeColumns<S>;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)
 #undef DPCORE_INSTANTIATE

@@ -13,11 +13,11 @@ bool PolarFitting<S>::fit_diag(const nlohmann::json& config) {
 }
 
 template <class S>
-PolarFitting<S>::PolarFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial)
-    : TensorFitting<S>(config, ntypes, dim_descriptor, n_radial,
-                       fit_diag(config) ? n_radial : n_radial * n_radial),
+PolarFitting<S>::PolarFitting(const nlohmann::json& config, const FittingSizes& sizes)
+    : TensorFitting<S>(config, sizes, fit_diag(config) ? sizes.n_radial : sizes.n_radial * sizes.n_radial),
       diagonal_(fit_diag(config)) {
   const ConfigReader in(config, "model/fitting_net");
+  const int ntypes = sizes.ntypes;
   const auto n = static_cast<std::size_t>(ntypes);
   scale_ = in.get_or<std::vector<double>>("scale", std::vector<double>(n, 1.0));
   in.require(

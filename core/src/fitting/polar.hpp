@@ -13,7 +13,7 @@ namespace dpcore {
 template <class S>
 class PolarFitting final : public TensorFitting<S> {
  public:
-  PolarFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial);
+  PolarFitting(const nlohmann::json& config, const FittingSizes&);
   int n_out() const override { return 9; }
   void contract(const Exec&, int type, const Matrix<S>& y, const Matrix<S>& q,
                 const Matrix<double>& value) const override;

@@ -3,7 +3,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <type_traits>
 
 #include "base/json_config.hpp"
 #include "fitting/dipole.hpp"
@@ -15,28 +14,16 @@ namespace dpcore {
 namespace {
 
 struct Entry {
-  std::function<std::unique_ptr<Fitting>(const nlohmann::json&, int ntypes, int dim_descriptor, int n_radial)>
-      make;
+  std::function<std::unique_ptr<Fitting>(const nlohmann::json&, const FittingSizes&)> make;
   bool needs_rotation;
 };
 
-template <class F>
-std::unique_ptr<Fitting> make(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial) {
-  if constexpr (std::is_constructible_v<F, const nlohmann::json&, int, int, int>) {
-    return std::make_unique<F>(config, ntypes, dim_descriptor, n_radial);
-  } else {
-    return std::make_unique<F>(config, ntypes, dim_descriptor);
-  }
-}
-
 template <template <class> class F>
-std::unique_ptr<Fitting> in_precision(const nlohmann::json& config, int ntypes, int dim_descriptor,
-                                      int n_radial) {
+std::unique_ptr<Fitting> in_precision(const nlohmann::json& config, const FittingSizes& sizes) {
   const std::string precision =
       ConfigReader(config, "model/fitting_net").get_or<std::string>("precision", "float64");
-  if (precision == "float64" || precision == "default")
-    return make<F<double>>(config, ntypes, dim_descriptor, n_radial);
-  if (precision == "float32") return make<F<float>>(config, ntypes, dim_descriptor, n_radial);
+  if (precision == "float64" || precision == "default") return std::make_unique<F<double>>(config, sizes);
+  if (precision == "float32") return std::make_unique<F<float>>(config, sizes);
   throw Error("model/fitting_net/precision: expected float64 or float32, got '" + precision + "'");
 }
 
@@ -62,9 +49,8 @@ const Entry& find(const nlohmann::json& config) {
 
 bool needs_rotation(const nlohmann::json& config) { return find(config).needs_rotation; }
 
-std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, int ntypes, int dim_descriptor,
-                                      int n_radial) {
-  return find(config).make(config, ntypes, dim_descriptor, n_radial);
+std::unique_ptr<Fitting> make_fitting(const nlohmann::json& config, const FittingSizes& sizes) {
+  return find(config).make(config, sizes);
 }
 
 }  // namespace dpcore

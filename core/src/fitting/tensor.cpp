@@ -3,16 +3,17 @@
 
 #include <numeric>
 
-#include "fitting/net.hpp"
-
 namespace dpcore {
 
 template <class S>
-TensorFitting<S>::TensorFitting(const nlohmann::json& config, int ntypes, int dim_descriptor, int n_radial,
-                                int n_y)
-    : dim_net_(dim_descriptor - 3 * n_radial), n_radial_(n_radial), config_(config) {
+TensorFitting<S>::TensorFitting(const nlohmann::json& config, const FittingSizes& sizes, int n_y)
+    : dim_net_(sizes.dim_descriptor - 3 * sizes.n_radial),
+      n_radial_(sizes.n_radial),
+      types_(sizes, dim_net_),
+      config_(config) {
   const ConfigReader in(config, "model/fitting_net");
-  const auto layers = fitting_layers(in, dim_net_, n_y);
+  const int ntypes = sizes.ntypes;
+  const auto layers = fitting_layers(in, n_in(), n_y);
   std::vector<int> selected(static_cast<std::size_t>(ntypes));
   std::iota(selected.begin(), selected.end(), 0);
   selected = in.get_or<std::vector<int>>("sel_type", selected);
@@ -24,8 +25,9 @@ TensorFitting<S>::TensorFitting(const nlohmann::json& config, int ntypes, int di
         "expected type indices from 0 to " + std::to_string(ntypes - 1) + ", got " + std::to_string(t));
     in.require(!nets_[static_cast<std::size_t>(t)], "sel_type",
                "type " + std::to_string(t) + " is given twice");
-    nets_[static_cast<std::size_t>(t)] = std::make_unique<DenseStack<S>>(
-        store_, "net_" + std::to_string(t) + "/", layers, std::vector<bool>(layers.size(), true));
+    nets_[static_cast<std::size_t>(t)] =
+        std::make_shared<DenseStack<S>>(store_, types_.shared() ? "net/" : "net_" + std::to_string(t) + "/",
+                                        layers, std::vector<bool>(layers.size(), true));
   }
   store_.allocate();
 }
@@ -44,7 +46,7 @@ void TensorFitting<S>::prepare(int type, int n, bool training, Fitting::State& b
   state.training = training;
   state.weight = Matrix<double>();
   net(state).prepare(n, training, state.rows, ws);
-  state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   state.q = ws.matrix<S>(n_rows, 3 * static_cast<std::size_t>(n_radial_));
   state.rows.input = state.input;
   state.rows.input_dot = Matrix<S>();
@@ -68,6 +70,7 @@ void TensorFitting<S>::forward(const Exec& exec, const DeviceStructure&, const T
         exec, "dpcore::tensor_rotation", n, 3 * n_radial_,
         KOKKOS_LAMBDA(const int i, const int j) { q(i, j) = d(i, dim + j); });
   }
+  if (types_.shared()) types_.write(exec, state.type, input);
   net(state).forward(exec, input, part, state.training);
   contract(exec, state.type, part.layers.back().x, q, value);
 }
@@ -89,7 +92,7 @@ AnyMatrix TensorFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, 
       });
   const Matrix<S> y_bar = ws.matrix<S>(n_rows, y.extent(1)), q_bar = ws.matrix<S>(n_rows, q.extent(1));
   contract_backward(exec, state.type, y, q, seed, y_bar, q_bar, ws);
-  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   net(state).backward_inputs(exec, y_bar, part, false, &d_input, ws);
   return join(exec, d_input, q_bar, ws);
 }
@@ -106,7 +109,7 @@ AnyMatrix TensorFitting<S>::backward_params(const Exec& exec, const Tile& tile, 
   const Matrix<S> y = part.layers.back().x, q = rows(state.q, row0, row0 + n);
   const Matrix<S> y_bar = ws.matrix<S>(n_rows, y.extent(1)), q_bar = ws.matrix<S>(n_rows, q.extent(1));
   contract_backward(exec, state.type, y, q, as<S>(exec, value_bar, ws), y_bar, q_bar, ws);
-  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(dim_net_));
+  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   net(state).backward_values(exec, y_bar, part, &d_input, ws);
   return join(exec, d_input, q_bar, ws);
 }
@@ -125,20 +128,40 @@ AnyMatrix TensorFitting<S>::join(const Exec& exec, const Matrix<S>& d_input, con
 }
 
 template <class S>
-int TensorFitting<S>::n_gradient_jobs(const Fitting::State& base) const {
-  return dpcore::n_gradient_jobs(net(static_cast<const State&>(base)));
+void TensorFitting<S>::finish(const Exec& exec, Fitting::State& base, Workspace& ws) const {
+  auto& state = static_cast<State&>(base);
+  if (types_.shared()) types_.backward(exec, net(state), state.rows, false, state, ws);
 }
 
 template <class S>
-ParameterRange TensorFitting<S>::gradient_job_range(int job, const Fitting::State& base) const {
-  return gradient_job(net(static_cast<const State&>(base)), job).range;
+int TensorFitting<S>::n_gradient_jobs(const std::vector<Fitting::State*>& states) const {
+  if (states.empty()) return 0;
+  const auto& one = net(static_cast<const State&>(*states.front()));
+  return dpcore::n_gradient_jobs(one, static_cast<int>(states.size()), types_.shared());
 }
 
 template <class S>
-void TensorFitting<S>::run_gradient_job(const Exec& exec, int job, Fitting::State& base, Workspace&) const {
-  const auto& state = static_cast<const State&>(base);
-  const GradientJob j = gradient_job(net(state), job);
-  net(state).accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, true);
+Fitting::GradientWork TensorFitting<S>::gradient_work(int job,
+                                                      const std::vector<Fitting::State*>& states) const {
+  const auto state = [&](int k) -> const State& {
+    return static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
+  };
+  const JobStates all = job_states(net(state(0)), job, static_cast<int>(states.size()), types_.shared());
+  GradientWork work = {gradient_job(net(state(all.first)), all.job).range, 0};
+  for (int k = all.first; k < all.last; ++k) work.n_rows += state(k).rows.n;
+  return work;
+}
+
+template <class S>
+void TensorFitting<S>::run_gradient_job(const Exec& exec, int job,
+                                        const std::vector<Fitting::State*>& states) const {
+  const auto& one = net(static_cast<const State&>(*states.front()));
+  const JobStates all = job_states(one, job, static_cast<int>(states.size()), types_.shared());
+  for (int k = all.first; k < all.last; ++k) {
+    const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
+    const GradientJob j = gradient_job(net(state), all.job);
+    net(state).accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, k == all.first);
+  }
 }
 
 template class TensorFitting<double>;

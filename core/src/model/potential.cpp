@@ -55,7 +55,10 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   const ConfigReader in(config_, "model");
   type_map_ = in.get<std::vector<std::string>>("type_map");
   in.require(!type_map_.empty(), "type_map", "expected at least one element name");
-  descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes());
+  const auto types = in.get_or<nlohmann::json>("type_embedding", {});
+  if (!types.is_null()) types_ = make_type_embedding(types, ntypes());
+  const int n_types = types_ ? types_->n_out() : 0;
+  descriptor_ = make_descriptor(in.get<nlohmann::json>("descriptor"), ntypes(), n_types);
   const auto fitting = in.get<nlohmann::json>("fitting_net");
   dim_descriptor_ = descriptor_->dim_out();
   const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
@@ -64,7 +67,7 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
                 " needs the rotation matrix of the descriptor se_e2_a; " +
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
-  fitting_ = make_fitting(fitting, ntypes(), descriptor_->dim_out(), n_radial);
+  fitting_ = make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types});
   if (in.get_or<std::string>("use_srtab", "").empty()) return;
   in.require(kind() == "ener", "use_srtab",
              "a short-range table is one of energies; the model is of kind " + kind());
@@ -86,6 +89,7 @@ std::vector<std::pair<std::string, ParameterBlock*>> Potential::blocks() const {
   std::vector<std::pair<std::string, ParameterBlock*>> out;
   for (const auto& part : descriptor_->parts())
     out.emplace_back("descriptor/" + part.prefix, &part.descriptor->parameters());
+  if (types_) out.emplace_back("type_embedding/", &types_->parameters());
   out.emplace_back("fitting/", &fitting_->parameters());
   return out;
 }
@@ -119,7 +123,10 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
     if (networks) load_block(tensors, prefix, *block);
     for (const auto& p : block->parameters()) known.insert(prefix + p.name);
   }
-  if (networks) descriptor_->finish_loading();
+  if (networks) {
+    refresh_types();
+    descriptor_->finish_loading();
+  }
   for (const auto& [name, tensor] : tensors) {
     if (known.count(name) == 0 && name.rfind("trainer/", 0) != 0) {
       throw Error("model: tensor '" + name + "' does not belong to a model with this config");
@@ -147,7 +154,28 @@ std::map<std::string, Tensor> Potential::tensors() const {
   return out;
 }
 
+void Potential::refresh_types() {
+  if (!types_) return;
+  const std::vector<double> table = types_->table();
+  descriptor_->set_types(table);
+  fitting_->set_types(table);
+}
+
+void Potential::backward_types(const std::vector<Fitting::State*>& fitting) {
+  if (!types_) return;
+  const auto n = static_cast<std::size_t>(types_->n_out());
+  std::vector<double> te_bar(n * type_map_.size(), 0.0);
+  descriptor_->add_type_gradients(te_bar);
+  for (const Fitting::State* state : fitting) {
+    for (std::size_t k = 0; k < n; ++k)
+      te_bar[static_cast<std::size_t>(state->type) * n + k] += state->type_bar[k];
+  }
+  types_->backward(te_bar);
+}
+
 void Potential::initialize() {
+  if (types_) types_->initialize();
+  refresh_types();
   descriptor_->initialize();
   descriptor_->finish_loading();
   fitting_->initialize();

@@ -9,6 +9,7 @@
 #include "descriptor/descriptor.hpp"
 #include "fitting/fitting.hpp"
 #include "model/model_file.hpp"
+#include "nn/type_embedding.hpp"
 #include "output/short_range.hpp"
 
 namespace dpcore {
@@ -26,6 +27,12 @@ class Potential {
 
   /// The parameters and the prefixes of their names in the model file; the fitting net's are last.
   std::vector<std::pair<std::string, ParameterBlock*>> blocks() const;
+
+  /// Tell descriptor and fitting the numbers of the types, which the type embedding's net makes; after each
+  /// change of its parameters.
+  void refresh_types();
+  /// The net's gradients, from the adjoints that the descriptor and these states of the fitting have.
+  void backward_types(const std::vector<Fitting::State*>&);
 
   /// Draw the networks from the seeds of the config.
   void initialize();
@@ -51,6 +58,7 @@ class Potential {
  private:
   nlohmann::json config_;
   std::vector<std::string> type_map_;
+  std::unique_ptr<TypeEmbedding> types_;  // null without model/type_embedding
   std::unique_ptr<Descriptor> descriptor_;
   std::unique_ptr<Fitting> fitting_;
   int dim_descriptor_ = 0;

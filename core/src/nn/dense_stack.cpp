@@ -49,7 +49,8 @@ DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, s
     auto& layer = layers_[k];
     const std::string name = prefix + "layer_" + std::to_string(k) + "/";
     layer.matrix = store.add(name + "matrix", {layer.n_in, layer.n_out}, trainable[k]);
-    layer.bias = store.add(name + "bias", {layer.n_out}, trainable[k]);
+    layer.bias = layer.has_bias ? store.add(name + "bias", {layer.n_out}, trainable[k])
+                                : store.add_derived(name + "bias", {layer.n_out});
     if (layer.time_step) layer.idt = store.add(name + "idt", {layer.n_out}, trainable[k]);
   }
 }
@@ -114,8 +115,10 @@ void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackS
   if (input_dot != nullptr) {
     x_in = *input_dot;
   } else {
-    x_in = ws.matrix<S>(static_cast<std::size_t>(state.n), 1);
-    for_each(exec, "dpcore::unit_tangent", state.n, KOKKOS_LAMBDA(const int i) { x_in(i, 0) = S(1); });
+    x_in = ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(n_in()));
+    for_each_element(
+        exec, "dpcore::unit_tangent", state.n, n_in(),
+        KOKKOS_LAMBDA(const int i, const int j) { x_in(i, j) = j == 0 ? S(1) : S(0); });
   }
   state.input_dot = x_in;
   for (std::size_t k = 0; k < layers_.size(); ++k) {
@@ -264,6 +267,23 @@ void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, St
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
   }
+}
+
+// z_bar summed over the rows, times W^T
+template <class S>
+void DenseStack<S>::backward_constants(const Exec& exec, const StackState<S>& state, int first,
+                                       const Vector<S>& bar) const {
+  const Matrix<const S> w = matrix(0);
+  const Matrix<S> z_bar = state.layers.front().z_bar;
+  const int n = state.n, m = layers_.front().n_out;
+  for_each(
+      exec, "dpcore::backward_constants", static_cast<int>(bar.extent(0)), KOKKOS_LAMBDA(const int k) {
+        S sum = S(0);
+        for (int i = 0; i < n; ++i) {
+          for (int j = 0; j < m; ++j) sum += w(first + k, j) * z_bar(i, j);
+        }
+        bar(k) = sum;
+      });
 }
 
 template <class S>

@@ -38,6 +38,7 @@ struct LayerSpec {
   Activation activation = Activation::Linear;
   Skip skip = Skip::None;
   bool time_step = false;                     // multiply by idt; only with a skip
+  bool has_bias = true;                       // else b = 0, no parameter
   std::size_t matrix = 0, bias = 0, idt = 0;  // offsets in the store
 };
 
@@ -83,7 +84,7 @@ class DenseStack {
   void prepare(int n, bool training, StackState<S>&, Workspace&) const;
 
   void forward(const Exec&, const Matrix<S>& input, StackState<S>&, bool training) const;
-  /// input_dot = nullptr stands for a tangent of 1 in a single input column.
+  /// input_dot = nullptr stands for a tangent of 1 in the first input column, and 0 in the others.
   void tangent(const Exec&, const Matrix<S>* input_dot, StackState<S>&, Workspace&) const;
   /// After forward and tangent with `training`: x_ddot [n, n_out] of the last layer, where input_ddot = 0.
   void second_tangent(const Exec&, const StackState<S>&, const Matrix<S>& x_ddot, Workspace&) const;
@@ -96,6 +97,9 @@ class DenseStack {
   /// d_input may be nullptr.
   void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
+  /// bar (=) adjoints of the input columns from `first` on, which hold the same numbers in all rows; after
+  /// backward_params or backward_values, for a layer 0 without skip.
+  void backward_constants(const Exec&, const StackState<S>&, int first, const Vector<S>& bar) const;
   /// Rows [row0, row1) of W_bar of layer k; bias and idt with the last row. `slot` of the store; += or, if
   /// `assign`, =.
   void accumulate_gradients(const Exec&, const StackState<S>&, int k, int row0, int row1, int slot,

@@ -42,7 +42,11 @@ bool ParameterBlock::any_trainable() const {
 }
 
 template <class S>
-std::size_t ParameterStore<S>::add(const std::string& name, std::vector<std::int64_t> shape, bool trainable) {
+std::size_t ParameterStore<S>::append(std::vector<ParameterInfo>& list, const std::string& name,
+                                      std::vector<std::int64_t> shape, bool trainable) {
+  for (const auto& p : list) {
+    if (p.name == name && p.shape == shape) return p.offset;
+  }
   ParameterInfo p;
   p.name = name;
   p.size = 1;
@@ -52,8 +56,18 @@ std::size_t ParameterStore<S>::add(const std::string& name, std::vector<std::int
   p.trainable = trainable;
   constexpr std::size_t align = 64 / sizeof(S);
   size_ += (p.size + align - 1) / align * align;
-  info_.push_back(p);
+  list.push_back(p);
   return p.offset;
+}
+
+template <class S>
+std::size_t ParameterStore<S>::add(const std::string& name, std::vector<std::int64_t> shape, bool trainable) {
+  return append(info_, name, std::move(shape), trainable);
+}
+
+template <class S>
+std::size_t ParameterStore<S>::add_derived(const std::string& name, std::vector<std::int64_t> shape) {
+  return append(derived_, name, std::move(shape), false);
 }
 
 template <class S>

@@ -37,6 +37,8 @@ class ParameterBlock {
   virtual ~ParameterBlock() = default;
 
   const std::vector<ParameterInfo>& parameters() const { return info_; }
+  /// Parts made from other numbers: with values and gradients, but not trained and not in the model file.
+  const std::vector<ParameterInfo>& derived() const { return derived_; }
   const ParameterInfo& find(const std::string& name) const;  // throws Error
   std::size_t size() const { return size_; }
   virtual bool is_float() const = 0;
@@ -59,15 +61,18 @@ class ParameterBlock {
   virtual void adam_step(double alpha, const AdamSettings&, ParameterRange) = 0;
 
  protected:
-  std::vector<ParameterInfo> info_;
+  std::vector<ParameterInfo> info_, derived_;
   std::size_t size_ = 0;
 };
 
 template <class S>
 class ParameterStore final : public ParameterBlock {
  public:
-  /// Register a part; returns its offset. Call allocate() after the last.
+  /// Register a part; returns its offset. A part of that name and shape that is there is shared. Call
+  /// allocate() after the last.
   std::size_t add(const std::string& name, std::vector<std::int64_t> shape, bool trainable);
+  /// The same for a derived part, which begins as zeros.
+  std::size_t add_derived(const std::string& name, std::vector<std::int64_t> shape);
   void allocate();
 
   const S* value(std::size_t offset) const { return values_.data() + offset; }
@@ -88,6 +93,8 @@ class ParameterStore final : public ParameterBlock {
   void adam_step(double alpha, const AdamSettings&, ParameterRange) override;
 
  private:
+  std::size_t append(std::vector<ParameterInfo>& list, const std::string& name,
+                     std::vector<std::int64_t> shape, bool trainable);
   /// Zeros; Error where there is no memory for them.
   DeviceArray<S> array(const std::string& label, std::size_t n) const;
 

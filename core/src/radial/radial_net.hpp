@@ -5,28 +5,28 @@
 #include <string>
 #include <vector>
 
-#include "nn/dense_stack.hpp"
+#include "nn/embedding_layers.hpp"
 #include "radial/radial.hpp"
 
 namespace dpcore {
 
-struct EmbeddingSpec {
-  std::vector<int> neuron;
-  Activation activation = Activation::Tanh;
-  bool resnet_dt = false;
-  bool trainable = true;
-  bool online_table = true;  // training may interpolate between nodes (radial_table.hpp)
+/// Inputs of an embedding net behind s, the same for all pairs of a pair of types: rows of a table of numbers
+/// for types, the derived part `table` [ntypes, width] of the store.
+struct TypeInputs {
+  std::size_t table = 0;   // offset
+  int width = 0;           // 0: none
+  std::vector<int> types;  // of the neighbour, and of the centre
+  int size() const { return width * static_cast<int>(types.size()); }
 };
-
-/// Layers of an embedding net: a layer as wide as its input adds it, one twice as wide adds [x, x]; the time
-/// step exists only where such a skip does (docs/theory/se_e2_a.md).
-std::vector<LayerSpec> embedding_layers(int n_in, const EmbeddingSpec&);
 
 template <class S>
 class RadialNet final : public Radial<S> {
  public:
-  RadialNet(ParameterStore<S>& store, const std::string& prefix, const EmbeddingSpec& spec)
-      : stack_(store, prefix, embedding_layers(1, spec),
+  RadialNet(ParameterStore<S>& store, const std::string& prefix, const EmbeddingSpec& spec,
+            TypeInputs types = {})
+      : store_(&store),
+        types_(std::move(types)),
+        stack_(store, prefix, embedding_layers(1 + types_.size(), spec),
                std::vector<bool>(spec.neuron.size(), spec.trainable)) {}
 
   int n_out() const override { return stack_.n_out(); }
@@ -44,6 +44,15 @@ class RadialNet final : public Radial<S> {
   void backward_values(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, int slot, Workspace&) const;
 
  private:
+  /// Rows of inputs for s [n].
+  Matrix<S> inputs(const Exec&, S* s, int n, Workspace&) const;
+  /// Room for the adjoint of the inputs where it is needed, else empty.
+  Matrix<S> input_room(int n, Workspace&) const;
+  /// Add it to the gradient of the table.
+  void add_type_gradients(const Exec&, const Matrix<S>& d_input, int slot) const;
+
+  ParameterStore<S>* store_;
+  TypeInputs types_;
   DenseStack<S> stack_;
 };
 

@@ -63,9 +63,9 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
         "trainer: the model is compressed, its tables would not follow the weights; start from it with "
         "--init-frz-model");
   }
+  for (const auto& named : potential_.blocks()) named.second->prepare_training(1);
   for (const auto& part : potential_.descriptor().parts())
     part.descriptor->parameters().prepare_training(n_workers());
-  potential_.fitting().parameters().prepare_training(1);
   for (int t = 0; t < potential_.ntypes(); ++t) fitting_.push_back(potential_.fitting().make_state());
   potential_.descriptor().forget_inference();
   potential_.in_training = true;
@@ -145,9 +145,12 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
   backward(structure, plan, gradient);
   fitting_gradients(plan, update ? alpha : 0.0);
   descriptor.finish_step(scratch);
+  potential_.backward_types(present_);
   if (update) {
-    for (const auto& part : potential_.descriptor().parts())
-      this->update(part.descriptor->parameters(), alpha);
+    for (const auto& [prefix, block] : potential_.blocks()) {
+      if (block != &potential_.fitting().parameters()) this->update(*block, alpha);
+    }
+    potential_.refresh_types();
     beta1_power *= 0.9F;
     beta2_power *= 0.999F;
     ++steps;
@@ -212,16 +215,20 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
   ParameterBlock& store = potential_.fitting().parameters();
   const AdamSettings adam;
   struct Job {
-    int type, index;  // type -1: no gradient
+    int index;  // -1: no gradient
     ParameterRange range;
+    int centres;
   };
   std::vector<Job> jobs;
+  present_.clear();
   for (int t = 0; t < potential_.ntypes(); ++t) {
     if (!fitting.selects(t) || whole_type(plan, t).size() == 0) continue;
-    Fitting::State& state = *fitting_[static_cast<std::size_t>(t)];
-    fitting.finish(team_.workers.front()->exec, state, team_.workers.front()->kept);
-    for (int k = 0; k < fitting.n_gradient_jobs(state); ++k)
-      jobs.push_back({t, k, fitting.gradient_job_range(k, state)});
+    present_.push_back(fitting_[static_cast<std::size_t>(t)].get());
+    fitting.finish(team_.workers.front()->exec, *present_.back(), team_.workers.front()->kept);
+  }
+  for (int k = 0; k < fitting.n_gradient_jobs(present_); ++k) {
+    const Fitting::GradientWork work = fitting.gradient_work(k, present_);
+    jobs.push_back({k, work.range, work.n_rows});
   }
   // what no job makes: nets of types that are not in the batch, in pieces
   std::sort(jobs.begin(), jobs.end(),
@@ -231,7 +238,7 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
   for (std::size_t j = 0; j <= n_jobs; ++j) {
     const std::size_t end = j < n_jobs ? jobs[j].range.begin : store.size();
     for (; at < end; at += std::min(kRestPiece, end - at))
-      jobs.push_back({-1, 0, {at, std::min(end, at + kRestPiece)}});
+      jobs.push_back({-1, {at, std::min(end, at + kRestPiece)}, 0});
     if (j < n_jobs) at = jobs[j].range.end;
   }
   // each to the worker with least to do so far; work is counted in elements of matrices times centres
@@ -241,17 +248,15 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
   for (const Job& job : jobs) {
     const auto w = static_cast<std::size_t>(std::min_element(work.begin(), work.end()) - work.begin());
     shares[w].push_back(&job);
-    const int centres = job.type < 0 ? 0 : whole_type(plan, job.type).size();
-    work[w] += (job.range.end - job.range.begin) * static_cast<std::size_t>(centres + kCentresOfAdam);
+    work[w] += (job.range.end - job.range.begin) * static_cast<std::size_t>(job.centres + kCentresOfAdam);
   }
   run_workers(team_.size(), [&](int index) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
     for (const Job* job : shares[static_cast<std::size_t>(index)]) {
-      if (job->type < 0) {
+      if (job->index < 0) {
         store.zero_gradients(0, job->range);
       } else {
-        fitting.run_gradient_job(w.exec, job->index, *fitting_[static_cast<std::size_t>(job->type)],
-                                 w.scratch);
+        fitting.run_gradient_job(w.exec, job->index, present_);
       }
       if (alpha > 0) store.adam_step(alpha, adam, job->range);
     }

@@ -66,6 +66,7 @@ class TrainStep {
   WorkerTeam team_;
   Evaluation evaluation_;
   std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type
+  std::vector<Fitting::State*> present_;                  // of the types that have atoms in this step
   struct TileState {
     std::unique_ptr<Descriptor::State> descriptor;
     bool kept = false;

@@ -29,7 +29,6 @@ LATER: dict[str, dict[str, Any]] = {
     },
     "model": {
         "type": ["standard"],
-        "type_embedding": [None],
         "compress": [None],
         "spin": [None],
         "pair_exclude_types": [None, []],
@@ -45,6 +44,7 @@ LATER: dict[str, dict[str, Any]] = {
         "bridging_r_outer": ANY,
     },
     "model/descriptor": {"env_protection": [0], "spin": [None], "type_map": ANY, "ntypes": ANY},
+    "model/type_embedding": {"use_econf_tebd": [False]},
     "model/fitting_net": {
         "default_fparam": [None],
         "dim_case_embd": [0],

@@ -9,7 +9,7 @@ from typing import Any
 
 from dargs import Argument
 
-from dpcore.config import descriptor, fitting, modifier
+from dpcore.config import descriptor, fitting, modifier, type_embedding
 from dpcore.config.values import (
     OPTIONAL_NON_NEGATIVE,
     OPTIONAL_POSITIVE_SINGLE,
@@ -78,6 +78,7 @@ def argument() -> Argument:
             *_short_range(),
             Argument("descriptor", dict, [], [descriptor.variant()], doc="How an atom's surroundings enter."),
             Argument("fitting_net", dict, [], [fitting.variant()], doc="What the model predicts, and how."),
+            type_embedding.argument(),
             Argument(
                 "modifier",
                 [dict, None],
@@ -156,6 +157,8 @@ def check(model: dict[str, Any]) -> None:
     for where, keys in descriptor_parts(model["descriptor"]):
         _settle(keys, where)
     _settle(model["fitting_net"], "model/fitting_net")
+    if model["type_embedding"] is not None:
+        _settle(model["type_embedding"], "model/type_embedding")
 
 
 def _check_short_range(model: dict[str, Any]) -> None:
@@ -238,7 +241,8 @@ def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str
     sel
         Neighbour slots per type of all descriptors, in place of those of the section.
     """
-    out = {key: copy.deepcopy(model[key]) for key in ("descriptor", "fitting_net")}
+    sections = ("descriptor", "fitting_net", "type_embedding")
+    out = {key: copy.deepcopy(model[key]) for key in sections if model.get(key) is not None}
     for where, part in descriptor_parts(out["descriptor"]):
         if sel is not None:
             part["sel"] = [int(n) for n in sel]

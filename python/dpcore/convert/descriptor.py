@@ -18,17 +18,17 @@ _PART = re.compile(r"descrpt_attr_(\d+)/t_avg$")
 
 
 def read_descriptor(
-    graph: Graph, script: dict[str, Any], notes: list[str]
+    graph: Graph, script: dict[str, Any], notes: list[str], n_numbers: int = 0
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Config section and tensors of the descriptor.
 
     ``script`` is its section of the training script ({} in old graphs), ``notes``
-    collects what the conversion changed.  ``axis_neuron`` is what the script says
+    collects what the conversion changed, ``n_numbers`` stand for a type (0: no type embedding).  ``axis_neuron`` is what the script says
     (0 without one); `settle_axis_neuron` completes it.
     """
     operations = [node for node in graph if node.op in DESCRIPTOR_OPS]
     if not is_hybrid(graph, script):
-        return read_two_body(graph, _layout(operations[0]), Place(operations[0]), script, notes)
+        return read_two_body(graph, _layout(operations[0]), Place(operations[0]), script, notes, n_numbers)
     places = _parts(graph, operations)
     known = set().union(*(nodes_behind(graph, place) for place in places))
     for node, source in type_tables(graph):
@@ -38,7 +38,7 @@ def read_descriptor(
             )
     parts, tensors = [], {}
     for place, section in zip(places, _sections(graph, script, places)):
-        part, part_tensors = read_two_body(graph, _layout(place.operation), place, section, notes)
+        part, part_tensors = read_two_body(graph, _layout(place.operation), place, section, notes, n_numbers)
         parts.append(part)
         tensors.update(part_tensors)
     if len({len(part["sel"]) for part in parts}) != 1:
@@ -88,7 +88,7 @@ def settle_axis_neuron(
 ) -> None:
     """Complete and check ``axis_neuron``, in place, by the size of the fitting net's input.
 
-    n_inputs = dim_out + numb_fparam + numb_aparam, where dim_out is the sum over the parts of the last width
+    n_inputs, without the numbers of the type, = dim_out + numb_fparam + numb_aparam, where dim_out is the sum over the parts of the last width
     of the embedding net, times axis_neuron for ``se_e2_a``.
     """
     parts = descriptor.get("list", [descriptor])

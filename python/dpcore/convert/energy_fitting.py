@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The fitting net ``ener`` of a frozen graph.
 
-One net per centre type.  How the energy of the isolated atom and the energy bias
+One net per centre type, or with type embedding one for all.  How the energy of the isolated atom and the energy bias
 enter changed between versions; what counts is what the graph computes:
 
 * the final bias alone (up to 2.1);
@@ -20,6 +20,7 @@ import numpy as np
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
 from dpcore.convert.script import value_of
+from dpcore.convert.type_embedding import has_type_embedding
 from dpcore.convert.unsupported import DESCRIPTOR_OPS
 
 _DEFAULT_RCOND = 1e-3
@@ -36,7 +37,8 @@ def read_fitting(
     collects what the conversion changed.  Raises ``InputError`` for damaged nets
     and for forms dpcore does not have.
     """
-    nets = [read_net(graph, centre) for centre in range(n_types)]
+    shared = has_type_embedding(graph)
+    nets = [read_net(graph, None)] if shared else [read_net(graph, centre) for centre in range(n_types)]
     for centre, net in enumerate(nets):
         if net[-1].bias.size != 1:
             raise graph.error(
@@ -45,11 +47,12 @@ def read_fitting(
             )
     check_nets(graph, nets)
     subtracted = [_subtracts_vacuum(graph, centre, net) for centre, net in enumerate(nets)]
-    bias = _bias(graph, nets, notes)
+    bias = _bias(graph, nets, n_types, notes)
     tensors: dict[str, np.ndarray] = {"fitting/bias_atom_e": bias}
     for centre, net in enumerate(nets):
         for k, layer in enumerate(net):
-            tensors.update(layer.tensors(f"fitting/net_{centre}/layer_{k}"))
+            name = "net" if shared else f"net_{centre}"
+            tensors.update(layer.tensors(f"fitting/{name}/layer_{k}"))
     sizes = {}
     for key, name in (("fparam", "dfparam"), ("aparam", "daparam")):
         sizes[key] = _parameter_size(graph, key, f"fitting_attr/{name}")
@@ -77,18 +80,19 @@ def read_fitting(
         "trainable": value_of(graph, script, "trainable", "true, false or a list of them", True),
         "rcond": value_of(graph, script, "rcond", "a number", _DEFAULT_RCOND),
         "seed": script.get("seed"),
-        "atom_ener": _atom_ener(graph, script, subtracted, bias),
+        "atom_ener": _atom_ener(graph, script, subtracted, shared, bias),
     }
     return config, tensors
 
 
-def read_net(graph: Graph, centre: int) -> list[DenseLayer]:
-    """Hidden layers and the linear output layer of one centre type."""
+def read_net(graph: Graph, centre: int | None) -> list[DenseLayer]:
+    """Hidden layers and the linear output layer of one centre type; None: of the net for all types."""
     layers: list[DenseLayer] = []
-    while f"layer_{len(layers)}_type_{centre}/matrix" in graph:
-        scope = f"layer_{len(layers)}_type_{centre}"
+    suffix = "" if centre is None else f"_type_{centre}"
+    while f"layer_{len(layers)}{suffix}/matrix" in graph:
+        scope = f"layer_{len(layers)}{suffix}"
         layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", False))
-    scope = f"final_layer_type_{centre}"
+    scope = f"final_layer{suffix}"
     layers.append(read_layer(graph, f"{scope}/matrix", f"{scope}/bias", f"{scope}/idt", True))
     if len(layers) == 1:
         raise graph.error(
@@ -167,19 +171,22 @@ def _per_type(graph: Graph, name: str, n_types: int, default: float) -> np.ndarr
     return values.reshape(-1).astype(np.float64)
 
 
-def _bias(graph: Graph, nets: list[list[DenseLayer]], notes: list[str]) -> np.ndarray:
+def _bias(graph: Graph, nets: list[list[DenseLayer]], n_types: int, notes: list[str]) -> np.ndarray:
     """The constant per type beside the final bias, [n_types] eV, float64.
 
     A scale (t_out_std) other than one is multiplied into the output layer.
     """
-    n_types = len(nets)
     bias = _per_type(graph, "fitting_attr/t_bias_atom_e", n_types, 0.0)
     for centre in range(n_types):
         name = f"atom_{centre}_ener"
         if graph.in_forward(name):
             bias[centre] += float(graph.number(name))
     scale = _per_type(graph, _OUT_STD, n_types, 1.0)
-    for centre in np.nonzero(scale != 1.0)[0]:
+    if len(nets) < n_types and np.any(scale != scale[0]):
+        raise graph.error(
+            f"t_out_std = {scale.tolist()} differs between types that share a net; not supported"
+        )
+    for centre in np.nonzero(scale[: len(nets)] != 1.0)[0]:
         output = nets[centre][-1]
         output.matrix = (output.matrix * scale[centre]).astype(output.matrix.dtype)
         output.bias = (output.bias * scale[centre]).astype(output.bias.dtype)
@@ -188,12 +195,17 @@ def _bias(graph: Graph, nets: list[list[DenseLayer]], notes: list[str]) -> np.nd
 
 
 def _atom_ener(
-    graph: Graph, script: dict[str, Any], subtracted: list[bool], bias: np.ndarray
+    graph: Graph, script: dict[str, Any], subtracted: list[bool], shared: bool, bias: np.ndarray
 ) -> list[float | None]:
-    """atom_ener of the config: a number for the types with the difference, else None."""
+    """atom_ener of the config: a number for the types with the difference, else None; where types share a net,
+    what the script says.
+    """
     if not any(subtracted):
         return []
     written = value_of(graph, script, "atom_ener", "a list of numbers or null", [])
+    if shared:
+        padded = written + [None] * (len(bias) - len(written))
+        return padded if any(e is not None for e in written) else bias.tolist()
     values: list[float | None] = []
     for centre, is_difference in enumerate(subtracted):
         given = written[centre] if centre < len(written) else None

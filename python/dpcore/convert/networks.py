@@ -47,10 +47,13 @@ class DenseLayer:
     activation: str | None
     sums: list[Any]
     rounded_gelu: bool = False
+    has_bias: bool = True
 
     def tensors(self, prefix: str) -> dict[str, np.ndarray]:
         """The layer's arrays under the names of the model file."""
-        arrays = {f"{prefix}/matrix": self.matrix, f"{prefix}/bias": self.bias}
+        arrays = {f"{prefix}/matrix": self.matrix}
+        if self.has_bias:
+            arrays[f"{prefix}/bias"] = self.bias
         if self.idt is not None:
             arrays[f"{prefix}/idt"] = self.idt
         return arrays
@@ -59,11 +62,15 @@ class DenseLayer:
 def read_layer(graph: Graph, matrix: str, bias: str, idt: str, linear: bool) -> DenseLayer:
     """Read one layer from the names of its three constants.
 
-    ``linear`` layers have no activation and no idt.  Raises ``InputError`` for
+    ``linear`` layers have no activation and no idt.  Without the constant of the bias the layer has none, and
+    zeros stand for it.  Raises ``InputError`` for
     damaged shapes, non-finite weights and layer forms that dpcore does not have.
     """
     weights = _network_tensor(graph, matrix)
-    offsets = _network_tensor(graph, bias).reshape(-1)
+    has_bias = graph.in_forward(bias) or not graph.in_forward(matrix)
+    offsets = (
+        _network_tensor(graph, bias).reshape(-1) if has_bias else np.zeros(weights.shape[-1], weights.dtype)
+    )
     if weights.ndim != 2 or offsets.shape[0] != weights.shape[1]:
         raise graph.error(
             f"{matrix!r} has shape {list(weights.shape)} and {bias!r} "
@@ -80,6 +87,9 @@ def read_layer(graph: Graph, matrix: str, bias: str, idt: str, linear: bool) -> 
             )
         transposed = any(product.attr[key].b for key in ("transpose_a", "transpose_b"))
         followers = graph.users(product.name)
+        if product.op == "MatMul" and not transposed and not has_bias:
+            sums.append(product)
+            continue
         if product.op != "MatMul" or transposed or len(followers) != 1:
             raise _unknown_form(graph, matrix, [product, *followers])
         total = followers[0]
@@ -101,7 +111,31 @@ def read_layer(graph: Graph, matrix: str, bias: str, idt: str, linear: bool) -> 
             )
     activation = None if linear else _activation(graph, matrix, sums)
     rounded = not linear and _has_rounded_gelu(graph, sums, weights.dtype)
-    return DenseLayer(weights, offsets, scale, activation, sums, rounded)
+    return DenseLayer(weights, offsets, scale, activation, sums, rounded, has_bias)
+
+
+@dataclass(frozen=True)
+class EmbeddingForm:
+    """What an embedding net has: skips, time steps on them, activations."""
+
+    has_skip: bool
+    has_idt: bool
+    activations: frozenset[str | None]
+
+
+def embedding_form(graph: Graph, name: str, layers: list[DenseLayer]) -> EmbeddingForm:
+    """The form of an embedding net, with a skip where the width stays or doubles; time steps are on all of
+    them or on none.
+    """
+    skips = [layer.matrix.shape[1] in (layer.matrix.shape[0], 2 * layer.matrix.shape[0]) for layer in layers]
+    time_steps = {layer.idt is not None for layer, skip in zip(layers, skips) if skip}
+    stray = any(layer.idt is not None for layer, skip in zip(layers, skips) if not skip)
+    if stray or len(time_steps) > 1:
+        raise graph.error(
+            f"{name} has time steps (idt) on some layers only, "
+            "or on layers without a skip; the file is corrupt or of an unknown version"
+        )
+    return EmbeddingForm(any(skips), time_steps == {True}, frozenset(layer.activation for layer in layers))
 
 
 def _network_tensor(graph: Graph, name: str) -> np.ndarray:

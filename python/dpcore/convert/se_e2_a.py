@@ -46,4 +46,5 @@ LAYOUT = Layout(
     keys=lambda value: {
         "axis_neuron": value("axis_neuron", "an integer", value("n_axis_neuron", "an integer", 0))
     },
+    with_types=True,
 )

@@ -17,6 +17,7 @@ from dpcore.convert.energy_fitting import check_nets, has_skip, read_net
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import DenseLayer, gelu_note
 from dpcore.convert.script import value_of
+from dpcore.convert.type_embedding import has_type_embedding
 
 _FINAL_LAYER = re.compile(r"final_layer_type_(\d+)/matrix$")
 _CONSTANT_MATRIX = "fitting_attr/t_constant_matrix"
@@ -35,8 +36,10 @@ def read_tensor_fitting(
     ``width`` is the last layer of the embedding net; ``script``, ``notes`` and errors as for
     `dpcore.convert.energy_fitting.read_fitting`.
     """
-    selected = _selected(graph, n_types)
-    nets = {centre: read_net(graph, centre) for centre in selected}
+    shared = has_type_embedding(graph)
+    selected = _selected(graph, n_types, shared)
+    one = read_net(graph, None) if shared else []
+    nets = {centre: one if shared else read_net(graph, centre) for centre in selected}
     check_nets(graph, list(nets.values()))
     outputs = nets[selected[0]][-1].bias.size
     sizes = {"dipole": [width], "polar": [width, width * width]}[kind]
@@ -48,7 +51,8 @@ def read_tensor_fitting(
     tensors: dict[str, np.ndarray] = {}
     for centre, net in nets.items():
         for k, layer in enumerate(net):
-            tensors.update(layer.tensors(f"fitting/net_{centre}/layer_{k}"))
+            name = "net" if shared else f"net_{centre}"
+            tensors.update(layer.tensors(f"fitting/{name}/layer_{k}"))
     hidden = nets[selected[0]][:-1]
     notes.extend(gelu_note("fitting_net", hidden))
     skips = any(has_skip(hidden, k) for k in range(len(hidden)))
@@ -79,10 +83,12 @@ def read_tensor_fitting(
     return config, tensors
 
 
-def _selected(graph: Graph, n_types: int) -> list[int]:
-    """The types with a net; they must be those that the graph says."""
+def _selected(graph: Graph, n_types: int, shared: bool) -> list[int]:
+    """The types with a net, unless types share one; they must be those that the graph says."""
     found = sorted(int(m[1]) for m in map(_FINAL_LAYER.match, graph.nodes) if m and graph.in_forward(m[0]))
     told = sorted(int(t) for t in graph.const("model_attr/sel_type").reshape(-1))
+    if shared and not found:
+        found = told
     if not found or found != told or found[-1] >= n_types:
         raise graph.error(
             f"the graph has nets for the types {found}, and model_attr/sel_type says {told} of {n_types} "

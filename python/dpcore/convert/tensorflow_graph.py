@@ -2,7 +2,7 @@
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
 What is read: the descriptors ``se_e2_a``, ``se_e2_r`` and ``hybrid`` of these, and the fitting nets
-``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``.  Weights
+``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).
@@ -27,6 +27,7 @@ from dpcore.convert.modifier import read_modifier, split_modifier
 from dpcore.convert.script import read_script, section, value_of
 from dpcore.convert.short_range import read_short_range
 from dpcore.convert.tensor_fitting import read_tensor_fitting
+from dpcore.convert.type_embedding import has_type_embedding, read_type_embedding
 from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported
 
 # Names of the outputs; those with "_test" were used before 1.0.
@@ -86,8 +87,16 @@ def _convert(graph: Graph, notes: list[str]) -> tuple[dict[str, Any], dict[str, 
     graph.trace_forward(_energy_outputs(graph) if kind == "ener" else _tensor_outputs(graph, kind))
     refuse_unknown_operations(graph)
 
-    descriptor, tensors = read_descriptor(graph, section(script, "model", "descriptor"), notes)
+    types, n_numbers = {}, 0
+    tensors: dict[str, np.ndarray] = {}
+    if has_type_embedding(graph):
+        embedding, tensors = read_type_embedding(graph, section(script, "model", "type_embedding"), notes)
+        types, n_numbers = {"type_embedding": embedding}, embedding["neuron"][-1]
+    descriptor, found = read_descriptor(graph, section(script, "model", "descriptor"), notes, n_numbers)
+    tensors.update(found)
     n_types = len(descriptor.get("list", [descriptor])[0]["sel"])
+    if types and tensors["type_embedding/layer_0/matrix"].shape[0] != n_types:
+        raise graph.error(f"the net of the types is not for the {n_types} types of sel; the file is corrupt")
     type_map = _type_map(graph, section(script, "model"), n_types, notes)
     written = section(script, "model", "fitting_net")
     if kind == "ener":
@@ -95,13 +104,12 @@ def _convert(graph: Graph, notes: list[str]) -> tuple[dict[str, Any], dict[str, 
     else:
         width = descriptor["neuron"][-1]
         fitting, fitting_tensors = read_tensor_fitting(graph, written, kind, n_types, width, notes)
-    first = fitting.get("sel_type", [0])[0]
-    n_inputs = fitting_tensors[f"fitting/net_{first}/layer_0/matrix"].shape[0]
-    settle_axis_neuron(graph, descriptor, fitting, n_inputs)
+    n_inputs = next(v for k, v in fitting_tensors.items() if k.endswith("/layer_0/matrix")).shape[0]
+    settle_axis_neuron(graph, descriptor, fitting, n_inputs - n_numbers)
     tensors.update(fitting_tensors)
     notes.extend(_dropped_options(section(script, "model")))
 
-    config = {"type_map": type_map, "descriptor": descriptor, "fitting_net": fitting}
+    config = {"type_map": type_map, "descriptor": descriptor, "fitting_net": fitting, **types}
     if kind == "ener":
         keys, table = read_short_range(graph, section(script, "model"), n_types)
         config.update(keys)

@@ -17,7 +17,14 @@ from typing import Any, Callable
 import numpy as np
 
 from dpcore.convert.graph import Graph, source_name
-from dpcore.convert.networks import DenseLayer, check_chain, gelu_note, read_layer
+from dpcore.convert.networks import (
+    DenseLayer,
+    EmbeddingForm,
+    check_chain,
+    embedding_form,
+    gelu_note,
+    read_layer,
+)
 from dpcore.convert.script import value_of
 
 _PARTS = ("matrix", "bias", "idt")
@@ -30,7 +37,8 @@ class Layout:
     ``rcut`` and ``rcut_smth`` are attributes of the operation of the environment matrix, ``read_sel``
     takes ``sel`` from it, ``n_components`` is the number of columns for each slot, ``check_scale``
     raises where the sum over the slots is not scaled as dpcore does, and ``keys`` are those that the
-    other descriptors have not.
+    other descriptors have not.  ``with_types``: with type embedding it has one net, which takes the numbers of
+    the types besides.
     """
 
     name: str
@@ -40,6 +48,7 @@ class Layout:
     read_sel: Callable[[Graph, Any], list[int]]
     check_scale: Callable[[Graph, Place, list[int]], None]
     keys: Callable[[Callable[[str, str, Any], Any]], dict[str, Any]] = lambda value: {}
+    with_types: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,14 @@ class Place:
 
 
 def read_two_body(
-    graph: Graph, layout: Layout, place: Place, script: dict[str, Any], notes: list[str]
+    graph: Graph, layout: Layout, place: Place, script: dict[str, Any], notes: list[str], n_numbers: int = 0
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Config section and tensors of a descriptor.
 
     ``script`` is its section of the training script ({} in old graphs), ``notes``
-    collects what the conversion changed.
+    collects what the conversion changed, ``n_numbers`` stand for a type (0: no type embedding).
     """
+    n_numbers = n_numbers if layout.with_types else 0
 
     def value(key: str, kind: str, default: Any) -> Any:
         return value_of(graph, script, key, kind, default)
@@ -93,7 +103,7 @@ def read_two_body(
     _refuse_changed_sel(graph, place, sel)
     layout.check_scale(graph, place, sel)
     davg, dstd = _statistics(graph, place, layout, sel)
-    nets, one_side = _embedding_nets(graph, place)
+    nets, one_side = _net_of_types(graph, place, n_numbers) if n_numbers else _embedding_nets(graph, place)
     excluded = _exclude_types(graph, place, script, nets, one_side, len(sel), notes)
     layers = next(iter(nets.values()), [])
     neuron = [layer.bias.size for layer in layers] or value("neuron", "a list of integers", [])
@@ -102,7 +112,7 @@ def read_two_body(
             "every pair of types is excluded and no training script tells the "
             "size of the embedding nets; there is nothing to convert"
         )
-    _check_nets(graph, layout, nets)
+    form = _check_nets(graph, layout, nets, n_numbers * (1 if one_side else 2))
 
     tensors = {f"{place.prefix}davg": davg, f"{place.prefix}dstd": dstd}
     for name, net in nets.items():
@@ -111,8 +121,6 @@ def read_two_body(
     if script.get("precision") == "float16":
         notes.append(f"{place.what}: the float16 weights are kept and evaluated in float32")
     notes.extend(gelu_note(place.what, layers))
-    has_skip = any(_has_skip(layer) for layer in layers)
-    has_idt = any(layer.idt is not None for layer in layers)
     written = _stored_rcut(graph) if place.index is None else value("rcut", "a number", None)
     inner = value("rcut_smth", "a number", None)
     config = {
@@ -125,7 +133,7 @@ def read_two_body(
         "activation_function": (
             layers[0].activation if layers else value("activation_function", "a text", "tanh")
         ),
-        "resnet_dt": has_idt if has_skip else value("resnet_dt", "true or false", False),
+        "resnet_dt": (form.has_idt if form and form.has_skip else value("resnet_dt", "true or false", False)),
         "type_one_side": one_side,
         "precision": layers[0].matrix.dtype.name if layers else _script_precision(script),
         "trainable": value("trainable", "true or false", True),
@@ -247,36 +255,50 @@ def _net_order(key: tuple[str, str, int]) -> tuple[int, int]:
     return (-1 if key[0] == "all" else int(key[0]), key[2])
 
 
-def _has_skip(layer: DenseLayer) -> bool:
-    """The rule of the embedding net: a skip where the width stays or doubles."""
-    n_in, n_out = layer.matrix.shape
-    return n_out in (n_in, 2 * n_in)
+def _net_of_types(graph: Graph, place: Place, n_numbers: int) -> tuple[dict[str, list[DenseLayer]], bool]:
+    """The one net of a model with type embedding, and whether it takes the neighbour's type alone."""
+    pattern = place.scoped(r"matrix_(\d+)")
+    found = [m for m in map(pattern.match, graph.nodes) if m and graph.in_forward(m[0])]
+    numbers = sorted(int(m[2]) for m in found)
+    scopes = sorted({m[0].split("/")[0] for m in found})
+    if len(scopes) != 1 or numbers != list(range(1, len(numbers) + 1)):
+        raise graph.error(
+            f"the net of {place.what} has the layers {numbers} in {scopes}; expected 1, 2, ... in one scope; "
+            "the file is truncated or corrupt"
+        )
+    layers = [
+        read_layer(graph, *(f"{scopes[0]}/{part}_{k}" for part in _PARTS), linear=False) for k in numbers
+    ]
+    check_chain(graph, scopes[0], layers)
+    inputs = layers[0].matrix.shape[0]
+    if inputs not in (1 + n_numbers, 1 + 2 * n_numbers):
+        raise graph.error(
+            f"the net of {place.what} takes {inputs} inputs, expected 1 and {n_numbers} for each of one or two "
+            "types; the model is of a kind dpcore does not know"
+        )
+    return {"net": layers}, inputs == 1 + n_numbers
 
 
-def _check_nets(graph: Graph, layout: Layout, nets: dict[str, list[DenseLayer]]) -> None:
-    """All nets of the descriptor must be of one form."""
-    forms = set()
+def _check_nets(
+    graph: Graph, layout: Layout, nets: dict[str, list[DenseLayer]], n_constants: int
+) -> EmbeddingForm | None:
+    """The form of the nets of the descriptor, which must be one; None without nets."""
+    forms = {}
     for name, layers in nets.items():
-        if layers[0].matrix.shape[0] != 1:
+        if layers[0].matrix.shape[0] != 1 + n_constants:
             raise graph.error(
                 f"the embedding net {name} takes {layers[0].matrix.shape[0]} inputs; "
                 f"that of {layout.name} takes one; the model is of a kind dpcore does not know"
             )
-        time_steps = {layer.idt is not None for layer in layers if _has_skip(layer)}
-        stray = any(layer.idt is not None for layer in layers if not _has_skip(layer))
-        if stray or len(time_steps) > 1:
-            raise graph.error(
-                f"the embedding net {name} has time steps (idt) on some layers only, "
-                "or on layers without a skip; the file is corrupt or of an unknown version"
-            )
+        form = embedding_form(graph, f"the embedding net {name}", layers)
         sizes = tuple(layer.bias.size for layer in layers)
-        activations = frozenset(layer.activation for layer in layers)
-        forms.add((sizes, activations, *time_steps, layers[0].matrix.dtype.name))
-    if len(forms) > 1 or any(len(form[1]) > 1 for form in forms):
+        forms[(sizes, form, layers[0].matrix.dtype.name)] = form
+    if len(forms) > 1 or any(len(form.activations) > 1 for form in forms.values()):
         raise graph.error(
             f"the embedding nets differ in size, activation, time step or "
             f"precision: {sorted(map(str, forms))}; dpcore has one form for all"
         )
+    return next(iter(forms.values()), None)
 
 
 def _exclude_types(
@@ -290,7 +312,10 @@ def _exclude_types(
 ) -> list[list[int]]:
     """Excluded pairs [a, b], a <= b: nets that are missing, or (one-sided) a mask."""
     pairs = [(a, b) for a in range(n_types) for b in range(n_types)]
-    if one_side:
+    of_types = "net" in nets
+    if of_types:
+        excluded = _masked_pairs(graph, place, n_types)
+    elif one_side:
         missing = [b for b in range(n_types) if f"net_{b}" not in nets]
         if missing or len(nets) != n_types:
             raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
@@ -304,10 +329,10 @@ def _exclude_types(
     found = sorted({(min(pair), max(pair)) for pair in excluded})
     pairs_written = value_of(graph, script, "exclude_types", "a list of pairs of integers", [])
     written = sorted({(min(pair), max(pair)) for pair in pairs_written})
-    if one_side and written and not found and _may_ignore_exclusion(place):
+    if written and not found and (of_types or (one_side and _may_ignore_exclusion(place))):
         notes.append(
             f"{place.what}: exclude_types = {written} was dropped: the graph does not exclude them, as "
-            "early versions did not for se_e2_r with type_one_side"
+            "early versions did not with type embedding, nor for se_e2_r with type_one_side"
         )
         return []
     if asymmetric or (script and found != written):

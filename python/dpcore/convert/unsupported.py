@@ -55,7 +55,7 @@ _KNOWN_OPS = {
     *("ExpandDims", "Squeeze", "Tile", "Transpose", "Shape", "Rank", "Size", "Range"),
     *("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "BiasAdd", "Cast"),
     *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Pow", "Sum", "Fill", "ZerosLike"),
-    *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2"),
+    *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2", "OneHot"),
     *("FloorDiv", "FloorMod", "OnesLike"),
     *("PairTab", "SoftMinSwitch"),  # use_srtab
     # dipole and polar
@@ -172,13 +172,19 @@ def _model_options(graph: Graph, script: dict[str, Any]) -> None:
 
 
 def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
-    described = section(script, "model").get("type_embedding")
-    embedded = _has_prefix(graph, "type_embed") or _has_prefix(graph, "filter_type_all_amplify")
-    if embedded or described:
+    embedded = _has_prefix(graph, "type_embed_net/")
+    if _has_prefix(graph, "filter_type_all_amplify") or _has_prefix(graph, "type_embed_layer"):
+        raise _refusal(graph, "a model with the descriptor se_a_tpe", "no version of the reference runs it")
+    if bool(section(script, "model").get("type_embedding")) != embedded and script:
+        raise graph.error(
+            f"the graph has {'a' if embedded else 'no'} type embedding, and the training script says otherwise; "
+            "the file is corrupt"
+        )
+    if embedded and model_kind(graph) == "polar":
         raise _refusal(
             graph,
-            "a model with type embedding (type_embedding)",
-            "dpcore has one net per type; train without model/type_embedding",
+            "a polar model with type embedding",
+            "dpcore reads type embedding of the kinds ener and dipole only",
         )
 
 

@@ -109,6 +109,11 @@ def differences(wanted: dict[str, Any], stored: dict[str, Any]) -> list[str]:
     else:
         for (where, one), (_, other) in zip(*parts):
             out += _differing_keys(where, one, other)
+    types = [config.get("type_embedding") for config in (wanted, stored)]
+    if (types[0] is None) != (types[1] is None):
+        out.append(_line("type_embedding", *("a section" if section else None for section in types)))
+    elif types[0] is not None:
+        out += _differing_keys("type_embedding", *types)
     out += _differing_keys("fitting_net", wanted["fitting_net"], stored["fitting_net"])
     return out + _differing_short_range(wanted, stored) + _differing_modifier(wanted, stored)
 
