@@ -103,7 +103,7 @@ def _report(metadata: dict[str, str], input_model: str | Path, output: Path) -> 
     log.info(
         "%s: %s + %s (%s), types %s",
         input_model,
-        describe(config),
+        describe(config["descriptor"], config.get("type_embedding")),
         fitting["type"],
         fitting["precision"],
         " ".join(config["type_map"]),

@@ -29,9 +29,8 @@ def descriptor_parts(
     return [(f"{where}/list/{k}", part) for k, part in enumerate(descriptor["list"])]
 
 
-def describe(model: dict[str, Any]) -> str:
-    """Kind, cut-off, sel and precision of a model's descriptor in one line, and its type embedding."""
-    descriptor, types = model["descriptor"], model.get("type_embedding")
+def describe(descriptor: dict[str, Any], types: dict[str, Any] | None = None) -> str:
+    """Kind, cut-off, sel and precision in one line, and the model's type embedding if `types` is its section."""
     parts = [
         f"{part['type']} (rcut {part['rcut']:g} A, sel {part['sel']}, {part['precision']})"
         for _, part in descriptor_parts(descriptor)

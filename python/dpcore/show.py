@@ -122,6 +122,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
         "ntypes": model.ntypes,
         "sel_type": model.sel_type,
         "dim_descriptor": model.dim_descriptor,
+        **({"type embedding": config["type_embedding"]["neuron"][-1]} if "type_embedding" in config else {}),
         "dim_fparam": model.dim_fparam,
         "dim_aparam": model.dim_aparam,
         "precision": sorted(

@@ -294,7 +294,7 @@ def _log_model(core: dict[str, Any], model: _core.Model) -> None:
     sizes = [t.size for name, t in model.tensors().items() if "/layer_" in name]
     log.info(
         "model: %s + %s (%s), types %s, %d parameters",
-        describe(core),
+        describe(core["descriptor"], core.get("type_embedding")),
         fitting["type"],
         fitting["precision"],
         " ".join(core["type_map"]),

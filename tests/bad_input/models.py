@@ -234,7 +234,6 @@ GRAPHS = {
     ),
     "se_e3": _reference("se_e3", "se_e3", "se_e2_a"),
     "loc_frame": _reference("loc_frame", "loc_frame", "se_e2_a"),
-    "type embedding": _reference("se_e2_a_tebd", "type_embedding"),
 }
 
 

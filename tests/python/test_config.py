@@ -70,6 +70,7 @@ def test_defaults_are_those_of_the_manual():
             "seed": None,
             "atom_ener": [],
         },
+        "type_embedding": None,
     }
     assert config["learning_rate"] == {
         "type": "exp",
@@ -265,7 +266,7 @@ def test_inputs_of_the_reference_models_are_read_or_refused_by_name():
     names = sorted(p.parent.name for p in folder.glob("*/input.json"))
     assert len(names) > 10
     for name in names:
-        plain = name.startswith("se_e2_a") and name != "se_e2_a_tebd"
+        plain = name.startswith("se_e2_a")
         plain |= name.startswith(("dipole_", "polar_"))
         if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "hybrid", "srtab"):
             kind = name if name in ("se_e2_r", "hybrid") else "se_e2_a"

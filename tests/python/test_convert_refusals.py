@@ -36,7 +36,6 @@ from reference.graph_editing import (
     [
         ("se_e3", "cannot convert a model with the descriptor se_e3"),
         ("loc_frame", "cannot convert a model with the descriptor loc_frame"),
-        ("se_e2_a_tebd", "cannot convert a model with type embedding"),
     ],
 )
 def test_other_models_are_refused_by_name(name, message):
@@ -46,7 +45,7 @@ def test_other_models_are_refused_by_name(name, message):
     assert str(path) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["se_e3", "loc_frame", "se_e2_a_tebd"])
+@pytest.mark.parametrize("name", ["se_e3", "loc_frame"])
 def test_other_models_are_refused_without_their_training_script(name, tmp_path):
     """The graph alone must show the kind (graphs of 1.x hold no script)."""
     source = reference_folder(name) / "graph.pb"

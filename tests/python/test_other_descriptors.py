@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Training, continuing, freezing and using models with se_e2_r and hybrid."""
+"""Training, continuing, freezing and using models with se_e2_r, hybrid and type embedding."""
 
 from __future__ import annotations
 
@@ -37,21 +37,30 @@ FAR = {
 DESCRIPTORS = {
     "se_e2_r": FAR,
     "hybrid": {"type": "hybrid", "list": [NEAR, FAR, {**FAR, "precision": "float32"}]},
+    "type_embedding": {**FAR, "type": "se_a", "axis_neuron": 3, "type_one_side": False},
 }
+
+
+def changes_of(kind, **more):
+    """Changes of the input that make it one of the kind, and others."""
+    types = {"type_embedding": {"neuron": [2, 4], "seed": 4}}.get(kind)
+    return {"model/descriptor": DESCRIPTORS[kind], "model/type_embedding": types, **more}
 
 
 @pytest.fixture(params=DESCRIPTORS)
 def kind(request, tmp_path, monkeypatch):
     """The name of the descriptor; in a folder with data and input."""
     monkeypatch.chdir(tmp_path)
-    make_case(tmp_path, {"model/descriptor": DESCRIPTORS[request.param]})
+    make_case(tmp_path, changes_of(request.param))
     return request.param
 
 
 def test_train_freeze_and_use(kind, capfd):
     assert dp("train", "input.json") == 0
-    name = {"se_e2_r": "se_e2_r", "hybrid": "hybrid of se_e2_a"}[kind]
-    assert f"model: {name} (rcut" in capfd.readouterr().err
+    name = {"se_e2_r": "se_e2_r", "hybrid": "hybrid of se_e2_a", "type_embedding": "se_e2_a"}[kind]
+    log = capfd.readouterr().err
+    assert f"model: {name} (rcut" in log
+    assert ("with type embedding (4 numbers)" in log) == (kind == "type_embedding")
     curve = read_curve()
     assert curve["rmse_trn"][-1] < curve["rmse_trn"][0] and np.all(np.isfinite(curve["rmse_f_val"]))
     assert dp("freeze", "-o", "m.dp") == 0 and dp("test", "-m", "m.dp", "-s", "valid") == 0
@@ -80,10 +89,19 @@ def test_a_continued_run_ends_as_one_in_a_piece(kind, tmp_path):
 
 def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
-    write_input(tmp_path / "more.json", {"model/descriptor": DESCRIPTORS[kind], "training/numb_steps": 1})
+    write_input(tmp_path / "more.json", changes_of(kind, **{"training/numb_steps": 1}))
     assert dp("train", "more.json", "--init-frz-model", "m.dp") == 0
+    if kind == "type_embedding":
+        for types, message in (
+            ({"neuron": [2, 5]}, "type_embedding/neuron: the input has [2, 5], the model [2, 4]"),
+            (None, "type_embedding: the input has null, the model"),
+        ):
+            write_input(tmp_path / "other.json", changes_of(kind, **{"model/type_embedding": types}))
+            assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
+            assert message in capfd.readouterr().err
+        return
     other = {"se_e2_r": "hybrid", "hybrid": "se_e2_r"}[kind]
-    write_input(tmp_path / "other.json", {"model/descriptor": DESCRIPTORS[other]})
+    write_input(tmp_path / "other.json", changes_of(other))
     capfd.readouterr()
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
     message = capfd.readouterr().err

@@ -59,6 +59,8 @@ nlohmann::json with_precision(nlohmann::json config, Precision p) {
   }
   if (fitting != config.end() && fitting->is_object())
     (*fitting)["precision"] = p == Precision::High ? "float64" : "float32";
+  const auto types = config.find("type_embedding");  // made once: float64 costs nothing
+  if (types != config.end() && types->is_object()) (*types)["precision"] = "float64";
   return config;
 }
 

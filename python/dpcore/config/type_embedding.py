@@ -41,7 +41,7 @@ def argument() -> Argument:
             "use_tebd_bias",
             bool,
             False,
-            "Whether its layers have a bias. (They always had before version 2.2 of the reference.)",
+            "Whether its layers have a bias; in early versions of the reference they always have.",
         ),
     ]
     return Argument(
