@@ -16,8 +16,7 @@ def argument() -> Argument:
             list[int],
             [8],
             "Widths of the layers of the net that turns a type into numbers; the last is how many numbers "
-            "stand for a type. A layer as wide as, or twice as wide as, the one before has a skip connection. "
-            "(Version 2.0 of the reference had [2, 4, 8].)",
+            "stand for a type. A layer as wide as, or twice as wide as, the one before has a skip connection.",
             NEURON,
         ),
         opt(
