@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dpcore import _core
-    from dpcore.data import DataCollection
+    from dpcore.data import DataCollection, Drawn
     from dpcore.modelfile import ModelFile
     from dpcore.stat import NeighborStatistics
 
@@ -155,7 +155,7 @@ def train(
     _log_model(core, model)
     trainer = _core.Trainer(model, json.dumps(config["loss"]))
 
-    step = 0
+    step, upcoming = 0, None
     if start is not None and init_frz_model is None:
         try:
             trainer.load_state(start.trainer_tensors())
@@ -166,7 +166,7 @@ def train(
                 start.path,
             ) from None
     if start is not None and restart is not None:
-        step = _go_on(start, rng, data, validation)
+        step, upcoming = _go_on(start, rng, data, validation)
 
     summary = {
         "min_nbor_dist": None if neighbors is None else neighbors.min_nbor_dist,
@@ -175,7 +175,17 @@ def train(
         "source": "dp train" if start is None else f"dp train, started from {start.path.name}",
     }
     loop = TrainingLoop(
-        config, core, model, trainer, data, validation, rng, summary, step, restarted=restart is not None
+        config,
+        core,
+        model,
+        trainer,
+        data,
+        validation,
+        rng,
+        summary,
+        step,
+        restarted=restart is not None,
+        upcoming=upcoming,
     )
     return loop.run()
 
@@ -274,17 +284,25 @@ def _count_neighbors(
 
 def _go_on(
     start: ModelFile, rng: np.random.RandomState, data: DataCollection, validation: DataCollection | None
-) -> int:
-    """Put the order of frames where the checkpoint left it; return the step."""
+) -> tuple[int, Drawn | None]:
+    """Put the order of frames where the checkpoint left it; return the step and the next batch.
+
+    That is None where it is not drawn yet: the data are others now, or the checkpoint was written before it kept one.
+    """
+    import numpy as np
+
     from dpcore.data import set_rng_state
 
     state = start.trainer
     try:
         set_rng_state(rng, state["rng"])
-        data.set_state(state["training_data"])
+        upcoming = state.get("upcoming") if data.set_state(state["training_data"]) else None
+        if upcoming is not None:
+            system, set_index, frames = upcoming
+            upcoming = (int(system), int(set_index), np.array(frames, dtype=np.int64))
         if validation is not None and state["validation_data"] is not None:
             validation.set_state(state["validation_data"])
-        return int(state["step"])
+        return int(state["step"]), upcoming
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the state of training in it cannot be read: {error!r}", start.path) from None
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dpcore.data.batch import FrameSampler, get_rng_state, make_rng, set_rng_state
-from dpcore.data.collection import DataCollection, expand_systems, list_systems
+from dpcore.data.collection import DataCollection, Drawn, expand_systems, list_systems
 from dpcore.data.labels import FIELDS, LABELS, TENSOR_LABELS, Field
 from dpcore.data.system import DeepmdSystem
 
@@ -14,6 +14,7 @@ __all__ = [
     "TENSOR_LABELS",
     "DataCollection",
     "DeepmdSystem",
+    "Drawn",
     "Field",
     "FrameSampler",
     "expand_systems",

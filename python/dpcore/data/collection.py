@@ -17,9 +17,11 @@ from dpcore.data.system import DeepmdSystem
 from dpcore.errors import InputError
 from dpcore.log import progress
 
-__all__ = ["DataCollection", "expand_systems"]
+__all__ = ["DataCollection", "Drawn", "expand_systems"]
 
 log = logging.getLogger(__name__)
+
+Drawn = tuple[int, int, np.ndarray]  # system, set, frames
 
 _NAME_WIDTH = 42
 _MAX_LINES = 200
@@ -148,8 +150,8 @@ class DataCollection:
         """Number of frames in all systems."""
         return sum(s.n_frames for s in self.systems)
 
-    def get_batch(self, system: int | None = None) -> dict[str, Any]:
-        """Draw a batch.
+    def draw(self, system: int | None = None) -> Drawn:
+        """Draw the frames of a batch, and do not read them yet.
 
         Parameters
         ----------
@@ -158,17 +160,31 @@ class DataCollection:
 
         Returns
         -------
-        dict
-            What `DeepmdSystem.read` returns, and ``system``, ``set`` (indices), ``frames`` (indices in
-            the set, int64 [nf]) and ``natoms`` to say where the batch comes from.
+        tuple
+            Index of the system, index of the set, indices of the frames in it (int64 [nf]).
         """
         if system is None:
             # the draw that RandomState.choice(n, p=probabilities) makes
             system = int(self._cumulative.searchsorted(self._rng.random_sample(), side="right"))
-        set_index, frames = self._samplers[system].next()
+        return (system, *self._samplers[system].next())
+
+    def read(self, drawn: Drawn) -> dict[str, Any]:
+        """Read what was drawn.
+
+        Returns
+        -------
+        dict
+            What `DeepmdSystem.read` returns, and ``system``, ``set`` (indices), ``frames`` (indices in
+            the set, int64 [nf]) and ``natoms`` to say where the batch comes from.
+        """
+        system, set_index, frames = drawn
         batch = self.systems[system].read(set_index, frames)
         batch.update(system=system, set=set_index, frames=frames, natoms=self.systems[system].n_atoms)
         return batch
+
+    def get_batch(self, system: int | None = None) -> dict[str, Any]:
+        """Draw a batch and read it, see `draw` and `read`."""
+        return self.read(self.draw(system))
 
     def check(self) -> None:
         """Check every array of every system now, rather than when its frames are first drawn."""

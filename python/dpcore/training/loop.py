@@ -15,7 +15,7 @@ import numpy as np
 from dpcore import _core
 from dpcore.checkpoint import Checkpoints
 from dpcore.config import active_terms
-from dpcore.data import DataCollection, get_rng_state
+from dpcore.data import DataCollection, Drawn, get_rng_state
 from dpcore.errors import InputError, in_set
 from dpcore.learning_rate import make_learning_rate
 from dpcore.modelfile import CHECKPOINT, make_metadata
@@ -51,6 +51,8 @@ class TrainingLoop:
         Steps taken already.
     restarted
         Whether an earlier run is continued: its learning curve goes on, and no row is written first.
+    upcoming
+        System, set and frames of the next batch where the earlier run had drawn it, else None.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class TrainingLoop:
         summary: dict[str, Any],
         start_step: int = 0,
         restarted: bool = False,
+        upcoming: Drawn | None = None,
     ) -> None:
         self._core_config = core
         self._model = model
@@ -82,6 +85,7 @@ class TrainingLoop:
             self._options["save_ckpt"], self._options["max_ckpt_keep"], start_step if restarted else 0
         )
         self._restarted = restarted
+        self._upcoming = upcoming
         active = active_terms(config["loss"], config["model"]["fitting_net"]["type"])
         self._columns = ["rmse", *(f"rmse_{term}" for term in _TERMS if term in active)]
 
@@ -147,9 +151,13 @@ class TrainingLoop:
         rate = self._schedule.value
         start_rate = rate(0)
         first = not self._restarted
+        if first:
+            self._data.draw()  # not used: the reference looks at a batch to learn its arrays
+        if self._upcoming is None:
+            self._upcoming = self._data.draw()
         while self.step < last and stop.name is None:
             begin = time.perf_counter()
-            batch = self._data.get_batch()
+            batch = self._data.read(self._upcoming)
             if first:
                 first = False
                 if curve is not None:
@@ -160,6 +168,8 @@ class TrainingLoop:
             except _core.Error as error:
                 raise self._failure(error, batch) from None
             self.step += 1
+            # as in the reference, before the batches of validation, which come from the same generator
+            self._upcoming = self._data.draw()
             clock.add(time.perf_counter() - begin)
             bar.update()
             if self.step % disp_freq == 0:
@@ -218,6 +228,7 @@ class TrainingLoop:
         state = {
             "step": self.step,
             "rng": get_rng_state(self._rng),
+            "upcoming": [*self._upcoming[:2], self._upcoming[2].tolist()],
             "training_data": self._data.get_state(),
             "validation_data": None if self._validation is None else self._validation.get_state(),
         }
