@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Random small models, finite differences, and what "agrees" means in the tests of the core.
 
-Tolerances.  Differences are Richardson's: central differences of steps h, h/2 and h/4, with an
-error of O(h^6) from the step and O(eps/h) of the function from rounding.  The first is covered by
-the relative tolerance; the second counts where derivatives are much smaller than the function and
-is added as ``difference_noise``.  Every comparison is of the largest deviation with the largest
-reference value and fails on NaN.
+Tolerances.  Differences are Richardson's, with an error of O(h^6) from the step and O(eps/h) of the
+function from rounding.  The first is covered by the relative tolerance; the second is added as
+``difference_noise``.  Every comparison fails on NaN.
 """
 
 from __future__ import annotations
@@ -59,7 +57,8 @@ LARGE = ("relu", "relu6", "softplus")  # embedding nets with outputs well above 
 # ---- models ------------------------------------------------------------------
 
 # "type_embedding": se_e2_a in a model with type embedding
-DESCRIPTORS = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding")
+DESCRIPTORS = ("se_e2_a", "se_e2_r", "se_e3", "hybrid", "type_embedding")
+EXCLUDING = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding")  # those with exclude_types and type_one_side
 TYPE_EMBEDDING = {
     "neuron": [2, 4],
     "activation_function": "tanh",
@@ -74,8 +73,7 @@ TYPE_EMBEDDING = {
 def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
     """The `model` section of a small model, changed by the given keys.
 
-    The keys of a hybrid descriptor are those of both its parts, se_e2_a and se_e2_r; the second has other
-    widths, and slots for two more neighbours of each type.
+    A hybrid descriptor has the parts se_e2_a and se_e2_r; the second has other widths and more slots.
     """
     descriptor = dict(descriptor or {})
     kind = descriptor.pop("type", "se_e2_a")
@@ -97,10 +95,12 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
         **descriptor,
     }
     without_axis = {key: value for key, value in keys.items() if key != "axis_neuron"}
+    neither = {k: v for k, v in without_axis.items() if k not in ("type_one_side", "exclude_types")}
     second = {"sel": [n and n + 2 for n in keys["sel"]], "neuron": [*keys["neuron"], 5]}
     section = {
         "se_e2_a": {"type": "se_e2_a", **keys},
         "se_e2_r": {"type": "se_e2_r", **without_axis},
+        "se_e3": {"type": "se_e3", **neither},
         "hybrid": {
             "type": "hybrid",
             "list": [{"type": "se_e2_a", **keys}, {"type": "se_e2_r", **without_axis, **second}],
@@ -148,8 +148,7 @@ def net_of(config, *types):
 def make_statistics(config, seed=0, angular=True):
     """davg, dstd, bias and parameter statistics, all different from the trivial ones.
 
-    angular: davg and dstd differ between x, y and z, which data never give: it breaks the rotational
-    symmetry and tests more.
+    angular: davg and dstd differ between x, y and z, which data never give: no rotational symmetry.
     """
     rng = np.random.default_rng([13, seed])
     fitting, n = config["fitting_net"], len(config["type_map"])
@@ -161,7 +160,9 @@ def make_statistics(config, seed=0, angular=True):
         dstd = rng.uniform(0.15, 0.3, (n, 4)) * (3.0 if part["activation_function"] in LARGE else 1.0)
         if not angular:
             dstd[:, 1:] = dstd[:, 1:2]
-        columns = 4 if part["type"] == "se_e2_a" else 1
+        if part["type"] == "se_e3":
+            davg[:, 1:] = 0.0
+        columns = 1 if part["type"] == "se_e2_r" else 4
         tensors.update({f"{prefix}davg": davg[:, :columns], f"{prefix}dstd": dstd[:, :columns]})
     constant = {"ener": "bias_atom_e", "polar": "constant_matrix"}.get(fitting["type"])
     if constant:
@@ -176,7 +177,7 @@ def make_statistics(config, seed=0, angular=True):
 def make_tensors(config, seed=0, angular=True):
     """All tensors of a model; weights of order one, so that no part of the gradient is lost beside another.
 
-    Nets with kinks get large biases and small matrices: every neuron stays on one side of its kinks.
+    Nets with kinks get large biases and small matrices, to stay on one side of each kink.
     """
     rng = np.random.default_rng([17, seed])
     sections = {"descriptor": descriptor_parts(config)[0][1], "fitting_net": config["fitting_net"]}

@@ -117,7 +117,7 @@ CONTAINERS = {
     "a kind that is not the config's": _test(
         rewrite({"kind": "dipole"}), 'kind "dipole"', 'kind "ener"', "damaged"
     ),
-    "another descriptor": _test(set_config("descriptor/type", "se_e3"), "'se_e3' is not known", "se_e2_a"),
+    "another descriptor": _test(set_config("descriptor/type", "dpa1"), "'dpa1' is not known", "se_e2_a"),
     "hybrid without a list": _test(
         set_config("descriptor", {"type": "hybrid"}), "model/descriptor/list", "missing"
     ),
@@ -129,6 +129,14 @@ CONTAINERS = {
     ),
     "descriptor of other statistics": _test(
         set_config("descriptor/type", "se_e2_r"), "descriptor/dstd", "[2, 4]", "[2, 1]"
+    ),
+    "se_e3 with a mean of angles": _test(
+        rewrite(
+            {"config": lambda text: text.replace('"se_e2_a"', '"se_e3"')},
+            {"descriptor/davg": np.full((2, 4), 0.1)},
+        ),
+        "davg of se_e3",
+        "expected 0",
     ),
     "sel of one type": _test(set_config("descriptor/sel", [10]), "model/descriptor/sel", "(2), got 1"),
     "negative rcut": _test(set_config("descriptor/rcut", -1.0), "model/descriptor", "rcut"),
@@ -232,7 +240,6 @@ GRAPHS = {
         ["graph.pb", "expected a graph in the form 'pbtxt'", "'pb'"],
         _graph(lambda content: content),
     ),
-    "se_e3": _reference("se_e3", "se_e3", "se_e2_a"),
     "loc_frame": _reference("loc_frame", "loc_frame", "se_e2_a"),
 }
 

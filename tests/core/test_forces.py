@@ -11,6 +11,7 @@ import pytest
 from gradcheck import (
     ACTIVATIONS,
     DESCRIPTORS,
+    EXCLUDING,
     SMALL_SEL,
     TRICLINIC,
     System,
@@ -160,7 +161,7 @@ def test_odd_fitting_nets(neuron, resnet_dt):
     ids=str,
 )
 @pytest.mark.parametrize("one_side", [False, True])
-@pytest.mark.parametrize("descriptor", DESCRIPTORS)
+@pytest.mark.parametrize("descriptor", EXCLUDING)
 def test_excluded_pairs(exclude, one_side, descriptor):
     config = make_config({"type": descriptor, "exclude_types": exclude, "type_one_side": one_side})
     if len(exclude) < 3:
@@ -172,7 +173,7 @@ def test_excluded_pairs(exclude, one_side, descriptor):
     assert len(set(energies[SYSTEMS["triclinic"].types == 1])) == 1 and len(set(energies)) == 2
 
 
-@pytest.mark.parametrize("descriptor", DESCRIPTORS)
+@pytest.mark.parametrize("descriptor", EXCLUDING)
 def test_excluded_pair_leaves_no_trace(descriptor):
     config = make_config({"type": descriptor, "exclude_types": [[0, 1]]})
     system = SYSTEMS["triclinic"]

@@ -133,6 +133,35 @@ def test_float32_equals_the_float32_model(keys):
         assert_agree(evaluate(table, system, True), evaluate(exact, system, True), "float32")
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("outside", ["net", "linear"])
+def test_angles_of_se_e3(precision, outside):
+    """Its tables hold the terms of two near neighbours on one side, not of those on opposite sides."""
+    config = make_config({"type": "se_e3", "precision": precision}, {"precision": precision})
+    tensors = make_tensors(config, seed=3)
+    limit = {"float64": 1e-8, "float32": 1e-4}[precision]  # of the coarse steps
+    exact, table = both(config, tensors, step=0.005, outside=outside)
+    for t in table.tables():
+        near = (1 / 0.9 / tensors["descriptor/dstd"][:, 1:].min()) ** 2
+        assert (t["lower"], t["upper"]) == (-16.0 if outside == "net" else -np.ceil(near), 16.0)
+        assert t["last"] == pytest.approx(5 * near)
+    for system in (grid_system(), odd_systems()["more than sel"], odd_systems()["tiny box"]):
+        found, expected = evaluate(table, system, True), evaluate(exact, system, True)
+        assert np.abs(expected["force"]).max() > 1e-3
+        for key, value in expected.items():
+            assert not np.abs(found[key] - value).max() > limit * max(1.0, np.abs(value).max()), key
+        assert np.abs(found["force"] - expected["force"]).max() > 0, "the table was not used"
+
+
+def test_near_neighbours_of_se_e3_are_told():
+    config, tensors = small_model(type="se_e3")
+    tensors["descriptor/dstd"] = np.full((2, 4), 0.2)
+    table = both(config, tensors, extrapolate=1)[1]
+    for distance, pairs in ((1.0, 0), (0.85, 2)):
+        table.evaluate(*dimers([distance]))
+        assert table.outside_tables()["pairs"] == pairs
+
+
 def test_error_falls_with_the_sixth_power_of_the_step():
     """Of the energy; forces hold a derivative, and the fifth."""
     config, tensors = small_model(

@@ -13,7 +13,7 @@ _core = pytest.importorskip("dpcore._core")
 LOSS = json.dumps({"start_pref_e": 1.0, "start_pref_f": 10.0, "start_pref_v": 1.0, "limit_pref_v": 1.0})
 
 
-def model_and_trainer(table: bool, davg, *, precision="float64", activation="tanh", **descriptor):
+def model_and_trainer(table: bool, davg, *, precision="float64", activation="tanh", dstd=0.1, **descriptor):
     """A random model with types A, B."""
     config = {
         "type_map": ["A", "B"],
@@ -48,7 +48,7 @@ def model_and_trainer(table: bool, davg, *, precision="float64", activation="tan
         parts = {"descriptor/part_0/": one, "descriptor/part_1/": other}
     for prefix, part in parts.items():
         columns = 1 if part["type"] == "se_e2_r" else 4
-        tensors.update({f"{prefix}davg": davg[:, :columns], f"{prefix}dstd": np.full((2, columns), 0.1)})
+        tensors.update({f"{prefix}davg": davg[:, :columns], f"{prefix}dstd": np.full((2, columns), dstd)})
     model = _core.Model.create(json.dumps(config), tensors)
     return model, _core.Trainer(model, LOSS)
 
@@ -173,6 +173,26 @@ def test_gradients_of_other_descriptors(kind, isolated, keys):
     error = worst_difference(table, exact)
     assert error <= (1e-9 if keys["precision"] == "float64" else 2e-4)
     assert error > 0, "the table was not used: the comparison says nothing"
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-9), ("float32", 2e-4)])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_gradients_of_se_e3(precision, tolerance, activation):
+    """Its tables end at 16, beyond which are the terms of near neighbours: the nets serve these."""
+    keys = {
+        "type": "se_e3",
+        "precision": precision,
+        "activation": activation,
+        "rcut": 4.0,
+        "type_one_side": False,
+    }
+    davg = np.array(DAVG) * 0.0
+    for dstd in (0.1, 0.3):  # with and without terms beyond 16
+        batch = make_batch(12, 30, 8.5)
+        table, exact = (gradients(t, batch, davg, dstd=dstd, **keys)[1] for t in (True, False))
+        error = worst_difference(table, exact)
+        assert error <= tolerance
+        assert error > 0, "the table was not used: the comparison says nothing"
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])

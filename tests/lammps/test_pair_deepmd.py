@@ -55,7 +55,9 @@ def test_box_that_does_not_begin_at_the_origin(tmp_path, model, box, head):
     assert_same(measure(tmp_path, script), evaluate(model, box))
 
 
-@pytest.mark.parametrize("kind", ["se_e2_a", "se_e2_a_two_side", "se_e2_a_exclude", "se_e2_r", "hybrid"])
+@pytest.mark.parametrize(
+    "kind", ["se_e2_a", "se_e2_a_two_side", "se_e2_a_exclude", "se_e2_r", "se_e3", "hybrid"]
+)
 def test_reference_models(tmp_path, kind):
     """Frozen by DeePMD-kit, with its outputs."""
     folder = SHARED / "reference" / kind

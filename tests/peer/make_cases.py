@@ -144,6 +144,28 @@ CASES = {
         model={"type_embedding": {"neuron": [2, 4, 8], "seed": 14, "trainable": False}},
         loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3},
     ),
+    "se_e3": section(
+        descriptor={"type": "se_e3", "resnet_dt": True, "neuron": [2, 4, 4, 8], "sel": [10, 30]}
+    ),
+    "se_e3_float32": section(
+        descriptor={"type": "se_t", "precision": "float32", "neuron": [4, 8], "activation_function": "gelu"},
+        fitting={"precision": "float32"},
+        n_frames=2,
+    ),
+    # the fitting net alone has the types
+    "type_embedding_se_e3": section(
+        descriptor={"type": "se_e3", "neuron": [4, 8], "sel": [10, 30]},
+        model={"type_embedding": {"neuron": [2, 4], "resnet_dt": True, "seed": 14}},
+        n_frames=2,
+    ),
+    "hybrid_se_e3": section(
+        descriptor={
+            "type": "hybrid",
+            "list": [{}, {"type": "se_e3", "neuron": [4, 8], "rcut": 3.3, "rcut_smth": 1.1, "seed": 21}],
+        },
+        fitting={"seed": 16},
+        n_frames=2,
+    ),
 }
 
 DIPOLE = section(
@@ -242,9 +264,9 @@ def make_descriptor(changes: dict) -> dict:
         "precision": "float64",
         **changes,
     }
-    if keys["type"] == "se_e2_r":
-        del keys["axis_neuron"]
-    return keys
+    angles = ["axis_neuron", "type_one_side"]
+    not_here = {"se_e2_r": ["axis_neuron"], "se_e3": angles, "se_t": angles}
+    return {key: value for key, value in keys.items() if key not in not_here.get(keys["type"], [])}
 
 
 def make_input(case: dict) -> dict:

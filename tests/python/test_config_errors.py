@@ -48,7 +48,7 @@ BAD = [
     # kinds this version has not, and kinds that nobody has
     *[
         ({f"{D}/type": kind}, f"{D}/type", f'"{kind}" is not supported by this version')
-        for kind in ("se_e3", "se_at", "se_a_tpe", "loc_frame", "dpa1")
+        for kind in ("se_a_tpe", "loc_frame", "se_atten", "dpa1")
     ],
     *[
         ({f"{F}/type": kind}, f"{F}/type", f'"{kind}" is not supported by this version')
@@ -63,7 +63,7 @@ BAD = [
     ({D: {"type": "hybrid", "list": {"type": "se_a"}}}, f"{D}/list", "list of sections"),
     ({D: {"type": "hybrid", "list": [3]}}, f"{D}/list/0", "section"),
     ({D: hybrid({})}, f"{D}/list/0/type", "is missing"),
-    ({D: hybrid(A, {"type": "se_e3"})}, f"{D}/list/1/type", NOT_SUPPORTED),
+    ({D: hybrid(A, {"type": "dpa1"})}, f"{D}/list/1/type", NOT_SUPPORTED),
     ({D: hybrid({"type": "hybrid"})}, f"{D}/list/0/type", NOT_SUPPORTED),
     ({D: hybrid(A, {"type": "se_r", "axis_neuron": 4})}, f"{D}/list/1/axis_neuron", "unknown key"),
     ({D: hybrid(A, {**A, "rcut": -1})}, f"{D}/list/1/rcut", "above 0"),

@@ -20,6 +20,7 @@ from reference.graph_editing import (
     change_script,
     duplicate_first_node,
     edited,
+    node_of,
     remove_nodes,
     rename_ops,
     set_attribute,
@@ -34,7 +35,6 @@ from reference.graph_editing import (
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("se_e3", "cannot convert a model with the descriptor se_e3"),
         ("loc_frame", "cannot convert a model with the descriptor loc_frame"),
     ],
 )
@@ -45,7 +45,7 @@ def test_other_models_are_refused_by_name(name, message):
     assert str(path) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["se_e3", "loc_frame"])
+@pytest.mark.parametrize("name", ["loc_frame"])
 def test_other_models_are_refused_without_their_training_script(name, tmp_path):
     """The graph alone must show the kind (graphs of 1.x hold no script)."""
     source = reference_folder(name) / "graph.pb"
@@ -64,14 +64,11 @@ def test_tensors_without_rotation_matrix_are_refused(name, kind, tmp_path):
         read_tensorflow_graph(path)
 
 
-def part_of_three_bodies(graph):
-    """A hybrid model, one of whose parts is an se_e3: three numbers in the names of its nets."""
-    for node in graph.node:
-        node.name = node.name.replace("filter_type_all_0/matrix_1_0", "filter_type_all_0/matrix_1_0_0")
-        node.input[:] = [
-            name.replace("filter_type_all_0/matrix_1_0", "filter_type_all_0/matrix_1_0_0")
-            for name in node.input
-        ]
+def neighbours_of_2_0_0(graph):
+    """DeePMD-kit 2.0.0 takes the second neighbour of the net 1_1 from the slots of type 0."""
+    tensor = node_of(graph, "filter_type_all/Slice_8/begin").attr["value"].tensor
+    tensor.ClearField("tensor_content")
+    tensor.int_val[:] = [0, 0]
 
 
 def scale_of_se_e2_r(name):
@@ -81,7 +78,19 @@ def scale_of_se_e2_r(name):
 @pytest.mark.parametrize(
     ("name", "edit", "message"),
     [
-        pytest.param("hybrid", part_of_three_bodies, "hybrid, one of which is se_e3", id="part is se_e3"),
+        pytest.param("se_e3", neighbours_of_2_0_0, "2.0.0 had this mistake", id="se_e3 of 2.0.0"),
+        pytest.param(
+            "se_e3", lambda g: set_values(g, "filter_type_all/mul/y", [0.5]), "not those of se_e3", id="scale"
+        ),
+        pytest.param(
+            "se_e3", set_one_value("descrpt_attr/t_avg", 0.5), "t_avg differs between", id="davg of slots"
+        ),
+        pytest.param(
+            "se_e3",
+            change_script("model", "descriptor", "type", value="se_e2_a"),
+            "computes the descriptors se_e3 while .* says se_e2_a",
+            id="script of se_e2_a",
+        ),
         pytest.param(
             "hybrid", rename_ops("ProdEnvMatR", "Descrpt"), "one of which is loc_frame", id="loc_frame"
         ),

@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from gradcheck import make_config, make_tensors
 from make_model import write_model, write_tensor_model
 from make_system import make_system
 from reference import se_e2_a as oracle
@@ -18,6 +19,7 @@ from dpcore import _core
 from dpcore.errors import InputError
 from dpcore.eval_desc import eval_desc
 from dpcore.infer import DeepDipole, DeepPot
+from dpcore.modelfile import read_model
 
 TYPES = np.array([0, 1, 1, 0, 1], dtype=np.int32)
 
@@ -68,6 +70,16 @@ def test_descriptors_are_those_of_the_oracle(tmp_path, descriptor, periodic):
     assert found.shape == (3, 5, DeepPot(path).get_dim_descriptor()) and found.dtype == np.float64
     limit = 1e-5 if descriptor.get("precision") == "float32" else 1e-11
     assert relative_error(found, expected(path, coord, box, TYPES)) <= limit
+
+
+@pytest.mark.parametrize("kind", ["se_e2_r", "se_e3", "hybrid"])
+def test_other_descriptors_are_those_of_the_oracle(tmp_path, kind):
+    config = make_config({"type": kind})
+    metadata = {**read_model(write_model(tmp_path / "m.dp")).metadata, "config": json.dumps(config)}
+    _core.write_model_file(str(tmp_path / "m.dp"), metadata, make_tensors(config))
+    coord, box = frames()
+    found = DeepPot(tmp_path / "m.dp").eval_descriptor(coord, box, TYPES)
+    assert relative_error(found, expected(tmp_path / "m.dp", coord, box, TYPES)) <= 1e-11
 
 
 def test_types_that_a_model_of_tensors_does_not_select_have_descriptors(tmp_path):

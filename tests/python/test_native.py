@@ -32,14 +32,7 @@ FORMS = (".dp", ".yaml")
 HYBRID = {
     "type": "hybrid",
     "list": [
-        {
-            "type": "se_e2_r",
-            "sel": [9, 5],
-            "rcut": 3.5,
-            "rcut_smth": 0.5,
-            "neuron": [3, 6],
-            "resnet_dt": True,
-        },
+        {"type": "se_e2_r", "sel": [9, 5], "rcut": 3.5, "neuron": [3, 6], "resnet_dt": True},
         {"type": "se_e2_a", "sel": [8, 8], "rcut": 4.0, "rcut_smth": 1.0, "neuron": [4], "axis_neuron": 3},
     ],
 }
@@ -51,7 +44,9 @@ ENERGY = {
     "float32": {"precision": "float32", "activation_function": "gelu"},
     "softplus": {"activation_function": "softplus", "set_davg_zero": True},
     "se_e2_r": {"type": "se_e2_r"},
+    "se_e3": {"type": "se_e3", "resnet_dt": True, "neuron": [2, 4, 4]},
     "hybrid": HYBRID,
+    "hybrid with se_e3": {"type": "hybrid", "list": [{"type": "se_e3"}, HYBRID["list"][0]]},
 }
 
 
@@ -65,6 +60,8 @@ def energy_model(path, change):
         out = {**common, "type": "se_e2_a", **copy.deepcopy(part)}
         if out["type"] == "se_e2_a":
             out.setdefault("axis_neuron", 2)
+        if out["type"] == "se_e3":
+            out = {k: v for k, v in out.items() if k not in ("type_one_side", "exclude_types")}
         return out
 
     parts = change.get("list")
@@ -75,7 +72,7 @@ def energy_model(path, change):
         del statistics[name]
     for k, part in enumerate(config["descriptor"].get("list", [config["descriptor"]])):
         prefix = f"descriptor/part_{k}/" if parts else "descriptor/"
-        n = 4 if part["type"] == "se_e2_a" else 1
+        n = 1 if part["type"] == "se_e2_r" else 4
         # the average radial alone
         statistics[f"{prefix}davg"] = np.pad(rng.uniform(0, 0.1, (2, 1)), ((0, 0), (0, n - 1)))
         statistics[f"{prefix}dstd"] = rng.uniform(0.1, 0.2, (2, n))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Training, continuing, freezing and using models with se_e2_r, hybrid and type embedding."""
+"""Training, continuing, freezing and using models with se_e2_r, se_e3, hybrid and type embedding."""
 
 from __future__ import annotations
 
@@ -34,16 +34,20 @@ FAR = {
     "type_one_side": True,
     "seed": 2,
 }
+ANGLES = {"type": "se_at", "sel": "auto:3", "rcut": 4.0, "rcut_smth": 1.0, "neuron": [4, 8], "seed": 3}
 DESCRIPTORS = {
     "se_e2_r": FAR,
+    "se_e3": ANGLES,
     "hybrid": {"type": "hybrid", "list": [NEAR, FAR, {**FAR, "precision": "float32"}]},
     "type_embedding": {**FAR, "type": "se_a", "axis_neuron": 3, "type_one_side": False},
+    "hybrid with se_e3": {"type": "hybrid", "list": [FAR, ANGLES]},
+    "se_e3 with type_embedding": ANGLES,
 }
 
 
 def changes_of(kind, **more):
     """Changes of the input that make it one of the kind, and others."""
-    types = {"type_embedding": {"neuron": [2, 4], "seed": 4}}.get(kind)
+    types = {"neuron": [2, 4], "seed": 4} if kind.endswith("type_embedding") else None
     return {"model/descriptor": DESCRIPTORS[kind], "model/type_embedding": types, **more}
 
 
@@ -57,14 +61,22 @@ def kind(request, tmp_path, monkeypatch):
 
 def test_train_freeze_and_use(kind, capfd):
     assert dp("train", "input.json") == 0
-    name = {"se_e2_r": "se_e2_r", "hybrid": "hybrid of se_e2_a", "type_embedding": "se_e2_a"}[kind]
+    names = {
+        "hybrid": "hybrid of se_e2_a",
+        "hybrid with se_e3": "hybrid of se_e2_r",
+        "type_embedding": "se_e2_a",
+    }
+    name = names.get(kind, kind.split()[0])
     log = capfd.readouterr().err
     assert f"model: {name} (rcut" in log
-    assert ("with type embedding (4 numbers)" in log) == (kind == "type_embedding")
+    assert ("with type embedding (4 numbers)" in log) == kind.endswith("type_embedding")
     curve = read_curve()
     assert curve["rmse_trn"][-1] < curve["rmse_trn"][0] and np.all(np.isfinite(curve["rmse_f_val"]))
     assert dp("freeze", "-o", "m.dp") == 0 and dp("test", "-m", "m.dp", "-s", "valid") == 0
     file, model = read_model("m.dp"), DeepPot("m.dp")
+    assert dp("show", "m.dp", "size") == 0
+    weights = sum(v.size for k, v in file.tensors.items() if "/layer_" in k)
+    assert f"Parameters in total: {weights:,}" in capfd.readouterr().out
     coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
     types = np.loadtxt("valid/type.raw", dtype=int)
     energy, force, virial, atom_energy, atom_virial = model.eval(coord, box, types, atomic=True)
@@ -91,7 +103,7 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
     write_input(tmp_path / "more.json", changes_of(kind, **{"training/numb_steps": 1}))
     assert dp("train", "more.json", "--init-frz-model", "m.dp") == 0
-    if kind == "type_embedding":
+    if kind.endswith("type_embedding"):
         for types, message in (
             ({"neuron": [2, 5]}, "type_embedding/neuron: the input has [2, 5], the model [2, 4]"),
             (None, "type_embedding: the input has null, the model"),
@@ -100,22 +112,24 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
             assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
             assert message in capfd.readouterr().err
         return
-    other = {"se_e2_r": "hybrid", "hybrid": "se_e2_r"}[kind]
+    if kind == "hybrid with se_e3":
+        return
+    other = "se_e2_r" if kind == "hybrid" else "hybrid"
     write_input(tmp_path / "other.json", changes_of(other))
     capfd.readouterr()
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
     message = capfd.readouterr().err
     assert "descriptor/type: the input has" in message and '"hybrid of se_e2_a, se_e2_r, se_e2_r"' in message
-    wider = {**FAR, "neuron": [4, 9]}
-    changed = wider if kind == "se_e2_r" else {"type": "hybrid", "list": [NEAR, wider, FAR]}
+    wider = {**(ANGLES if kind == "se_e3" else FAR), "neuron": [4, 9]}
+    changed = {"type": "hybrid", "list": [NEAR, wider, FAR]} if kind == "hybrid" else wider
     write_input(tmp_path / "other.json", {"model/descriptor": changed})
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
-    where = "descriptor/neuron" if kind == "se_e2_r" else "descriptor/list/1/neuron"
+    where = "descriptor/list/1/neuron" if kind == "hybrid" else "descriptor/neuron"
     assert f"{where}: the input has [4, 9], the model [4, 8]" in capfd.readouterr().err
 
 
 def test_compress(kind, capfd, monkeypatch):
-    """Tables serve se_e2_r as they serve se_e2_a, and each part of a hybrid descriptor."""
+    """Tables serve the other descriptors as they serve se_e2_a, and each part of a hybrid descriptor."""
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
     capfd.readouterr()
     assert dp("compress", "-i", "m.dp", "-o", "c.dp") == 0
@@ -124,7 +138,7 @@ def test_compress(kind, capfd, monkeypatch):
     parts = [part for _, part in descriptor_parts(file.config["descriptor"])]
     assert all(part["compress"]["step"] == 0.01 for part in parts)
     tables = [t["net"] for t in file.model().tables()]
-    if kind == "hybrid":
+    if kind.startswith("hybrid"):
         assert {net.split("/")[0] for net in tables} == {f"part_{k}" for k in range(len(parts))}
     assert f"{len(tables)} table(s)" in printed and all(f"{net} " in printed for net in tables)
     coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))

@@ -33,6 +33,7 @@ ENERGY_MODELS = (
     "aparam",
     "nopbc",
     "se_e2_r",
+    "se_e3",
     "hybrid",
     "srtab",
     "se_e2_a_tebd",

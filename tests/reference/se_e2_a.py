@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r or hybrid in its place, and with type
-embedding.
+"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r, se_e3 or hybrid in its place, and with
+type embedding.
 
 A plain transcription of the published formulas (Zhang et al., NeurIPS 31, 2018,
 "End-to-end symmetry preserving inter-atomic potential energy model") as
@@ -92,6 +92,8 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
     Returns energy (eV), neighbours [n], vectors R_ij [n, 3] (A) and
     pair_gradient dE_i/dR_ij [n, 3] (eV/A); empty slots are left out.
     """
+    from reference import se_e3  # which needs this file
+
     neighbours, vectors, parts = [], [], []
     for settings, mine in descriptor_parts(config["descriptor"], tensors):
         n_slots = sum(settings["sel"])
@@ -100,7 +102,7 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
         davg, dstd = mine["descriptor/davg"][types[i]], mine["descriptor/dstd"][types[i]]
         n_components = len(davg)  # 4, or the radial one alone
         rows = (rows[:, :n_components] - davg) / dstd
-        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r}[settings["type"]]
+        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r, "se_e3": se_e3.se_e3}[settings["type"]]
         descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows)
         parts.append((descriptor, d_rows_of, dstd, slopes[:, :n_components], [slot for slot, _, _ in slots]))
         neighbours += [j for _, j, _ in slots]

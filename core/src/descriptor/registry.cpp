@@ -9,6 +9,7 @@
 #include "descriptor/hybrid.hpp"
 #include "descriptor/se_e2_a.hpp"
 #include "descriptor/se_e2_r.hpp"
+#include "descriptor/se_e3.hpp"
 
 namespace dpcore {
 
@@ -42,6 +43,7 @@ const std::map<std::string, Maker>& registry() {
       {"hybrid", make<Hybrid>},
       {"se_e2_a", in_precision<SeE2A>},
       {"se_e2_r", in_precision<SeE2R>},
+      {"se_e3", in_precision<SeE3>},
   };
   return makers;
 }

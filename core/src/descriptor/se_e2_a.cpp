@@ -27,19 +27,8 @@ SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes, int n_types)
       inverse_nnei_(1.0 / spec_.n_slots()) {}
 
 template <class S>
-EnvNorm SeE2A<S>::env_norm(int type) const {
-  EnvNorm n;
-  for (int c = 0; c < 4; ++c) {
-    const RadialNorm one = this->norm(type, c);
-    n.avg[c] = one.avg;
-    n.inverse_std[c] = one.inverse_std;
-  }
-  return n;
-}
-
-template <class S>
 bool SeE2A<S>::padding(int type, S value[4]) const {
-  const EnvNorm n = env_norm(type);
+  const EnvNorm n = this->env_norm(type);
   bool any = false;
   for (std::size_t c = 0; c < 4; ++c) {
     value[c] = static_cast<S>(-n.avg[c] * n.inverse_std[c]);
@@ -137,7 +126,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   const int a = tile.type;
   select_pairs(exec, structure, tile, cutoff_.rcut, spec_.sel, this->wanted(a), state.pairs, state.overflow,
                ws);
-  env_forward(exec, state.pairs, cutoff_, env_norm(a), state.env, ws);
+  env_forward(exec, state.pairs, cutoff_, this->env_norm(a), state.env, ws);
 
   const auto n_pairs = static_cast<std::size_t>(state.pairs.n_pairs),
              m = static_cast<std::size_t>(n_radial());
@@ -214,14 +203,14 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),
                               rows(state.g_prime, first, last), scale(), d_value);
   });
-  env_backward<S>(exec, state.pairs, env_norm(tile.type), state.env, d_value);
+  env_backward<S>(exec, state.pairs, this->env_norm(tile.type), state.env, d_value);
 }
 
 template <class S>
 AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::State& base,
                             Workspace& ws) const {
   auto& state = static_cast<State&>(base);
-  env_tangent<S>(exec, state.pairs, env_norm(tile.type), state.env, ws);
+  env_tangent<S>(exec, state.pairs, this->env_norm(tile.type), state.env, ws);
   state.moment_dot = zero_moment<S>(exec, tile.size(), n_radial(), ws);
   const Matrix<S> d_dot =
       ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));

@@ -65,7 +65,6 @@ class SeE2A final : public TwoBody<S> {
     return {state.pairs, b, state.env.radial, state.env.value, state.env.value_dot};
   }
   S scale() const { return static_cast<S>(inverse_nnei_); }
-  EnvNorm env_norm(int type) const;
   /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table
   /// does not hold one of them, or there is none.
   bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;

@@ -55,11 +55,12 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes, int
 int TwoBodySpec::n_slots() const { return std::accumulate(sel.begin(), sel.end(), 0); }
 
 template <class S>
-TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types)
+TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types, NetsFor nets_for)
     : spec_(TwoBodySpec::from_json(config, ntypes, n_types)),
       cutoff_(spec_.rcut, spec_.rcut_smth),
       config_(config),
-      n_components_(n_components) {
+      n_components_(n_components),
+      nets_for_(nets_for) {
   nets_ = make_nets<S>(store_);
   store_.allocate();
   davg_.assign(static_cast<std::size_t>(n_components * ntypes), 0.0);
@@ -76,7 +77,9 @@ auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
   for (int a = 0; a < (spec_.type_one_side ? 1 : spec_.ntypes); ++a) {
     for (int b = 0; b < spec_.ntypes; ++b) {
       nets.emplace_back();
-      if (!spec_.type_one_side && spec_.is_excluded(a, b)) continue;
+      const bool exists =
+          nets_for_ == NetsFor::NeighborPairs ? a <= b : spec_.type_one_side || !spec_.is_excluded(a, b);
+      if (!exists) continue;
       types.types = spec_.type_one_side ? std::vector<int>{b} : std::vector<int>{b, a};
       const std::string name = types.width > 0 ? "net" : net_name(a, b);
       nets.back() = std::make_unique<RadialNet<T>>(store, name + "/", spec_.embedding, types);
@@ -108,6 +111,17 @@ template <class S>
 void TwoBody<S>::set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) {
   davg_ = davg;
   dstd_ = dstd;
+}
+
+template <class S>
+EnvNorm TwoBody<S>::env_norm(int type) const {
+  EnvNorm n;
+  for (int c = 0; c < 4; ++c) {
+    const RadialNorm one = norm(type, c);
+    n.avg[c] = one.avg;
+    n.inverse_std[c] = one.inverse_std;
+  }
+  return n;
 }
 
 template <class S>

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// What the descriptors se_e2_a and se_e2_r share: their keys, one embedding net for each type of neighbour
-// (and of centre unless type_one_side), statistics per centre type, and in training tables of the nets. With
-// type embedding there is one net for all, with the numbers of the types as further inputs: for a pair of
-// types it still is a function of one scalar.
+// What descriptors with embedding nets of one number share: their keys, one net for each type of neighbour
+// (and of centre unless type_one_side) or for each two types of neighbours, statistics per centre type, and
+// tables of the nets. With type embedding there is one net for all, with the numbers of the types as further
+// inputs: for a pair of types it still is a function of one scalar.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <optional>
 
 #include "descriptor/descriptor.hpp"
+#include "env/env_matrix.hpp"
 #include "env/radial_env.hpp"
 #include "radial/double_nets.hpp"
 #include "radial/quintic_table.hpp"
@@ -32,6 +34,12 @@ struct TwoBodySpec {
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes, int n_types);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   int n_slots() const;  // nnei = sum(sel)
+};
+
+/// What a descriptor has nets for.
+enum class NetsFor {
+  Neighbors,      // each type of neighbour of each type of centre, of all centres with type_one_side
+  NeighborPairs,  // each two types of neighbours, net(a, b) with a <= b
 };
 
 /// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
@@ -63,7 +71,8 @@ class TwoBody : public SingleDescriptor {
   const std::vector<double>& dstd() const override { return dstd_; }
 
  protected:
-  TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types = 0);
+  TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types = 0,
+          NetsFor = NetsFor::Neighbors);
 
   /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs.
   const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }
@@ -97,10 +106,25 @@ class TwoBody : public SingleDescriptor {
     const auto k = static_cast<std::size_t>(n_components_ * type + component);
     return {davg_[k], 1.0 / dstd_[k]};
   }
+  EnvNorm env_norm(int type) const;
   std::vector<bool> wanted(int type) const;
 
   /// Whether the parameter pass has anything to give: to the nets, or through them to the types.
   bool has_gradients() const { return spec_.embedding.trainable || spec_.n_types > 0; }
+
+  /// The inputs of one net in a training step.
+  struct TableUse {
+    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
+    double n_inputs = 0;  // about
+    bool whole = true;    // no input is outside of [lower, upper]
+  };
+  /// By net_index.
+  virtual std::vector<TableUse> table_uses(const PairRanges&, const TilePlan&) const;
+  /// The range of each net's fixed table, by net_index; none where a net has no inputs.
+  virtual std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
+  std::size_t net_index(int a, int b) const {
+    return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
+  }
 
   /// Call f(b, first pair, end pair) for every neighbour type with pairs.
   template <class F>
@@ -163,20 +187,15 @@ class TwoBody : public SingleDescriptor {
     }
   }
 
-  std::size_t net_index(int a, int b) const {
-    return static_cast<std::size_t>(spec_.type_one_side ? b : a * spec_.ntypes + b);
-  }
-
   std::string net_name(int a, int b) const;
   using QuinticTables = std::vector<std::unique_ptr<QuinticTable<S>>>;
-  /// By net_index; none for nets whose pairs are all excluded.
-  std::vector<std::optional<TableGrid>> table_grids(const TableSpec&) const;
   QuinticTables exact_tables() const;
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
   void make_single_tables() const;
 
   nlohmann::json config_;
   int n_components_;
+  NetsFor nets_for_;
   ParameterStore<S> store_;
   Nets<S> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_,

@@ -198,19 +198,9 @@ std::vector<TableInfo> TwoBody<S>::tables() const {
   return out;
 }
 
-// A table pays where a net has more pairs than the table would have nodes; the range is that of the pairs at
-// hand.
 template <class S>
-void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                            const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
-  const PairRanges ranges =
-      pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front());
-  struct Use {
-    double lower = std::numeric_limits<double>::max(), upper = std::numeric_limits<double>::lowest();
-    std::int64_t n_pairs = 0;
-  };
-  std::vector<Use> use(nets_.size());
+auto TwoBody<S>::table_uses(const PairRanges& ranges, const TilePlan&) const -> std::vector<TableUse> {
+  std::vector<TableUse> use(nets_.size());
   for (int a = 0; a < spec_.ntypes; ++a) {
     const RadialNorm n = norm(a, 0);
     for (int b = 0; b < spec_.ntypes; ++b) {
@@ -223,12 +213,23 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
       if (range.n_pairs > 0) {
         upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg) * n.inverse_std;
       }
-      Use& u = use[net_index(a, b)];
+      TableUse& u = use[net_index(a, b)];
       u.lower = std::min(u.lower, lower);
       u.upper = std::max(u.upper, upper);
-      u.n_pairs += range.n_pairs;
+      u.n_inputs += static_cast<double>(range.n_pairs);
     }
   }
+  return use;
+}
+
+// A table pays where a net has more inputs than the table would have nodes; the range is that of the pairs at
+// hand.
+template <class S>
+void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
+                            const std::vector<Workspace*>& scratch) {
+  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
+  const std::vector<TableUse> use =
+      table_uses(pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front()), plan);
   spare_tables_.resize(nets_.size());
   tables_.resize(nets_.size());
   refresh(double_nets_);
@@ -239,19 +240,18 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   std::vector<std::size_t> chosen(nets_.size(), 0);  // of the steps
   std::vector<double> errors(nets_.size(), 0.0);     // of the tables
   for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_pairs > 0) open.push_back(k);
+    if (use[k].n_inputs > 0) open.push_back(k);
   }
   while (true) {
     const auto hopeless = [&](std::size_t k) {
       return chosen[k] >= steps.size() ||
-             !(static_cast<double>(use[k].n_pairs) >
-               RadialTable<S>::n_nodes(use[k].lower, use[k].upper, steps[chosen[k]]));
+             !(use[k].n_inputs > RadialTable<S>::n_nodes(use[k].lower, use[k].upper, steps[chosen[k]]));
     };
     open.erase(std::remove_if(open.begin(), open.end(), hopeless), open.end());
     if (open.empty()) return;
     for (const std::size_t k : open) {
       if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
-      spare_tables_[k]->reserve(use[k].lower, use[k].upper, steps[chosen[k]], workers);
+      spare_tables_[k]->reserve(use[k].lower, use[k].upper, steps[chosen[k]], workers, use[k].whole);
     }
     run_workers(workers, [&](int worker) {
       for (const std::size_t k : open) {
@@ -293,17 +293,19 @@ void TwoBody<S>::end_step() noexcept {
   tables_.clear();
 }
 
-#define DPCORE_INSTANTIATE(S)                                                                       \
-  template void TwoBody<S>::prepare_inference() const;                                              \
-  template void TwoBody<S>::forget_inference();                                                     \
-  template void TwoBody<S>::finish_loading();                                                       \
-  template std::vector<TableInfo> TwoBody<S>::tables() const;                                       \
-  template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                     \
-                                       const std::vector<Workspace*>&);                             \
-  template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                            \
-  template void TwoBody<S>::end_step() noexcept;                                                    \
-  template void TwoBody<S>::evaluate_radial(const Exec&, int, int, int, int, const Vector<S>&,      \
-                                            const Matrix<S>&, const Matrix<S>&, Descriptor::State&, \
+#define DPCORE_INSTANTIATE(S)                                                                              \
+  template auto TwoBody<S>::table_uses(const PairRanges&, const TilePlan&) const -> std::vector<TableUse>; \
+  template auto TwoBody<S>::table_grids(const TableSpec&) const -> std::vector<std::optional<TableGrid>>;  \
+  template void TwoBody<S>::prepare_inference() const;                                                     \
+  template void TwoBody<S>::forget_inference();                                                            \
+  template void TwoBody<S>::finish_loading();                                                              \
+  template std::vector<TableInfo> TwoBody<S>::tables() const;                                              \
+  template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                            \
+                                       const std::vector<Workspace*>&);                                    \
+  template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                                   \
+  template void TwoBody<S>::end_step() noexcept;                                                           \
+  template void TwoBody<S>::evaluate_radial(const Exec&, int, int, int, int, const Vector<S>&,             \
+                                            const Matrix<S>&, const Matrix<S>&, Descriptor::State&,        \
                                             Workspace&) const;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)

@@ -54,12 +54,13 @@ KOKKOS_FORCEINLINE_FUNCTION int locate(const double s, const double lower, const
 }  // namespace
 
 template <class S>
-void RadialTable<S>::reserve(double lower, double upper, double step, int n_workers) {
+void RadialTable<S>::reserve(double lower, double upper, double step, int n_workers, bool whole) {
   grid_.lower = lower;
   grid_.inverse_step = 1.0 / step;
   n_nodes_ = static_cast<int>(n_nodes(lower, upper, step));
   grid_.n_intervals = n_nodes_ - kPoints + 1;
   n_workers_ = n_workers;
+  whole_ = whole;
   constexpr int lanes = kExecOnHost ? kLanes<double> : 1;
   stride_ = (n_out() + lanes - 1) / lanes * lanes;
   const auto m = static_cast<std::size_t>(stride_), n = static_cast<std::size_t>(n_blocks()) * kBlock;
@@ -195,10 +196,12 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
   const double* value = value_.data();
   const double lower = grid_.lower, inverse_step = grid_.inverse_step;
   const int n_intervals = grid_.n_intervals;
+  const Grid grid = grid_;
+  const bool whole = whole_;
   for_each(
       exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
-        const double at = static_cast<double>(s(p));
+        const double given = static_cast<double>(s(p)), at = whole || grid.holds(given) ? given : lower;
         const double* f =
             value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
         T* out = &g(p, 0);
@@ -219,33 +222,87 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
 
 template <class S>
 void RadialTable<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
-                             const Matrix<S>& g_prime, Workspace&) const {
+                             const Matrix<S>& g_prime, Workspace& ws) const {
   interpolate<S>(exec, s, g, g_prime);
+  if (whole_) return;
+  const Workspace::Scope scope(ws);
+  const Strays strays = find_strays(exec, s, ws);
+  if (strays.n == 0) return;
+  const auto n = static_cast<std::size_t>(strays.n), width = static_cast<std::size_t>(n_out());
+  const Matrix<double> exact = ws.matrix<double>(n, width), slope = ws.matrix<double>(n, width);
+  net_->forward(exec, strays.s, exact, slope, ws);
+  const Vector<int> where = strays.where;
+  for_each_element(
+      exec, "dpcore::put_strays", strays.n, n_out(), KOKKOS_LAMBDA(const int k, const int c) {
+        g(where(k), c) = static_cast<S>(exact(k, c));
+        g_prime(where(k), c) = static_cast<S>(slope(k, c));
+      });
+}
+
+template <class S>
+auto RadialTable<S>::find_strays(const Exec& exec, const Vector<S>& s, Workspace& ws) const -> Strays {
+  const int n = static_cast<int>(s.extent(0));
+  Strays out;
+  out.where = ws.vector<int>(static_cast<std::size_t>(n));
+  out.s = ws.vector<double>(static_cast<std::size_t>(n));
+  const Vector<int> count = ws.vector<int>(1), where = out.where;
+  const auto count_host = Kokkos::create_mirror_view(count);
+  count_host(0) = 0;
+  mirror_copy(exec, count, count_host);
+  const Grid grid = grid_;
+  for_each(
+      exec, "dpcore::find_strays", n, KOKKOS_LAMBDA(const int p) {
+        if (!grid.holds(static_cast<double>(s(p)))) where(fetch_add(&count(0), 1)) = p;
+      });
+  mirror_copy(exec, count_host, count);
+  out.n = count_host(0);
+  out.s = Vector<double>(out.s.data(), static_cast<std::size_t>(out.n));
+  const Vector<double> at = out.s;
+  for_each(
+      exec, "dpcore::take_strays", out.n,
+      KOKKOS_LAMBDA(const int k) { at(k) = static_cast<double>(s(where(k))); });
+  return out;
 }
 
 template <class S>
 void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar,
-                                     const Matrix<S>& g_prime_bar, int slot, Workspace&) const {
+                                     const Matrix<S>& g_prime_bar, int slot, Workspace& ws) const {
   const int m = n_out(), stride = stride_;
   double* const adjoints = adjoint(slot);
   const double lower = grid_.lower, inverse_step = grid_.inverse_step;
   const int n_intervals = grid_.n_intervals;
+  const Grid grid = grid_;
+  const bool whole = whole_;
   for_each(
       exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
         const double at = static_cast<double>(s(p));
+        if (!whole && !grid.holds(at)) return;
         double* f =
             adjoints + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
         const S* a = &g_bar(p, 0);
         const S* b = &g_prime_bar(p, 0);
         for (int k = 0; k < kPoints; ++k) {
           double* row = f + k * stride;
-          const double wv = w.value[k], ws = w.slope[k];
+          const double wv = w.value[k], wd = w.slope[k];
 #pragma omp simd
           for (int c = 0; c < m; ++c)
-            add_to(row + c, wv * static_cast<double>(a[c]) + ws * static_cast<double>(b[c]));
+            add_to(row + c, wv * static_cast<double>(a[c]) + wd * static_cast<double>(b[c]));
         }
       });
+  if (whole_) return;
+  const Workspace::Scope scope(ws);
+  const Strays strays = find_strays(exec, s, ws);
+  if (strays.n == 0) return;
+  const auto n = static_cast<std::size_t>(strays.n), width = static_cast<std::size_t>(m);
+  const Matrix<double> bar = ws.matrix<double>(n, width), prime_bar = ws.matrix<double>(n, width);
+  const Vector<int> where = strays.where;
+  for_each_element(
+      exec, "dpcore::take_stray_adjoints", strays.n, m, KOKKOS_LAMBDA(const int k, const int c) {
+        bar(k, c) = static_cast<double>(g_bar(where(k), c));
+        prime_bar(k, c) = static_cast<double>(g_prime_bar(where(k), c));
+      });
+  net_->backward_params(exec, strays.s, bar, prime_bar, slot, ws);
 }
 
 template <class S>

@@ -56,7 +56,9 @@ class RadialTable final : public Radial<S> {
 
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
   /// memory.
-  void reserve(double lower, double upper, double step, int n_workers);
+  /// whole: no s will be outside of it; otherwise forward and backward_params take the net itself for those
+  /// that are.
+  void reserve(double lower, double upper, double step, int n_workers, bool whole = true);
   /// Evaluate the net at the nodes of one of n_workers parts of the reserved range, and clear the adjoints of
   /// worker `part`.
   void refresh(const Exec&, int part, Workspace&);
@@ -89,7 +91,20 @@ class RadialTable final : public Radial<S> {
   struct Grid {
     double lower = 0, inverse_step = 1;
     int n_intervals = 0;
+
+    /// Whether s is between the nodes, with room for rounding at the ends; false for NaN.
+    KOKKOS_FORCEINLINE_FUNCTION bool holds(const double s) const {
+      const double u = (s - lower) * inverse_step;
+      return u >= -1e-6 && u <= n_intervals + 1e-6;
+    }
   };
+  /// The s [n] that the table does not hold.
+  struct Strays {
+    Vector<int> where;  // their places
+    Vector<double> s;
+    int n = 0;
+  };
+  Strays find_strays(const Exec&, const Vector<S>& s, Workspace&) const;
 
   /// First node of a part.
   int part_begin(int part) const {
@@ -100,6 +115,7 @@ class RadialTable final : public Radial<S> {
   const RadialNet<double>* net_;
   Grid grid_;
   int n_nodes_ = 0, n_workers_ = 0, stride_ = 0;
+  bool whole_ = true;
   DeviceArray<double> position_;  // [n_nodes] s
   DeviceArray<double> value_;     // [n_nodes, stride]
   DeviceArray<double> block_;     // NodeTable::block, on the host

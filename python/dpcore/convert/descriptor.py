@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.convert import se_e2_a, se_e2_r
+from dpcore.convert import se_e2_a, se_e2_r, se_e3
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.two_body import Layout, Place, nodes_behind, read_two_body, type_tables
-from dpcore.convert.unsupported import DESCRIPTOR_OPS, is_hybrid
+from dpcore.convert.unsupported import DESCRIPTOR_OPS, descriptor_kind, is_hybrid
 
-LAYOUTS = {module.LAYOUT.name: module.LAYOUT for module in (se_e2_a, se_e2_r)}
+LAYOUTS = {module.LAYOUT.name: module.LAYOUT for module in (se_e2_a, se_e2_r, se_e3)}
 _PART = re.compile(r"descrpt_attr_(\d+)/t_avg$")
 
 
@@ -28,7 +28,9 @@ def read_descriptor(
     """
     operations = [node for node in graph if node.op in DESCRIPTOR_OPS]
     if not is_hybrid(graph, script):
-        return read_two_body(graph, _layout(operations[0]), Place(operations[0]), script, notes, n_numbers)
+        return read_two_body(
+            graph, _layout(graph, operations[0]), Place(operations[0]), script, notes, n_numbers
+        )
     places = _parts(graph, operations)
     known = set().union(*(nodes_behind(graph, place) for place in places))
     for node, source in type_tables(graph):
@@ -38,7 +40,9 @@ def read_descriptor(
             )
     parts, tensors = [], {}
     for place, section in zip(places, _sections(graph, script, places)):
-        part, part_tensors = read_two_body(graph, _layout(place.operation), place, section, notes, n_numbers)
+        part, part_tensors = read_two_body(
+            graph, _layout(graph, place.operation), place, section, notes, n_numbers
+        )
         parts.append(part)
         tensors.update(part_tensors)
     if len({len(part["sel"]) for part in parts}) != 1:
@@ -46,8 +50,8 @@ def read_descriptor(
     return {"type": "hybrid", "list": parts}, tensors
 
 
-def _layout(operation: Any) -> Layout:
-    return LAYOUTS[DESCRIPTOR_OPS[operation.op]]
+def _layout(graph: Graph, operation: Any) -> Layout:
+    return LAYOUTS[descriptor_kind(graph, operation)]
 
 
 def _parts(graph: Graph, operations: list[Any]) -> list[Place]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
-What is read: the descriptors ``se_e2_a``, ``se_e2_r`` and ``hybrid`` of these, and the fitting nets
-``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
+What is read: the descriptors ``se_e2_a``, ``se_e2_r``, ``se_e3`` and ``hybrid`` of these, and the
+fitting nets ``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).

@@ -38,7 +38,8 @@ class Layout:
     takes ``sel`` from it, ``n_components`` is the number of columns for each slot, ``check_scale``
     raises where the sum over the slots is not scaled as dpcore does, and ``keys`` are those that the
     other descriptors have not.  ``with_types``: with type embedding it has one net, which takes the numbers of
-    the types besides.
+    the types besides.  With ``neighbor_pairs`` the nets belong to two types of neighbours instead of one, and
+    to all types of centres; no pair of types can be excluded.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Layout:
     check_scale: Callable[[Graph, Place, list[int]], None]
     keys: Callable[[Callable[[str, str, Any], Any]], dict[str, Any]] = lambda value: {}
     with_types: bool = False
+    neighbor_pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,18 @@ def read_two_body(
     _refuse_changed_sel(graph, place, sel)
     layout.check_scale(graph, place, sel)
     davg, dstd = _statistics(graph, place, layout, sel)
-    nets, one_side = _net_of_types(graph, place, n_numbers) if n_numbers else _embedding_nets(graph, place)
-    excluded = _exclude_types(graph, place, script, nets, one_side, len(sel), notes)
+    if n_numbers:
+        nets, one_side = _net_of_types(graph, place, n_numbers)
+    else:
+        nets, one_side = _embedding_nets(graph, place, layout)
+    if layout.neighbor_pairs:
+        _check_pair_nets(graph, place, nets, len(sel))
+        excluding = {}
+    else:
+        excluding = {
+            "type_one_side": one_side,
+            "exclude_types": _exclude_types(graph, place, script, nets, one_side, len(sel), notes),
+        }
     layers = next(iter(nets.values()), [])
     neuron = [layer.bias.size for layer in layers] or value("neuron", "a list of integers", [])
     if not neuron:
@@ -134,11 +146,10 @@ def read_two_body(
             layers[0].activation if layers else value("activation_function", "a text", "tanh")
         ),
         "resnet_dt": (form.has_idt if form and form.has_skip else value("resnet_dt", "true or false", False)),
-        "type_one_side": one_side,
         "precision": layers[0].matrix.dtype.name if layers else _script_precision(script),
         "trainable": value("trainable", "true or false", True),
         "seed": script.get("seed"),
-        "exclude_types": excluded,
+        **excluding,
         "set_davg_zero": value("set_davg_zero", "true or false", not bool(davg.any())),
     }
     return config, tensors
@@ -222,14 +233,14 @@ def _statistics(graph: Graph, place: Place, layout: Layout, sel: list[int]) -> t
     return reduced[0], reduced[1]
 
 
-def _embedding_nets(graph: Graph, place: Place) -> tuple[dict[str, list[DenseLayer]], bool]:
+def _embedding_nets(graph: Graph, place: Place, layout: Layout) -> tuple[dict[str, list[DenseLayer]], bool]:
     """Nets by tensor name (net_b one-sided, net_a_b two-sided), and one-sidedness."""
-    pattern = place.scoped(r"matrix_(\d+)_(\d+)")
-    found: dict[tuple[str, str, int], list[int]] = {}
+    pattern = place.scoped(r"matrix_(\d+)_(\d+_\d+)" if layout.neighbor_pairs else r"matrix_(\d+)_(\d+)")
+    found: dict[tuple[str, str, str], list[int]] = {}
     for name in graph.nodes:
         match = pattern.match(name)
         if match and graph.is_const(name) and graph.in_forward(name):
-            key = (match[1], name.split("/")[0], int(match[3]))
+            key = (match[1], name.split("/")[0], match[3])
             found.setdefault(key, []).append(int(match[2]))
     nets = {}
     sides = set()
@@ -251,8 +262,14 @@ def _embedding_nets(graph: Graph, place: Place) -> tuple[dict[str, list[DenseLay
     return nets, sides == {True}
 
 
-def _net_order(key: tuple[str, str, int]) -> tuple[int, int]:
-    return (-1 if key[0] == "all" else int(key[0]), key[2])
+def _net_order(key: tuple[str, str, str]) -> tuple[int, ...]:
+    return (-1 if key[0] == "all" else int(key[0]), *map(int, key[2].split("_")))
+
+
+def _check_pair_nets(graph: Graph, place: Place, nets: dict[str, list[DenseLayer]], n_types: int) -> None:
+    expected = {f"net_{a}_{b}" for a in range(n_types) for b in range(a, n_types)}
+    if set(nets) != expected or _masked_pairs(graph, place, n_types):
+        raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
 
 
 def _net_of_types(graph: Graph, place: Place, n_numbers: int) -> tuple[dict[str, list[DenseLayer]], bool]:

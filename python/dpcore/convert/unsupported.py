@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dpcore.convert.graph import Graph
+from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import ACTIVATION_OPS
 from dpcore.convert.script import section
 from dpcore.errors import InputError
@@ -32,9 +32,15 @@ DESCRIPTOR_OPS = {
     "DescrptSeAEfPara": "se_a_ebd_ef",
     "DescrptSeAEfVert": "se_a_ef",
 }
-_THREE_BODY_NET = re.compile(r"filter_type_all(?:_\d+)?/matrix_\d+_\d+_\d+$")
-_SCOPE = re.compile(r"filter_type_[^/]+/")  # of an embedding net: se_e2_r takes a mean there
-_DESCRIPTORS = {"se_e2_a": "se_e2_a", "se_a": "se_e2_a", "se_e2_r": "se_e2_r", "se_r": "se_e2_r"}
+_THREE_BODY_NET = re.compile(r"filter_type_all(_\d+)?/matrix_\d+_\d+_\d+$")
+_STATISTICS = re.compile(r"descrpt_attr(_\d+)?/t_avg$")
+# Of embedding nets: se_e2_r takes a mean there, se_e3 sums over two neighbours.
+_SCOPE = re.compile(r"filter_type_[^/]+/")
+_IN_SCOPE = ("Mean", "Einsum")
+_DESCRIPTORS = {
+    **{"se_e2_a": "se_e2_a", "se_a": "se_e2_a", "se_e2_r": "se_e2_r", "se_r": "se_e2_r"},
+    **dict.fromkeys(("se_e3", "se_at", "se_a_3be", "se_t"), "se_e3"),
+}
 # absent in old scripts: the default is ener
 _TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}
 
@@ -80,7 +86,7 @@ def refuse_unknown_operations(graph: Graph) -> None:
     Call after ``graph.trace_forward``.
     """
     unknown = sorted(
-        {node.op for node in graph.forward_nodes() if not (node.op == "Mean" and _SCOPE.match(node.name))}
+        {node.op for node in graph.forward_nodes() if not (node.op in _IN_SCOPE and _SCOPE.match(node.name))}
         - _KNOWN_OPS
     )
     if unknown:
@@ -188,6 +194,18 @@ def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
         )
 
 
+def descriptor_kind(graph: Graph, operation: Any) -> str:
+    """The descriptor that an operation of the environment matrix belongs to.
+
+    se_e3 shares the operation of se_e2_a; its nets have two types of neighbours in their names.
+    """
+    kind = DESCRIPTOR_OPS[operation.op]
+    sources = (graph.resolve(source_name(reference)) for reference in operation.input)
+    suffixes = {match[1] for match in map(_STATISTICS.match, sources) if match}
+    nets = (match[1] for match in map(_THREE_BODY_NET.match, graph.nodes) if match)
+    return "se_e3" if kind == "se_e2_a" and suffixes & set(nets) else kind
+
+
 def is_hybrid(graph: Graph, script: dict[str, Any]) -> bool:
     """Whether the model has several descriptors; ``script`` is the section of the descriptor."""
     return script.get("type") == "hybrid" or _has_prefix(graph, "descrpt_attr_")
@@ -202,12 +220,10 @@ def _described(script: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _descriptor(graph: Graph, script: dict[str, Any]) -> None:
     described = section(script, "model", "descriptor")
-    found = [DESCRIPTOR_OPS[node.op] for node in graph if node.op in DESCRIPTOR_OPS]
+    found = [descriptor_kind(graph, node) for node in graph if node.op in DESCRIPTOR_OPS]
     kinds = [str(part.get("type", "se_e2_a")) for part in _described(script)]
     hybrid = is_hybrid(graph, described)
     name = next((kind for kind in [*found, *kinds] if kind not in _DESCRIPTORS), "")
-    if any(_THREE_BODY_NET.match(node) for node in graph.nodes):
-        name = "se_e3"
     if name:
         raise _refusal(
             graph,
@@ -235,7 +251,7 @@ def _fitting(graph: Graph, script: dict[str, Any]) -> None:
         raise _refusal(graph, f"a model with the fitting net {kind!r}", "dpcore has ener, dipole and polar")
     kind = model_kind(graph)
     hybrid = is_hybrid(graph, section(script, "model", "descriptor"))
-    name = "hybrid" if hybrid else next(DESCRIPTOR_OPS[n.op] for n in graph if n.op in DESCRIPTOR_OPS)
+    name = "hybrid" if hybrid else next(descriptor_kind(graph, n) for n in graph if n.op in DESCRIPTOR_OPS)
     if kind in TENSOR_KINDS and name != "se_e2_a":
         raise _refusal(
             graph,

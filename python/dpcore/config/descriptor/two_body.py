@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Arguments and checks that ``se_e2_a`` and ``se_e2_r`` share."""
+"""Arguments and checks that ``se_e2_a``, ``se_e2_r`` and ``se_e3`` share."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def check(descriptor: dict[str, Any], n_types: int | None, where: str) -> None:
             f"expected one number for each of the {n_types} types of model/type_map, got {len(sel)}: {sel}",
             f"{where}/sel",
         )
-    for pair in descriptor["exclude_types"]:
+    for pair in descriptor.get("exclude_types", []):
         if max(pair) >= n_types:
             raise InputError(
                 f"the pair {pair} names type {max(pair)}, but the model has types 0 to {n_types - 1}",

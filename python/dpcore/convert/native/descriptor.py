@@ -7,6 +7,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
+from dpcore.convert.native.se_e3 import read_se_e3, write_se_e3
 from dpcore.convert.native.section import Section
 from dpcore.convert.native.two_body import read_se_e2_a, read_se_e2_r, write_se_e2_a, write_se_e2_r
 from dpcore.errors import InputError
@@ -29,6 +30,7 @@ class Kind(NamedTuple):
 KINDS = {
     "se_e2_a": Kind(("se_e2_a", "se_a"), read_se_e2_a, write_se_e2_a),
     "se_e2_r": Kind(("se_r", "se_e2_r"), read_se_e2_r, write_se_e2_r),
+    "se_e3": Kind(("se_e3", "se_t", "se_at", "se_a_3be"), read_se_e3, write_se_e3),
 }
 
 

@@ -23,9 +23,13 @@ from dpcore.convert.native.section import Section
 
 __all__ = [
     "check_common",
+    "env_mat_tree",
     "read_se_e2_a",
     "read_se_e2_r",
+    "read_sel",
     "read_statistics",
+    "settle_resnet_dt",
+    "statistics_tree",
     "write_se_e2_a",
     "write_se_e2_r",
 ]
@@ -43,6 +47,20 @@ def check_common(section: Section) -> None:
     )
     if section.values.get("env_mat") is not None:
         section.below("env_mat").refuse(use_exp_switch="dpcore has the polynomial switch")
+
+
+def read_sel(section: Section, n_types: int) -> list[int]:
+    """Slots for neighbours of each type."""
+    sel: list[int] = section.get("sel", "a list of whole numbers")
+    if len(sel) != n_types or min(sel) < 0 or sum(sel) == 0:
+        raise section.damaged(f"expected {n_types} numbers >= 0 with a positive sum, got {sel}", "sel")
+    return sel
+
+
+def env_mat_tree(config: dict[str, Any]) -> dict[str, Any]:
+    """The section of the environment matrix."""
+    radii = {"rcut": config["rcut"], "rcut_smth": config["rcut_smth"]}
+    return {**radii, "protection": 0.0, "use_exp_switch": False}
 
 
 def read_statistics(
@@ -95,9 +113,7 @@ def _read(
     section: Section, n_types: int, prefix: str, name: str, n_components: int, keys: dict[str, Any]
 ) -> tuple[dict[str, Any], Tensors]:
     check_common(section)
-    sel = section.get("sel", "a list of whole numbers")
-    if len(sel) != n_types or min(sel) < 0 or sum(sel) == 0:
-        raise section.damaged(f"expected {n_types} numbers >= 0 with a positive sum, got {sel}", "sel")
+    sel = read_sel(section, n_types)
     precision, one_side = section.precision(), section.get("type_one_side", "true or false")
     excluded = {tuple(sorted(pair)) for pair in _pairs(section, n_types)}
     nets = read_collection(section.below("embeddings"), 1 if one_side else 2, n_types, 1, precision)
@@ -180,12 +196,7 @@ def _write(
         "activation_function": config["activation_function"],
         "precision": config["precision"],
         "spin": None,
-        "env_mat": {
-            "rcut": config["rcut"],
-            "rcut_smth": config["rcut_smth"],
-            "protection": 0.0,
-            "use_exp_switch": False,
-        },
+        "env_mat": env_mat_tree(config),
         "embeddings": collection_tree(nets, 1 if one_side else 2, n_types, False),
         "@variables": statistics_tree(tensors, prefix, sel),
     }
