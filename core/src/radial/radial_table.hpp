@@ -87,7 +87,7 @@ class RadialTable final : public Radial<S> {
   /// functions.)
   double probed_error(const Exec&, Workspace&) const;
 
- private:
+  // Types and functions of kernels are public: nvcc asks for it.
   struct Grid {
     double lower = 0, inverse_step = 1;
     int n_intervals = 0;
@@ -106,6 +106,7 @@ class RadialTable final : public Radial<S> {
   };
   Strays find_strays(const Exec&, const Vector<S>& s, Workspace&) const;
 
+ private:
   /// First node of a part.
   int part_begin(int part) const {
     return static_cast<int>(static_cast<std::int64_t>(n_blocks()) * part / n_workers_) * NodeTable::kBlock;
