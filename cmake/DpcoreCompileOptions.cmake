@@ -16,7 +16,11 @@ add_library(dpcore_options INTERFACE)
 
 if(_gnu_like)
   target_compile_options(dpcore_options INTERFACE
-    -fno-math-errno -fno-trapping-math -fopenmp-simd)
+    -fno-math-errno -fno-trapping-math)
+  # hipcc gives it to the device too, where clang 15 then asks for functions of OpenMP's device library
+  if(NOT DPCORE_BACKEND STREQUAL "hip")
+    target_compile_options(dpcore_options INTERFACE -fopenmp-simd)
+  endif()
   check_cxx_compiler_flag(-march=native DPCORE_HAS_MARCH_NATIVE)
   if(DPCORE_NATIVE AND DPCORE_HAS_MARCH_NATIVE)
     target_compile_options(dpcore_options INTERFACE -march=native)
@@ -51,10 +55,6 @@ if(_gnu_like)
   endif()
   if(NOT DPCORE_BACKEND MATCHES "^(cuda|hip)$")
     target_compile_options(dpcore_warnings INTERFACE -Wpedantic)
-  endif()
-  if(DPCORE_BACKEND STREQUAL "hip")
-    # "loop not vectorized": `omp simd` is for the host; on the device there is nothing to vectorise
-    target_compile_options(dpcore_warnings INTERFACE -Wno-pass-failed)
   endif()
   if(DPCORE_WERROR)
     # nvcc names its own: kernels that call functions of the host, and that keep a pointer to their object

@@ -76,8 +76,7 @@ inline void store(double* p, const V& v) { std::memcpy(p, &v, sizeof(V)); }
 class Centre {
  public:
   Centre(const NodeTable& table, int n_sums, Workspace& ws)
-      : table_(table),
-        room_((static_cast<std::size_t>(table.n_nodes) + 2 * kPoints) / kPoints * kPoints),
+      : room_((static_cast<std::size_t>(table.n_nodes) + 2 * kPoints) / kPoints * kPoints),
         n_words_(room_ / 64 + 2),
         n_sums_(n_sums),
         sums_(ws.take<double>(room_ * static_cast<std::size_t>(n_sums))),
@@ -129,7 +128,6 @@ class Centre {
   }
 
  private:
-  const NodeTable& table_;
   std::size_t room_, n_words_;
   int n_sums_, n_nodes_ = 0, n_blocks_ = 0;
   double* sums_;

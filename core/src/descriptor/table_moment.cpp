@@ -13,10 +13,6 @@ namespace {
 constexpr int kBlock =
     kVectorBytes == 64 ? 4 : 2;  // vectors of columns at a time: 4 sums of each in registers
 
-// Pairs whose moments are added up in C before they are added to sums in S.
-template <class S, class C>
-constexpr int kRun = sizeof(S) == sizeof(C) ? 1 << 30 : 16;
-
 /// T[c][m0 ..] += scale sum_p r[p][c] G(p) for NV vectors of columns, the last n_valid of them valid; sums in
 /// registers.
 template <int NV, class S, class C>
@@ -24,10 +20,12 @@ void moment_block(const TableView<C>& table, const int* row, const C* t, const S
                   const int end, const S scale, const int m0, const int n_valid, const int n_radial,
                   S* moment) {
   constexpr int L = kLanes<C>;
+  // pairs whose moments are added up in C before they are added to sums in S
+  constexpr int kRun = sizeof(S) == sizeof(C) ? 1 << 30 : 16;
   const int stride = table.stride;
   S total[4][NV * L] = {};
-  for (int run = begin; run < end; run += std::min(kRun<S, C>, end - run)) {
-    const int run_end = run + std::min(kRun<S, C>, end - run);
+  for (int run = begin; run < end; run += std::min(kRun, end - run)) {
+    const int run_end = run + std::min(kRun, end - run);
     Vec<C> sum[4][NV] = {};
     for (int p = run; p < run_end; ++p) {
       const C* a = table.coefficient + static_cast<std::ptrdiff_t>(row[p]) * 6 * stride + m0;
