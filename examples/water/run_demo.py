@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODEL = "water.dp"
-QUICK_STEPS = 200
+QUICK_STEPS = 600
 # What a run leaves in its folder; removed before the next one so that nothing old is taken for new.
 LEFTOVERS = (
     "input.json",

@@ -203,8 +203,8 @@ def test_demo_learns(demo):
     for key in ("rmse_val", "rmse_f_val", "rmse_v_val"):
         assert curve[key][-3:].mean() < 0.7 * curve[key][0], key
     force, predicted = read_detail(folder / "detail")["force"]
-    # so few steps end at 36 to 86 % of the spread, as the seed wills; a model that does not learn is at 100 %
-    assert np.sqrt(((predicted - force) ** 2).mean()) < 0.9 * force.std()
+    # the quick steps end at 23 to 54 % of the spread with seeds 1 to 4; a model that does not learn is at 100 %
+    assert np.sqrt(((predicted - force) ** 2).mean()) < 0.6 * force.std()
 
 
 def test_demo_prints_a_table_and_one_answer_everywhere(demo):
