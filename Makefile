@@ -16,6 +16,7 @@ DPCORE_WERROR ?= OFF
 DPCORE_TEST_DATA ?= $(abspath ../shared)
 PYTEST_ARGS ?=
 BENCH ?=
+BENCH_ARGS ?=
 
 PY := $(VENV)/bin/python
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -51,9 +52,10 @@ cuda-check: $(VENV)/.ready  ## compile all kernels for NVIDIA GPUs; needs nvcc, 
 hip-check: $(VENV)/.ready  ## compile all kernels for AMD GPUs; needs hipcc, no GPU
 	@PYTHON="$(PY)" tools/device_check.sh hip build/hip
 
-bench: build  ## run the benchmarks (BENCH=name chooses one script)
-	@scripts="$(if $(BENCH),benchmarks/$(BENCH).py,$$(ls benchmarks/bench_*.py))"; \
-	for script in $$scripts; do echo "== $$script"; $(PY) $$script; done
+bench: build  ## run the benchmarks and draw them (BENCH=name chooses one script, BENCH_ARGS=--quick)
+	@scripts="$(if $(BENCH),benchmarks/$(BENCH).py,$$(ls benchmarks/bench_[!c]*.py) benchmarks/targets.py)"; \
+	for script in $$scripts; do echo "== $$script"; $(PY) $$script $(BENCH_ARGS); done
+	@$(if $(BENCH),,$(PY) benchmarks/plots.py)
 
 format: $(VENV)/.dev  ## format C++ and Python sources
 	@git ls-files -co --exclude-standard '*.cpp' '*.hpp' '*.h' | xargs -r $(VENV)/bin/clang-format -i

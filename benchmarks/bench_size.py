@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Cost of an atom and step, and peak memory, of water in LAMMPS from 192 to 98,304 atoms, original and compressed model.
+
+SIZES=192,5184 chooses other numbers of atoms (192 k^3; 1,119,744 takes 2.4 GB), MODELS=original or compressed, SKIN the
+neighbour skin in A. The memory of LAMMPS alone is measured with pair_style zero and the same full neighbour list.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from bench_common import THREADS, model, quick, record, run_lammps, water, write_data, write_model
+
+SCRIPT = """units metal
+atom_style atomic
+read_data water.data
+replicate {k} {k} {k}
+mass 1 16
+mass 2 1
+{pair}
+neighbor {skin} bin
+neigh_modify every 10 delay 0 check no
+velocity all create 300 1
+fix 1 all nve
+timestep 0.0001
+run 0
+run {steps} pre no
+"""
+PAIR = "pair_style deepmd {kind}.dp\npair_coeff * * O H"
+NO_MODEL = "pair_style zero 6.0 full\npair_coeff * *"
+
+
+def main() -> None:
+    short = quick(__doc__)
+    sizes = [int(n) for n in os.environ.get("SIZES", "192" if short else "192,1536,12288,98304").split(",")]
+    kinds = os.environ.get("MODELS", "original,compressed").split(",")
+    skin = float(os.environ.get("SKIN", "2.0"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        frame = water()
+        write_data(folder / "water.data", *frame)
+        for kind in kinds:
+            write_model(folder / f"{kind}.dp", model(*frame, compressed=kind == "compressed"))
+        for n in sizes:
+            k = round((n / 192) ** (1 / 3))
+            if 192 * k**3 != n:
+                raise SystemExit(f"SIZES: expected 192 k^3 atoms (192, 1536, 5184, 12288 ...), got {n}")
+            steps = 2 if short else max(10, min(500, 200_000 // n))
+            for kind in [*kinds, None]:
+                pair = PAIR.format(kind=kind) if kind else NO_MODEL
+                script = SCRIPT.format(k=k, pair=pair, skin=skin, steps=steps)
+                seconds, peak = run_lammps(folder, script, 1, THREADS)
+                time = f"{1e6 * seconds / steps / n:.1f} us/atom/step" if kind else "-"
+                print(
+                    f"{kind or 'LAMMPS alone'}, {n} atoms, skin {skin} A: {time}, peak memory {peak:.0f} MB",
+                    flush=True,
+                )
+                key = {"atoms": n, "model": kind or "none", "skin": skin, "threads": THREADS}
+                record("size", key, {"us": 1e6 * seconds / steps / n, "MB": peak})
+
+
+if __name__ == "__main__":
+    main()
