@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dpcore.arguments import add_model, add_systems
 from dpcore.errors import InputError, in_set
 
 __all__ = ["add_arguments", "eval_desc", "run"]
@@ -21,23 +22,8 @@ _NUMBERS_AT_ONCE = 1 << 23
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of ``dp eval-desc``."""
-    parser.add_argument(
-        "-m",
-        "--model",
-        default="frozen_model.pb",
-        help="model file, checkpoint, or model of DeePMD-kit (default: %(default)s)",
-    )
-    data = parser.add_mutually_exclusive_group()
-    data.add_argument(
-        "-s",
-        "--system",
-        default=".",
-        help="folder of a system, or below which all systems are used (default: the current folder)",
-    )
-    data.add_argument("-f", "--datafile", help="text file that names one system in each line")
-    parser.add_argument(
-        "-S", "--set-prefix", default="set", help="the sets of a system are PREFIX.* (default: %(default)s)"
-    )
+    add_model(parser)
+    add_systems(parser)
     parser.add_argument(
         "-o",
         "--output",

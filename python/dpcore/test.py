@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dpcore.arguments import add_model, add_systems
 from dpcore.comparison import DETAILS, LINES, TENSORS, Details, energy_pairs, tensor_pairs
 from dpcore.errors import InputError, in_set
 
@@ -32,23 +33,8 @@ _ATOMS_AT_ONCE = 1 << 16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of ``dp test``."""
-    parser.add_argument(
-        "-m",
-        "--model",
-        default="frozen_model.pb",
-        help="model file, checkpoint, or frozen TensorFlow graph of DeePMD-kit (default: %(default)s)",
-    )
-    data = parser.add_mutually_exclusive_group()
-    data.add_argument(
-        "-s",
-        "--system",
-        default=".",
-        help="folder of a system, or below which all systems are tested (default: the current folder)",
-    )
-    data.add_argument("-f", "--datafile", help="text file that names one system in each line")
-    parser.add_argument(
-        "-S", "--set-prefix", default="set", help="the sets of a system are PREFIX.* (default: %(default)s)"
-    )
+    add_model(parser)
+    add_systems(parser)
     parser.add_argument(
         "-n",
         "--numb-test",

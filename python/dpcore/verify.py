@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpcore.arguments import add_model
 from dpcore.clients import CLIENTS, Frame, choose
 from dpcore.errors import InputError
 from dpcore.grammar import descriptor_parts
@@ -34,12 +35,7 @@ _SPACING = 2.2  # A
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of ``dp verify``."""
-    parser.add_argument(
-        "-m",
-        "--model",
-        default="frozen_model.pb",
-        help="model file, checkpoint, or frozen TensorFlow graph of DeePMD-kit (default: %(default)s)",
-    )
+    add_model(parser)
     parser.add_argument(
         "-s", "--system", help="folder of a system, or below which there are systems (default: random atoms)"
     )
