@@ -33,7 +33,7 @@ CONFIG := CMAKE_BUILD_TYPE=$(CMAKE_BUILD_TYPE) DPCORE_WERROR=$(DPCORE_WERROR) \
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
-demo: build  ## train, freeze and test a water model in about two minutes
+demo: build  ## train, freeze and test a water model in a minute or two
 	@$(PY) examples/water/run_demo.py
 
 test: build  ## run the tests (PYTEST_ARGS="-k name" chooses)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Train, freeze, test and use a water model: the whole way in about two minutes.
+"""Train, freeze, test and use a water model: the whole way in a minute or two.
 
 Calls the `dp` command of the Python that runs this script, as a user would, in a folder
 of its own (default demo_output/ under the current folder), prints what to type by hand,

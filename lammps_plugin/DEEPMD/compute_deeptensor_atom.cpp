@@ -85,6 +85,12 @@ void ComputeDeepTensorAtom::init() {
                    ", the pair style keeps a list up to " +
                    std::to_string(force->pair != nullptr ? force->pair->cutforce : 0.0) +
                    " (LAMMPS' length unit); use a pair style with this cut-off, such as pair_style zero");
+  LammpsTypes lammps;
+  lammps.mass = masses_of_types(atom, update->unit_style);
+  if (comm->me == 0)
+    for (const auto& sentence :
+         unlikely_masses(lammps, impl->model_type, impl->models.front().model.type_map()))
+      error->warning(FLERR, "compute deeptensor/atom: " + sentence);
   request_occasional_list(neighbor, this, instance_me, Newer());
 }
 

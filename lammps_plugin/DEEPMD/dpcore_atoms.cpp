@@ -6,6 +6,27 @@
 
 namespace dpcore_lammps {
 
+namespace {
+
+/// LAMMPS' mass unit in g/mol.
+double mass_unit(const std::string& units) {
+  constexpr double kGram = 6.02214076e23;
+  if (units == "si") return 1e3 * kGram;
+  if (units == "cgs") return kGram;
+  if (units == "micro") return 1e-12 * kGram;
+  if (units == "nano") return 1e-18 * kGram;
+  return 1;
+}
+
+}  // namespace
+
+std::vector<double> masses_of_types(const LAMMPS_NS::Atom* atom, const std::string& units) {
+  std::vector<double> mass(static_cast<std::size_t>(atom->ntypes), 0.0);
+  for (std::size_t t = 0; t < mass.size(); ++t)
+    if (atom->mass != nullptr && atom->mass_setflag[t + 1]) mass[t] = atom->mass[t + 1] * mass_unit(units);
+  return mass;
+}
+
 void LammpsAtoms::take_list(const LAMMPS_NS::NeighList* list) {
   const auto n = static_cast<std::size_t>(list->inum);
   n_neighbors_.resize(n);

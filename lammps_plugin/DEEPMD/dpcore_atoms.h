@@ -33,6 +33,9 @@ class LammpsAtoms {
   std::vector<double> coord_;  // only where LAMMPS' unit is not A
 };
 
+/// Mass in g/mol of each LAMMPS type, from LAMMPS' unit style; 0: not set.
+std::vector<double> masses_of_types(const LAMMPS_NS::Atom*, const std::string& units);
+
 /// Which atoms an error is about: their IDs, or the number on this rank where atoms have no IDs, and what is
 /// wrong.
 std::string describe_error(const dpcore::AtomError&, const LAMMPS_NS::Atom*);

@@ -35,16 +35,6 @@ namespace {
 // Boltzmann's constant in LAMMPS' metal units: what makes their energies eV.
 constexpr double kBoltzmannMetal = 8.617343e-5;
 
-/// LAMMPS' mass unit in g/mol.
-double mass_unit(const std::string& units) {
-  constexpr double kGram = 6.02214076e23;
-  if (units == "si") return 1e3 * kGram;
-  if (units == "cgs") return kGram;
-  if (units == "micro") return 1e-12 * kGram;
-  if (units == "nano") return 1e-18 * kGram;
-  return 1;
-}
-
 }  // namespace
 
 /* ---------------------------------------------------------------------- */
@@ -177,11 +167,8 @@ void PairDeepMD::map_types() {
   const auto n = static_cast<std::size_t>(atom->ntypes);
   const auto& type_map = my.model().type_map();
   LammpsTypes lammps;
-  lammps.mass.assign(n, 0);
+  lammps.mass = masses_of_types(atom, update->unit_style);
   lammps.label.assign(n, "");
-  for (std::size_t t = 0; t < n; ++t)
-    if (atom->mass != nullptr && atom->mass_setflag[t + 1])
-      lammps.mass[t] = atom->mass[t + 1] * mass_unit(update->unit_style);
   lammps.labelled = has_labels(atom, Newer());
   if (lammps.labelled)
     for (const auto& name : type_map) {

@@ -60,6 +60,14 @@ def test_beside_pair_style_deepmd(tmp_path, box, model, head):
     np.testing.assert_allclose(found, expected(tensors, box), rtol=0, atol=1e-11)
 
 
+def test_unlikely_masses_are_a_warning(tmp_path, box):
+    model = write_tensor_model(tmp_path / "m.dp", sel=(40, 40))
+    sentence = "compute deeptensor/atom: atom type 1 is {} for the model"
+    assert sentence.format("O") not in run(tmp_path, model)[1].errors
+    assert sentence.format("H") in run(tmp_path, model, "H O")[1].errors
+    assert sentence.format("O") in run(tmp_path, model, before="mass 1 55.8\n")[1].errors
+
+
 def test_precision(tmp_path, box):
     model = write_tensor_model(tmp_path / "m.dp", sel=(40, 40))
     high = expected(model, box)
