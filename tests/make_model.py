@@ -58,3 +58,17 @@ def write_tensor_model(path, kind="dipole", sel_type=(0,), sel=(20, 20), **descr
     model = _core.Model.create(json.dumps(core), statistics)
     _core.write_model_file(str(path), make_metadata(FROZEN, core, {}), model.tensors())
     return path
+
+
+def write_dplr_model(path, model, dipole, **keys):
+    """Write the energy model `model` with the modifier dipole_charge to `path` and return that; `dipole` is the file
+    of its dipole model, which selects O, keywords change the section."""
+    metadata, tensors = _core.read_model_file(str(model))
+    inner, others = _core.read_model_file(str(dipole))
+    section = {"type": "dipole_charge", "model_charge_map": [-8], "sys_charge_map": [6, 1], "ewald_h": 1.0}
+    section.update(ewald_beta=0.4, model=json.loads(inner["config"]))
+    section.update(keys)
+    tensors.update({f"modifier/{k}": v for k, v in others.items()})
+    config = {**json.loads(metadata["config"]), "modifier": section}
+    _core.write_model_file(str(path), {**metadata, "config": json.dumps(config)}, tensors)
+    return path

@@ -3,37 +3,16 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-from dpcore import _core
 from dpcore.infer import DeepPot
-from make_model import write_model, write_tensor_model
+from make_model import write_dplr_model, write_model, write_tensor_model
 from run_lammps import HEAD, assert_same, lammps, measure
-
-
-def with_modifier(folder, model):
-    """A copy of a model with a modifier."""
-    metadata, tensors = _core.read_model_file(str(model))
-    inner, dipole = _core.read_model_file(str(write_tensor_model(folder / "dipole.dp", sel=(40, 40))))
-    section = {
-        "type": "dipole_charge",
-        "model_charge_map": [-8],
-        "sys_charge_map": [6, 1],
-        "ewald_h": 1.0,
-        "ewald_beta": 0.4,
-        "model": json.loads(inner["config"]),
-    }
-    config = {**json.loads(metadata["config"]), "modifier": section}
-    tensors.update({f"modifier/{k}": v for k, v in dipole.items()})
-    path = folder / "dplr.dp"
-    _core.write_model_file(str(path), {**metadata, "config": json.dumps(config)}, tensors)
-    return path
 
 
 def test_the_long_range_part_is_left_out_with_a_warning(tmp_path, box):
     plain = write_model(tmp_path / "plain.dp", sel=(40, 40))
-    whole = with_modifier(tmp_path, plain)
+    dipole = write_tensor_model(tmp_path / "dipole.dp", sel=(40, 40))
+    whole = write_dplr_model(tmp_path / "dplr.dp", plain, dipole)
     head = HEAD + f"pair_style deepmd {whole}\npair_coeff * * O H\n"
     expected = DeepPot(plain).eval(box.coord[None], box.cell[None], box.types, atomic=True)
     complete = DeepPot(whole).eval(box.coord[None], box.cell[None], box.types)

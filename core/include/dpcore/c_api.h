@@ -2,7 +2,7 @@
 /*
  * Deep Potential for C programs (C99) and for languages that call C. Names, arguments and meaning are those
  * of DeePMD-kit's C interface, so that programs written for it compile and link against libdpcore.
- * DipoleChargeModifier and DeepSpin are not there yet.
+ * DeepSpin is not there.
  *
  * Units A, eV. Everything is row-major:
  *   coord          [nframes, natoms, 3]
@@ -336,6 +336,40 @@ DPCORE_API int DP_DeepTensorComputeNListf(DP_DeepTensor* dt, const int natom, co
                                           const DP_Nlist* nlist, float* global_tensor, float* force,
                                           float* virial, float** atomic_tensor, float* atomic_virial,
                                           int* size_at);
+
+/* ---- the chain rule of DPLR ---- */
+
+/* From electric forces delef [natom - nghost, 3] on atoms and on the Wannier centroids beside them to forces
+ * dfcorr [natom, 3] on atoms alone, 0 on centroids, and what the virial gets from the change of the dipoles
+ * with strain, dvcorr [9]; either may be NULL. pairs [npairs, 2]: local indices of an atom and its centroid,
+ * whose type is no type of the model: an energy model with the modifier dipole_charge, or its dipole model.
+ */
+typedef struct DP_DipoleChargeModifier DP_DipoleChargeModifier;
+
+DPCORE_API DP_DipoleChargeModifier* DP_NewDipoleChargeModifier(const char* c_model);
+/* gpu_rank and c_name_scope have no effect. */
+DPCORE_API DP_DipoleChargeModifier* DP_NewDipoleChargeModifierWithParam(const char* c_model,
+                                                                        const int gpu_rank,
+                                                                        const char* c_name_scope);
+DPCORE_API void DP_DeleteDipoleChargeModifier(DP_DipoleChargeModifier* dcm);
+DPCORE_API const char* DP_DipoleChargeModifierCheckOK(DP_DipoleChargeModifier* dcm);
+
+DPCORE_API double DP_DipoleChargeModifierGetCutoff(DP_DipoleChargeModifier* dcm);
+DPCORE_API int DP_DipoleChargeModifierGetNumbTypes(DP_DipoleChargeModifier* dcm);
+/* Types that have a centroid: [GetNumbSelTypes], ascending; belongs to the handle, do not free it. */
+DPCORE_API int* DP_DipoleChargeModifierGetSelTypes(DP_DipoleChargeModifier* dcm);
+DPCORE_API int DP_DipoleChargeModifierGetNumbSelTypes(DP_DipoleChargeModifier* dcm);
+
+DPCORE_API int DP_DipoleChargeModifierComputeNList(DP_DipoleChargeModifier* dcm, const int natom,
+                                                   const double* coord, const int* atype, const double* cell,
+                                                   const int* pairs, const int npairs, const double* delef,
+                                                   const int nghost, const DP_Nlist* nlist, double* dfcorr,
+                                                   double* dvcorr);
+DPCORE_API int DP_DipoleChargeModifierComputeNListf(DP_DipoleChargeModifier* dcm, const int natom,
+                                                    const float* coord, const int* atype, const float* cell,
+                                                    const int* pairs, const int npairs, const float* delef,
+                                                    const int nghost, const DP_Nlist* nlist, float* dfcorr,
+                                                    float* dvcorr);
 
 /* ---- the rest ---- */
 

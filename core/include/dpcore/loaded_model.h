@@ -62,6 +62,9 @@ class LoadedModel {
         model_(content.empty() ? Model::read(path, precision_from(precision))
                                : Model::parse(content, path, precision_from(precision))) {}
 
+  /// A model that was read already; `path` stands in messages.
+  LoadedModel(const std::string& path, Model&& model) : path_(path), model_(std::move(model)) {}
+
   /// Throws Error where the model predicts tensors, or with `energies` = false where it does not.
   void require_kind(bool energies) const {
     const std::string kind = model_.kind();
@@ -87,8 +90,13 @@ class LoadedModel {
   /// use(Prediction&) gets the result, and may swap arrays with it: they are used again in the next call.
   template <class F>
   void predict(const Neighborhood& atoms, bool atomic, const F& use, bool derivatives = true) {
+    in_turn([&](Model::Session& s, Prediction& p) { model_.predict(atoms, atomic, s, p, derivatives); }, use);
+  }
+  /// run(session, prediction), then use(prediction), one thread at a time.
+  template <class G, class F>
+  void in_turn(const G& run, const F& use) {
     const std::lock_guard<std::mutex> one_list_at_a_time(mutex_);
-    model_.predict(atoms, atomic, session_, prediction_, derivatives);
+    run(session_, prediction_);
     warn(prediction_);
     use(prediction_);
   }

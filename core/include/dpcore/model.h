@@ -45,6 +45,11 @@ struct Neighborhood {
   bool rebuilt = true;     ///< false: centre and neighbors are those of the session's previous call
   const double* fparam = nullptr;  ///< [dim_fparam]
   const double* aparam = nullptr;  ///< [n_local, dim_aparam]
+  /// [n_local, n_out], models of tensors: forces and virials are those of the one number sum weight * value,
+  /// [n_all, 3] and [9], instead of one set for each component.
+  const double* weight = nullptr;
+  bool adds_modifier =
+      false;  ///< the caller adds the part of a modifier: predictions do not tell that it is missing
 };
 
 /// Predictions in the caller's order of atoms. Forces are -dE/dx; the virial is -dE/d(strain), row-major

@@ -133,6 +133,9 @@ struct DP_DeepBaseModel : dpcore::ModelHandle {};
 struct DP_DeepTensor : dpcore::ModelHandle {
   std::vector<int> selected;
 };
+struct DP_DipoleChargeModifier : dpcore::ModelHandle {
+  std::vector<int> selected;
+};
 struct DP_DeepPot : DP_DeepBaseModel {};
 struct DP_DeepBaseModelDevi : dpcore::ModelHandle {};
 struct DP_DeepPotModelDevi : DP_DeepBaseModelDevi {};

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "api/frames.hpp"
+#include "api/modifier_tensors.hpp"
 #include "api/params.hpp"
 #include "api/session.hpp"
 #include "api/table_watch.hpp"
@@ -31,8 +32,6 @@ void put_frames(const std::vector<double>& from, std::size_t n, std::size_t n_ou
     }
   }
 }
-
-const std::string kModifier = "modifier/";
 
 /// Energy, force and virial of `more`, and its counts
 void add(const Prediction& more, Prediction& out) {
@@ -74,11 +73,8 @@ struct Model::Impl {
       throw Error("model/modifier: a modifier belongs to a model of energies; this one is of kind " +
                   potential.kind());
     }
-    std::map<std::string, Tensor> own, others;
-    for (const auto& [name, tensor] : tensors) {
-      const bool inside = name.compare(0, kModifier.size(), kModifier) == 0;
-      (inside ? others[name.substr(kModifier.size())] : own[name]) = tensor;
-    }
+    std::map<std::string, Tensor> own = tensors;
+    const auto others = take_modifier(own);
     modifier = std::make_unique<DataModifier>(section->dump(), potential.type_map(), others);
     potential.load(own, networks);
   }
@@ -143,7 +139,7 @@ Precision Model::precision() const { return impl_->precision; }
 std::map<std::string, Tensor> Model::tensors() const {
   auto out = impl_->potential.tensors();
   if (impl_->modifier) {
-    for (auto& [name, tensor] : impl_->modifier->tensors()) out[kModifier + name] = tensor;
+    for (auto& [name, tensor] : impl_->modifier->tensors()) out[kModifierPrefix + name] = tensor;
   }
   return out;
 }

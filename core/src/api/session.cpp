@@ -94,6 +94,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   require(n.n_local >= 0 && n.n_all >= n.n_local, "neighbour list: more local atoms than atoms");
   require(n.n_all == 0 || (n.coord != nullptr && n.type != nullptr),
           "neighbour list: coordinates and types are needed");
+  require(n.weight == nullptr || kind() != "ener", "weight: a model of energies has none");
   require(dim_fparam() == 0 || n.fparam != nullptr,
           "fparam: the model needs frame parameters, none were given");
   require(dim_aparam() == 0 || n.aparam != nullptr,
@@ -135,8 +136,11 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
            std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
   }
   Evaluation& e = data.evaluation;
+  std::vector<double> weight;
+  if (n.weight != nullptr) weight.assign(n.weight, n.weight + n_local * static_cast<std::size_t>(n_out()));
   try {
-    evaluate(potential(), s, data.params, atomic && derivatives, data.team, e, derivatives);
+    evaluate(potential(), s, data.params, atomic && derivatives, data.team, e, derivatives,
+             n.weight != nullptr ? &weight : nullptr);
   } catch (const OverlappingAtoms& o) {
     throw AtomError({o.centre, o.neighbor}, o.problem);
   }
@@ -153,7 +157,7 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   out.overflow_worst = 0;
   count_overflow(e.overflow, type_map(), "this frame", out);
   watch_tables(e.outside, 1, out);
-  if (has_modifier() && !session.impl_->told_of_modifier) {
+  if (has_modifier() && !n.adds_modifier && !session.impl_->told_of_modifier) {
     session.impl_->told_of_modifier = true;
     out.notice += (out.notice.empty() ? "" : "; ") + kWithoutModifier;
   }

@@ -27,6 +27,10 @@ class DipoleCharge final : public Modifier {
   void compute(const Structure&, const double* boxes, bool derivatives, State&, Correction&) const override;
   std::map<std::string, Tensor> tensors() const override { return dipole_->tensors(); }
 
+  const std::vector<double>& atom_charges() const { return charge_; }       // [ntypes] e
+  const std::vector<double>& site_charges() const { return site_charge_; }  // [ntypes] e, 0: no site
+  double beta() const { return beta_; }                                     // 1/A
+
  private:
   std::unique_ptr<Potential> dipole_;
   std::vector<double> charge_, site_charge_;  // [ntypes] e
