@@ -120,6 +120,16 @@ bool SeE2A<S>::add_fused_moment(const Exec& exec, int a, int b, int first, int l
 }
 
 template <class S>
+bool SeE2A<S>::add_moment_by_pieces(int a, int b, State& state, Workspace& ws) const {
+  const PieceTable<S>* table = this->piece_table(a, b);
+  PieceGroups<S>& groups = state.groups[static_cast<std::size_t>(b)];
+  if (table == nullptr || !group_pairs(table->view(), state.pairs, b, state.env.radial, groups, ws))
+    return false;
+  add_piece_moment(table->view(), groups, state.env.value, scale(), state.moment);
+  return true;
+}
+
+template <class S>
 AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, const Tile& tile,
                             Descriptor::State& base, Workspace& ws) const {
   auto& state = static_cast<State&>(base);
@@ -132,6 +142,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
              m = static_cast<std::size_t>(n_radial());
   state.g = state.g_prime = Matrix<S>();
   state.way.assign(static_cast<std::size_t>(spec_.ntypes), Way::Stored);
+  state.groups.resize(state.way.size());
   if (this->has_fixed_tables()) {
     state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
     state.single_places = {state.places.row, ws.vector<float>(n_pairs)};
@@ -142,6 +153,10 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
     if (kExecOnHost && state.for_training && this->step_table(a, b) != nullptr) {
       way = Way::Nodes;
       add_node_moment<S>(this->step_table(a, b)->nodes(), node_pairs(state, b), scale(), state.moment, ws);
+      return;
+    }
+    if (!state.for_training && add_moment_by_pieces(a, b, state, ws)) {
+      way = Way::Pieces;
       return;
     }
     if (!state.for_training && add_fused_moment(exec, a, b, first, last, state, ws)) {
@@ -164,7 +179,11 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
     const Matrix<S> g = ws.matrix<S>(1, m), g_prime = ws.matrix<S>(1, m);
     for (int b = 0; b < spec_.ntypes; ++b) {
       if (spec_.is_excluded(a, b) || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
-      this->radial(a, b)->forward(exec, single(exec, pad[0], ws), g, g_prime, ws);
+      if (const PieceTable<S>* table = state.for_training ? nullptr : this->piece_table(a, b)) {
+        table->values(static_cast<double>(pad[0]), g.data());
+      } else {
+        this->radial(a, b)->forward(exec, single(exec, pad[0], ws), g, g_prime, ws);
+      }
       add_padding<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], scale(), pad, g,
                      state.moment);
     }
@@ -188,6 +207,12 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
     if (way == Way::Nodes) {
       node_moment_backward_inputs<S>(this->step_table(tile.type, b)->nodes(), node_pairs(state, b), scale(),
                                      moment_bar, d_value, ws);
+      return;
+    }
+    if (way == Way::Pieces) {
+      piece_moment_backward_inputs(this->piece_table(tile.type, b)->view(),
+                                   state.groups[static_cast<std::size_t>(b)], moment_bar, state.env.value,
+                                   scale(), d_value, ws);
       return;
     }
     if (way == Way::Quintic) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "descriptor/node_moment.hpp"
+#include "descriptor/piece_moment.hpp"
 #include "descriptor/table_moment.hpp"
 #include "descriptor/two_body.hpp"
 #include "env/env_matrix.hpp"
@@ -45,15 +46,16 @@ class SeE2A final : public TwoBody<S> {
 
  private:
   /// How the pairs of a neighbour type come by G: from the net or a table and stored, from a quintic table as
-  /// it is needed, or not at all but by way of the nodes of a training step's table.
-  enum class Way : char { Stored, Quintic, Nodes };
+  /// it is needed, or not at all but by way of the powers of a piece table or the nodes of a training step's.
+  enum class Way : char { Stored, Quintic, Pieces, Nodes };
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;              // [n_pairs, n_radial], of types with Way::Stored
-    TablePlaces<S> places;             // of types with Way::Quintic
-    TablePlaces<float> single_places;  // of those with a table in single precision
-    std::vector<Way> way;              // [ntypes]
-    Tensor3<S> moment, moment_dot;     // [n_rows, 4, n_radial]
+    Matrix<S> g, g_prime;                // [n_pairs, n_radial], of types with Way::Stored
+    TablePlaces<S> places;               // of types with Way::Quintic
+    TablePlaces<float> single_places;    // of those with a table in single precision
+    std::vector<PieceGroups<S>> groups;  // [ntypes] of types with Way::Pieces
+    std::vector<Way> way;                // [ntypes]
+    Tensor3<S> moment, moment_dot;       // [n_rows, 4, n_radial]
   };
 
   using TwoBody<S>::spec_;
@@ -68,6 +70,9 @@ class SeE2A final : public TwoBody<S> {
   /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table
   /// does not hold one of them, or there is none.
   bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
+  /// The same with a piece table.
+  bool add_moment_by_pieces(int a, int b, State&, Workspace&) const;
+  bool takes_pieces() const override { return kExecOnHost; }
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
   bool padding(int type, S value[4]) const;
 

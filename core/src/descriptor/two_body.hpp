@@ -15,6 +15,7 @@
 #include "env/env_matrix.hpp"
 #include "env/radial_env.hpp"
 #include "radial/double_nets.hpp"
+#include "radial/piece_table.hpp"
 #include "radial/quintic_table.hpp"
 #include "radial/radial_table.hpp"
 
@@ -86,6 +87,13 @@ class TwoBody : public SingleDescriptor {
     const std::size_t k = net_index(a, b);
     return single_tables_.size() > k ? single_tables_[k].get() : nullptr;
   }
+  /// The piece table of a pair of types; null where there is none.
+  const PieceTable<S>* piece_table(int a, int b) const {
+    const std::size_t k = net_index(a, b);
+    return pieces_.size() > k ? pieces_[k].get() : nullptr;
+  }
+  /// Whether the descriptor works with piece tables where a model is not compressed.
+  virtual bool takes_pieces() const { return false; }
   bool has_fixed_tables() const { return !fixed_tables_.empty(); }
   /// G and G' at s of the pairs [first, last) of neighbour type b.
   void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s, const Matrix<S>& g,
@@ -192,6 +200,9 @@ class TwoBody : public SingleDescriptor {
   QuinticTables exact_tables() const;
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
   void make_single_tables() const;
+  using PieceTables = std::vector<std::unique_ptr<PieceTable<S>>>;
+  /// Piece tables of all nets; none where the nets are too steep for them.
+  PieceTables make_pieces() const;
 
   nlohmann::json config_;
   int n_components_;
@@ -202,6 +213,7 @@ class TwoBody : public SingleDescriptor {
       spare_tables_;                    // by net_index; tables_ only within a step
   mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
   mutable std::vector<std::unique_ptr<SingleTable>> single_tables_;
+  mutable PieceTables pieces_;  // by net_index; made by prepare_inference, then there are no fixed tables
   mutable std::mutex preparing_;
   mutable std::atomic<bool> prepared_{false};
   DoubleNets double_nets_;  // for the tables of float32 nets

@@ -161,14 +161,35 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
 }
 
 template <class S>
+auto TwoBody<S>::make_pieces() const -> PieceTables {
+  const bool single = sizeof(S) == 8 && spec_.single_tables;
+  const double good = single ? kSingleError : kGood<S>, most = single ? kSingleError : kTolerance<S>;
+  const auto grids = table_grids(own_tables(cutoff_.rcut, 1.0));
+  PieceTables tables(grids.size());
+  DoubleNets copies;
+  refresh(copies);
+  Workspace ws;
+  for (std::size_t k = 0; k < grids.size(); ++k) {
+    if (!grids[k]) continue;
+    tables[k] = std::make_unique<PieceTable<S>>(double_net(k, copies), grids[k]->lower, grids[k]->upper, good,
+                                                single, ws);
+    if (!(tables[k]->error() <= most)) return {};
+  }
+  return tables;
+}
+
+template <class S>
 void TwoBody<S>::prepare_inference() const {
   if (prepared_) return;
   const std::lock_guard<std::mutex> lock(preparing_);
   if (prepared_) return;
   if (!spec_.compress && is_smooth(spec_.embedding.activation) && !exact_nets_wanted()) {
     try {
-      fixed_tables_ = exact_tables();
-      make_single_tables();
+      if (takes_pieces()) pieces_ = make_pieces();
+      if (pieces_.empty()) {
+        fixed_tables_ = exact_tables();
+        make_single_tables();
+      }
     } catch (const Error&) {  // no memory, or more intervals than any table has: the nets do it
     }
   }
@@ -180,6 +201,7 @@ void TwoBody<S>::forget_inference() {
   if (!spec_.compress) {
     fixed_tables_.clear();
     single_tables_.clear();
+    pieces_.clear();
   }
   prepared_ = false;
 }
