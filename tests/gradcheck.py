@@ -56,7 +56,8 @@ LARGE = ("relu", "relu6", "softplus")  # embedding nets with outputs well above 
 
 # ---- models ------------------------------------------------------------------
 
-# "type_embedding": se_e2_a in a model with type embedding
+# "type_embedding": se_e2_a in a model with type embedding. Not in the list: loc_frame, which has no nets, is not
+# continuous, and needs two neighbours of every atom
 DESCRIPTORS = ("se_e2_a", "se_e2_r", "se_e3", "hybrid", "type_embedding")
 EXCLUDING = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding")  # those with exclude_types and type_one_side
 TYPE_EMBEDDING = {
@@ -73,7 +74,8 @@ TYPE_EMBEDDING = {
 def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
     """The `model` section of a small model, changed by the given keys.
 
-    A hybrid descriptor has the parts se_e2_a and se_e2_r; the second has other widths and more slots.
+    A hybrid descriptor has the parts se_e2_a and se_e2_r; the second has other widths and more slots. The axes of
+    loc_frame are the two nearest of the first three of each type.
     """
     descriptor = dict(descriptor or {})
     kind = descriptor.pop("type", "se_e2_a")
@@ -104,6 +106,14 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
         "hybrid": {
             "type": "hybrid",
             "list": [{"type": "se_e2_a", **keys}, {"type": "se_e2_r", **without_axis, **second}],
+        },
+        "loc_frame": {
+            "type": "loc_frame",
+            "sel_a": [4, 5, 3][: len(type_map)],
+            "sel_r": [3, 30, 9][: len(type_map)],
+            "rcut": keys["rcut"],
+            "axis_rule": [0, -1 - len(type_map), 0, 0, -1 - len(type_map), 1] * len(type_map),
+            **{key: descriptor[key] for key in ("sel_a", "sel_r", "axis_rule") if key in descriptor},
         },
     }["se_e2_a" if kind == "type_embedding" else kind]
     return {
@@ -154,6 +164,11 @@ def make_statistics(config, seed=0, angular=True):
     fitting, n = config["fitting_net"], len(config["type_map"])
     tensors = {}
     for prefix, part in descriptor_parts(config):
+        if part["type"] == "loc_frame":
+            columns = 4 * sum(part["sel_a"]) + sum(part["sel_r"])
+            tensors[f"{prefix}davg"] = rng.uniform(-0.2, 0.4, (n, columns))
+            tensors[f"{prefix}dstd"] = rng.uniform(0.3, 0.9, (n, columns))
+            continue
         davg = rng.uniform(0.05, 0.25, (n, 4)) * [1.0, angular, angular, angular]
         if part["set_davg_zero"]:
             davg *= 0.0
@@ -185,14 +200,15 @@ def make_tensors(config, seed=0, angular=True):
     tensors = core.Model.create(json.dumps(config), make_statistics(config, seed, angular)).tensors()
     for name in sorted(tensors):
         section = {"fitting": "fitting_net"}.get(name.split("/")[0], name.split("/")[0])
-        activation, kind = sections[section]["activation_function"], name.split("/")[-1]
+        activation, kind = sections[section].get("activation_function"), name.split("/")[-1]
         value, shape = tensors[name], tensors[name].shape
         if kind == "matrix":
             scale = {"relu": 0.4, "relu6": 0.4}.get(activation, 1.2)
             if section == "fitting_net" and shape[1] == 1:
                 scale = 4.0 if activation in KINKED else 1.2
             elif section == "fitting_net" and "layer_0" in name:  # descriptors are larger for nets with kinks
-                scale *= {"relu": 0.5, "relu6": 0.1}.get(sections["descriptor"]["activation_function"], 2.0)
+                inner = sections["descriptor"].get("activation_function")  # None: loc_frame
+                scale *= {"relu": 0.5, "relu6": 0.1, None: 0.5}.get(inner, 2.0)
             value = scale * rng.normal(size=shape) / np.sqrt(shape[0])
         elif kind == "bias":
             levels = {"relu": [-1.7, 1.7, 2.1], "relu6": [-2.5, 3.0, 3.0, 9.0]}.get(activation, [0.0])
@@ -223,7 +239,7 @@ def kink_distance(config, tensors, system):
 def smooth_tensors(config, systems, margin=5 * STEP):
     """make_tensors() of the first seed with which no neuron is near a kink on any of the systems."""
     sections = [descriptor_parts(config)[0][1], config["fitting_net"]]
-    names = [section["activation_function"] for section in sections]
+    names = [section.get("activation_function") for section in sections]
     for seed in range(50):
         tensors = make_tensors(config, seed)
         if not set(names) & set(KINKED) or all(kink_distance(config, tensors, s) > margin for s in systems):

@@ -153,6 +153,12 @@ def compress(
     """
     _check_numbers(step, tolerance, extrapolate)
     file, output = _open(model, output)
+    if any(part["type"] == "loc_frame" for part in _parts(file.config)):
+        raise InputError(
+            "the model has the descriptor loc_frame, which has no embedding nets to compress (nor can a hybrid one be "
+            "compressed with it); use the model as it is",
+            file.path,
+        )
     if any("compress" in part for part in _parts(file.config)):
         raise InputError(
             "is compressed already; give the original model, or --undo to get it back from this file",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor", "describe", "descriptor_parts"]
+__all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor", "describe", "descriptor_parts", "slots"]
 
 _AUTO_SEL = re.compile(r"auto(?::(?P<factor>[^:]+))?\Z")
 _AUTO_BATCH = re.compile(r"auto(?::(?P<atoms>[0-9]{1,9}))?\Z")
@@ -32,11 +32,16 @@ def descriptor_parts(
 def describe(descriptor: dict[str, Any], types: dict[str, Any] | None = None) -> str:
     """Kind, cut-off, sel and precision in one line, and the model's type embedding if `types` is its section."""
     parts = [
-        f"{part['type']} (rcut {part['rcut']:g} A, sel {part['sel']}, {part['precision']})"
+        f"{part['type']} (rcut {part['rcut']:g} A, {slots(part)}, {part.get('precision', 'float64')})"
         for _, part in descriptor_parts(descriptor)
     ]
     text = parts[0] if descriptor["type"] != "hybrid" else f"hybrid of {', '.join(parts)}"
     return text if types is None else f"{text} with type embedding ({types['neuron'][-1]} numbers)"
+
+
+def slots(part: dict[str, Any]) -> str:
+    """The numbers of neighbours of a descriptor, each behind its key."""
+    return ", ".join(f"{key} {part[key]}" for key in ("sel", "sel_a", "sel_r") if key in part)
 
 
 def auto_sel_factor(value: Any) -> float | None:

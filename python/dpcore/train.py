@@ -271,6 +271,8 @@ def _count_neighbors(
         radii = sorted({part["rcut"] for _, part in parts})
         found = {rcut: neighbor_statistics(data, rcut, n_types) for rcut in radii}
     for where, part in parts:
+        if "sel" not in part:  # loc_frame, which takes the nearest on purpose
+            continue
         if part["rcut"] in found:
             part["sel"] = resolve_sel(part["sel"], found[part["rcut"]].max_nbor_size, f"{where}/sel")
         elif not isinstance(part["sel"], list):

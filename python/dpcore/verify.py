@@ -182,11 +182,13 @@ def random_frame(file: ModelFile) -> Frame:
     types = rng.permutation(np.arange(n**3) % len(names)).astype(np.int32)
     parameters = random_parameters(file, rng, n**3)
     model, spacing = file.model(), _SPACING
+    # loc_frame takes the nearest ones on purpose, and needs neighbours for its frames
+    local = any(part["type"] == "loc_frame" for _, part in descriptor_parts(file.config["descriptor"]))
     for _ in range(10):
         frame = Frame(names, spacing * grid @ shear, spacing * n * shear, types, *parameters)
         given = [None if p is None else p.reshape(1, -1) for p in parameters]
         model.evaluate(frame.coord.reshape(1, -1), frame.cell.reshape(1, 9), types, *given)
-        if not model.sel_overflow()["atoms"]:
+        if local or not model.sel_overflow()["atoms"]:
             break
         spacing *= 1.1
     return frame

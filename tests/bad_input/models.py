@@ -211,15 +211,6 @@ def _graph(change):
     return prepare
 
 
-def _reference(name, *expect):
-    """A model of the reference of a kind that this version does not have."""
-    return Case(
-        ["convert-from", "-i", "other.pb", "-o", "new.dp"],
-        ["other.pb", "cannot convert", *expect],
-        lambda folder: shutil.copy(GRAPH.parents[1] / name / "graph.pb", folder / "other.pb"),
-    )
-
-
 # these need the shared reference models
 GRAPHS = {
     **{
@@ -240,7 +231,6 @@ GRAPHS = {
         ["graph.pb", "expected a graph in the form 'pbtxt'", "'pb'"],
         _graph(lambda content: content),
     ),
-    "loc_frame": _reference("loc_frame", "loc_frame", "se_e2_a"),
 }
 
 

@@ -4,6 +4,9 @@
 Equivariance under rotations and reflections, invariance under shifts, order and other choices of the cell's images,
 extensivity, and continuity where an atom passes the cut-off.  A new descriptor or fitting net comes in with its
 line in `DESCRIPTORS` or `TENSOR_FITTINGS` of gradcheck.py, and one here if it lacks one of these properties.
+
+loc_frame tells mirror images apart, and jumps at the cut-off and where two neighbours of one type are equally far, as
+the images of one atom are in a cell thinner than twice the cut-off: both by design.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from gradcheck import (
 WITH_ROTATION = {"se_e2_a"}
 # descriptors that tell a structure from its mirror image; that end at the cut-off without a switch
 CHIRAL, ABRUPT = {"loc_frame"}, {"loc_frame"}
-COMBINATIONS = [(d, "ener") for d in DESCRIPTORS]
+COMBINATIONS = [(d, "ener") for d in (*DESCRIPTORS, "loc_frame")]
 COMBINATIONS += [(d, f) for d in DESCRIPTORS if d in WITH_ROTATION for f in TENSOR_FITTINGS]
 RANK = {"ener": 0, "dipole": 1, "polar": 2}
 STRUCTURES = {
@@ -43,6 +46,12 @@ STRUCTURES = {
 @pytest.fixture(params=COMBINATIONS, ids=[" + ".join(c) for c in COMBINATIONS])
 def kind(request):
     return request.param
+
+
+def structure(kind, name):
+    if name == "thin cell" and kind[0] in ABRUPT:
+        pytest.skip("two images of one atom are equally far")
+    return STRUCTURES[name]
 
 
 _MODELS = {}
@@ -100,7 +109,7 @@ def rotation(seed, mirror):
 def test_results_turn_with_the_structure(kind, name, mirror):
     if mirror and kind[0] in CHIRAL:
         pytest.skip("tells mirror images apart")
-    system, turn = STRUCTURES[name], rotation(len(name), mirror)
+    system, turn = structure(kind, name), rotation(len(name), mirror)
     other = system.moved(
         coord=(system.coord.reshape(-1, 3) @ turn).reshape(system.coord.shape),
         box=None if system.box is None else (system.box.reshape(-1, 3) @ turn).reshape(-1, 9),
@@ -112,7 +121,7 @@ def test_results_turn_with_the_structure(kind, name, mirror):
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_shifts_and_images_do_not_matter(kind, name):
-    system = STRUCTURES[name]
+    system = structure(kind, name)
     rng = np.random.default_rng(42)
     shift = np.tile(rng.uniform(-9, 9, 3), system.n_atoms)
     if system.box is not None:
@@ -123,7 +132,7 @@ def test_shifts_and_images_do_not_matter(kind, name):
 
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_the_order_of_atoms_does_not_matter(kind, name):
-    system = STRUCTURES[name]
+    system = structure(kind, name)
     order = np.random.default_rng(43).permutation(system.n_atoms)
     coord = system.coord.reshape(system.n_frames, -1, 3)[:, order].reshape(system.coord.shape)
     expected = predict(kind, system)
@@ -145,7 +154,7 @@ def times(kind, results, copies):
 
 
 def test_a_larger_cell_has_as_many_times_the_result(kind):
-    system = STRUCTURES["thin cell"]
+    system = STRUCTURES["one type" if kind[0] in ABRUPT else "thin cell"]
     cell = system.box[0].reshape(3, 3)
     coord = np.concatenate([system.coord.reshape(-1, 3), system.coord.reshape(-1, 3) + cell[1]])
     large = System(coord.reshape(1, -1), (np.diag([1, 2, 1]) @ cell).reshape(1, 9), np.tile(system.types, 2))

@@ -22,7 +22,14 @@ WIDTHS = {"coord": 3 * N_ATOMS, "box": 9, "force": 3 * N_ATOMS, "virial": 9}
 
 
 @pytest.mark.parametrize(
-    "name", ["input_se_e2_r.json", "input_se_e3.json", "input_hybrid.json", "input_type_embedding.json"]
+    "name",
+    [
+        "input_se_e2_r.json",
+        "input_se_e3.json",
+        "input_hybrid.json",
+        "input_type_embedding.json",
+        "input_loc_frame.json",
+    ],
 )
 def test_inputs_of_other_descriptors_train(name, tmp_path, monkeypatch):
     """A few steps lower the loss."""

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from dpcore.infer import DeepPot
 from make_model import write_model
-from make_system import SHARED
 from run_lammps import (
     HEAD,
     MEASURE,
@@ -56,17 +55,17 @@ def test_box_that_does_not_begin_at_the_origin(tmp_path, model, box, head):
 
 
 @pytest.mark.parametrize(
-    "kind", ["se_e2_a", "se_e2_a_two_side", "se_e2_a_exclude", "se_e2_r", "se_e3", "hybrid"]
+    "kind", ["se_e2_a", "se_e2_a_two_side", "se_e2_a_exclude", "se_e2_r", "se_e3", "loc_frame", "hybrid"]
 )
 def test_reference_models(tmp_path, kind):
     """Frozen by DeePMD-kit, with its outputs."""
-    folder = SHARED / "reference" / kind
-    if not folder.exists():
-        pytest.skip(f"no {folder}")
     from dpcore.cli import main
+    from reference.agreement import reference_folder, reference_values
+
+    folder = reference_folder(kind)
 
     assert main(["convert-from", "-i", str(folder / "graph.pb"), "-o", str(tmp_path / "model.dp")]) == 0
-    reference = np.load(folder / "ref.npz")
+    reference = reference_values(kind)
     cell = reference["box"][0].reshape(3, 3)
     assert not np.any(np.triu(cell, 1)), "not a cell as LAMMPS writes it"
     box = Box(reference["coord"][0].reshape(-1, 3), cell, reference["type"])

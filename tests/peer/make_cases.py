@@ -31,6 +31,7 @@ def section(**changes):
     return changes
 
 
+LOCAL = {"type": "loc_frame", "sel_a": [6, 9], "rcut": 4.1}
 # The radii are no float32 numbers; sel of "overflow" is smaller than the number of neighbours. The place in
 # the list is the seed of the data: append new cases.
 CASES = {
@@ -166,6 +167,14 @@ CASES = {
         fitting={"seed": 16},
         n_frames=2,
     ),
+    # the axes are in slots of sel_a beyond the number of those of sel_r, or in sel_r: elsewhere the peer's forces are
+    # wrong (docs/theory/loc_frame.md)
+    "loc_frame": section(descriptor={**LOCAL, "sel_r": [2, 3], "axis_rule": [0, 1, 0, 0, 1, 1] * 2}),
+    "loc_frame_axes": section(
+        descriptor={**LOCAL, "sel_r": [3, 3], "axis_rule": [0, 1, 0, 1, 1, 0, 0, -1, 1, 0, 1, 0]},
+        fitting={"numb_fparam": 2},
+        n_frames=2,
+    ),
 }
 
 DIPOLE = section(
@@ -264,6 +273,8 @@ def make_descriptor(changes: dict) -> dict:
         "precision": "float64",
         **changes,
     }
+    if keys["type"] == "loc_frame":
+        return changes
     angles = ["axis_neuron", "type_one_side"]
     not_here = {"se_e2_r": ["axis_neuron"], "se_e3": angles, "se_t": angles}
     return {key: value for key, value in keys.items() if key not in not_here.get(keys["type"], [])}

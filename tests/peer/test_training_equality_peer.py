@@ -61,7 +61,7 @@ class Case:
         _, self.end = read_tensorflow_graph(folder / "end.pb")
         self.config = json.loads(metadata["config"])
         self.kind = self.config["fitting_net"]["type"]
-        self.precision = descriptor_parts(self.config["descriptor"])[0][1]["precision"]
+        self.precision = self.config["fitting_net"]["precision"]
         lines = (folder / "lcurve.out").read_text().splitlines()
         self.columns = lines[0].split()[2:]
         self.rows = [line.split() for line in lines if not line.startswith("#")]
@@ -135,7 +135,7 @@ def test_case_is_what_it_should_be(case):
     for name in case.trained():
         assert distance(case.end[name], case.start[name]) > 1e-3, name
     found, written = (
-        [part["sel"] for _, part in descriptor_parts(model["descriptor"])]
+        [part.get("sel", part.get("sel_r")) for _, part in descriptor_parts(model["descriptor"])]
         for model in (case.config, case.input["model"])
     )
     assert found == written

@@ -268,8 +268,8 @@ def test_inputs_of_the_reference_models_are_read_or_refused_by_name():
     for name in names:
         plain = name.startswith("se_e2_a")
         plain |= name.startswith(("dipole_", "polar_"))
-        if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "se_e3", "hybrid", "srtab"):
-            kind = name if name in ("se_e2_r", "se_e3", "hybrid") else "se_e2_a"
+        if plain or name in ("fparam", "aparam", "nopbc", "se_e2_r", "se_e3", "loc_frame", "hybrid", "srtab"):
+            kind = name if name in ("se_e2_r", "se_e3", "loc_frame", "hybrid") else "se_e2_a"
             assert load_input(folder / name / "input.json")["model"]["descriptor"]["type"] == kind
         else:
             with pytest.raises(InputError, match="not supported by this version"):

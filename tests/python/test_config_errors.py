@@ -48,7 +48,7 @@ BAD = [
     # kinds this version has not, and kinds that nobody has
     *[
         ({f"{D}/type": kind}, f"{D}/type", f'"{kind}" is not supported by this version')
-        for kind in ("se_a_tpe", "loc_frame", "se_atten", "dpa1")
+        for kind in ("se_a_tpe", "se_atten", "dpa1")
     ],
     *[
         ({f"{F}/type": kind}, f"{F}/type", f'"{kind}" is not supported by this version')
@@ -63,6 +63,21 @@ BAD = [
     ({D: {"type": "hybrid", "list": {"type": "se_a"}}}, f"{D}/list", "list of sections"),
     ({D: {"type": "hybrid", "list": [3]}}, f"{D}/list/0", "section"),
     ({D: hybrid({})}, f"{D}/list/0/type", "is missing"),
+    ({D: {"type": "loc_frame", "sel_a": [4, 8]}}, f"{D}/sel_r", "required"),
+    ({D: {"type": "loc_frame", "sel": [4, 8]}}, f"{D}/sel", "unknown"),
+    ({D: {"type": "loc_frame", "sel_a": [4], "sel_r": [4, 8]}}, f"{D}/sel_r", "as many numbers as sel_a"),
+    ({D: {"type": "loc_frame", "sel_a": [4, 8], "sel_r": [1, -1]}}, f"{D}/sel_r", "0 or above"),
+    ({D: {"type": "loc_frame", "sel_a": [1, 0], "sel_r": [0, 1]}}, f"{D}/axis_rule", "two slots"),
+    (
+        {D: {"type": "loc_frame", "sel_a": [4, 8], "sel_r": [0, 0], "axis_rule": [0, 0, 0, 0, 1, 8] * 2}},
+        f"{D}/axis_rule",
+        "the second axis of type 0 has index 8; expected 0 to 7",
+    ),
+    (
+        {D: {"type": "loc_frame", "sel_a": [4, 8], "sel_r": [0, 0], "axis_rule": [0, 0, 0, 0, 2, 0] * 2}},
+        f"{D}/axis_rule",
+        "names type 2",
+    ),
     ({D: hybrid(A, {"type": "dpa1"})}, f"{D}/list/1/type", NOT_SUPPORTED),
     ({D: hybrid({"type": "hybrid"})}, f"{D}/list/0/type", NOT_SUPPORTED),
     ({D: hybrid(A, {"type": "se_r", "axis_neuron": 4})}, f"{D}/list/1/axis_neuron", "unknown key"),

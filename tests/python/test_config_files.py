@@ -36,6 +36,16 @@ def test_version_0_is_rewritten():
     assert normalize(config) == config
 
 
+@pytest.mark.parametrize("smooth", [False, ...])
+def test_version_0_without_smoothness_is_loc_frame(smooth):
+    rule = [0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0]
+    config = normalize(changed({"use_smooth": smooth, "sel_r": [4, 8], "axis_rule": rule}, VERSION_0))
+    assert config["model"]["descriptor"] == {
+        "type": "loc_frame", "sel_a": [16, 32], "sel_r": [4, 8], "rcut": 6.0, "axis_rule": rule,
+    }  # fmt: skip
+    assert config["model"]["fitting_net"]["seed"] == 7 and normalize(config) == config
+
+
 def test_version_1_is_rewritten():
     raw = changed({"training": {"systems": "data", "set_prefix": "set", "batch_size": 4, "sys_prob": None,
                                 "auto_prob_style": "prob_uniform", "stop_batch": 500},
@@ -62,8 +72,7 @@ def test_todays_format_is_not_touched():
 @pytest.mark.parametrize(
     ("changes", "where", "message"),
     [
-        ({"use_smooth": False}, "use_smooth", "loc_frame"),
-        ({"use_smooth": ...}, "use_smooth", "loc_frame"),
+        ({"use_smooth": 1}, "use_smooth", "true .* or false"),
         ({"sel_b": [1]}, "sel_b", 'Did you mean "sel_a"'),
         ({"rcut_smth": ...}, "rcut_smth", "missing"),
         ({"stop_batch": ...}, "training/numb_steps", "required"),

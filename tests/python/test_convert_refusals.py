@@ -32,29 +32,22 @@ from reference.graph_editing import (
 # ---- what is refused -------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("loc_frame", "cannot convert a model with the descriptor loc_frame"),
-    ],
-)
-def test_other_models_are_refused_by_name(name, message):
-    path = reference_folder(name) / "graph.pb"
-    with pytest.raises(InputError, match=message) as raised:
+@pytest.mark.parametrize("script", [True, False])
+def test_other_models_are_refused_by_name(script, tmp_path):
+    """Also where the graph alone shows the kind (graphs of 1.x hold no script)."""
+
+    def edit(graph):
+        rename_ops("Descrpt", "DescrptSeAMask")(graph)
+        if not script:
+            set_string(graph, "train_attr/training_script", "")
+
+    path = edited(reference_folder("loc_frame") / "graph.pb", tmp_path, edit)
+    with pytest.raises(InputError, match="cannot convert a model with the descriptor se_a_mask") as raised:
         read_tensorflow_graph(path)
     assert str(path) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["loc_frame"])
-def test_other_models_are_refused_without_their_training_script(name, tmp_path):
-    """The graph alone must show the kind (graphs of 1.x hold no script)."""
-    source = reference_folder(name) / "graph.pb"
-    path = edited(source, tmp_path, lambda graph: set_string(graph, "train_attr/training_script", ""))
-    with pytest.raises(InputError, match="cannot convert a model with"):
-        read_tensorflow_graph(path)
-
-
-@pytest.mark.parametrize("name", ["se_e2_r", "hybrid"])
+@pytest.mark.parametrize("name", ["se_e2_r", "loc_frame", "hybrid"])
 @pytest.mark.parametrize("kind", ["dipole", "polar"])
 def test_tensors_without_rotation_matrix_are_refused(name, kind, tmp_path):
     """No such graph is known: an energy model that is said to be one of tensors."""
@@ -92,7 +85,7 @@ def scale_of_se_e2_r(name):
             id="script of se_e2_a",
         ),
         pytest.param(
-            "hybrid", rename_ops("ProdEnvMatR", "Descrpt"), "one of which is loc_frame", id="loc_frame"
+            "hybrid", rename_ops("ProdEnvMatR", "DescrptSeAMask"), "one of which is se_a_mask", id="se_a_mask"
         ),
         pytest.param(
             "hybrid",

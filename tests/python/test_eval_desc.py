@@ -72,9 +72,9 @@ def test_descriptors_are_those_of_the_oracle(tmp_path, descriptor, periodic):
     assert relative_error(found, expected(path, coord, box, TYPES)) <= limit
 
 
-@pytest.mark.parametrize("kind", ["se_e2_r", "se_e3", "hybrid"])
+@pytest.mark.parametrize("kind", ["se_e2_r", "se_e3", "loc_frame", "hybrid"])
 def test_other_descriptors_are_those_of_the_oracle(tmp_path, kind):
-    config = make_config({"type": kind})
+    config = make_config({"type": kind, "rcut": 4.9})  # loc_frame needs two neighbours of each atom
     metadata = {**read_model(write_model(tmp_path / "m.dp")).metadata, "config": json.dumps(config)}
     _core.write_model_file(str(tmp_path / "m.dp"), metadata, make_tensors(config))
     coord, box = frames()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Training, continuing, freezing and using models with se_e2_r, se_e3, hybrid and type embedding."""
+"""Training, continuing, freezing and using models with se_e2_r, se_e3, loc_frame, hybrid and type embedding."""
 
 from __future__ import annotations
 
@@ -35,12 +35,22 @@ FAR = {
     "seed": 2,
 }
 ANGLES = {"type": "se_at", "sel": "auto:3", "rcut": 4.0, "rcut_smth": 1.0, "neuron": [4, 8], "seed": 3}
+# axes: the two nearest of all types
+LOCAL = {
+    "type": "loc_frame",
+    "sel_a": [3, 5],
+    "sel_r": [2, 9],
+    "rcut": 5.0,
+    "axis_rule": [0, -3, 0, 0, -3, 1] * 2,
+}
 DESCRIPTORS = {
     "se_e2_r": FAR,
     "se_e3": ANGLES,
+    "loc_frame": LOCAL,
     "hybrid": {"type": "hybrid", "list": [NEAR, FAR, {**FAR, "precision": "float32"}]},
     "type_embedding": {**FAR, "type": "se_a", "axis_neuron": 3, "type_one_side": False},
     "hybrid with se_e3": {"type": "hybrid", "list": [FAR, ANGLES]},
+    "hybrid with loc_frame": {"type": "hybrid", "list": [FAR, LOCAL]},
     "se_e3 with type_embedding": ANGLES,
 }
 
@@ -64,6 +74,7 @@ def test_train_freeze_and_use(kind, capfd):
     names = {
         "hybrid": "hybrid of se_e2_a",
         "hybrid with se_e3": "hybrid of se_e2_r",
+        "hybrid with loc_frame": "hybrid of se_e2_r",
         "type_embedding": "se_e2_a",
     }
     name = names.get(kind, kind.split()[0])
@@ -80,7 +91,7 @@ def test_train_freeze_and_use(kind, capfd):
     coord, box = (np.load(f"valid/set.000/{name}.npy") for name in ("coord", "box"))
     types = np.loadtxt("valid/type.raw", dtype=int)
     energy, force, virial, atom_energy, atom_virial = model.eval(coord, box, types, atomic=True)
-    assert np.abs(force).max() > 1e-6 and model.get_rcut() == 4.0
+    assert np.abs(force).max() > 1e-6 and model.get_rcut() == (5.0 if kind.endswith("loc_frame") else 4.0)
     np.testing.assert_allclose(atom_energy.sum(axis=1), energy, rtol=1e-12)
     np.testing.assert_allclose(atom_virial.sum(axis=1), virial, rtol=1e-6, atol=1e-9)
     if kind == "hybrid":
@@ -112,7 +123,12 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
             assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
             assert message in capfd.readouterr().err
         return
-    if kind == "hybrid with se_e3":
+    if kind == "loc_frame":
+        other = {**LOCAL, "axis_rule": [0, -3, 0, 0, -3, 2] * 2}
+        write_input(tmp_path / "other.json", {"model/descriptor": other})
+        assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
+        assert "descriptor/axis_rule: the input has [0, -3, 0, 0, -3, 2, 0" in capfd.readouterr().err
+    if kind.startswith("hybrid with") or kind == "loc_frame":
         return
     other = "se_e2_r" if kind == "hybrid" else "hybrid"
     write_input(tmp_path / "other.json", changes_of(other))
@@ -132,6 +148,10 @@ def test_compress(kind, capfd, monkeypatch):
     """Tables serve the other descriptors as they serve se_e2_a, and each part of a hybrid descriptor."""
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
     capfd.readouterr()
+    if kind.endswith("loc_frame"):
+        assert dp("compress", "-i", "m.dp", "-o", "c.dp") == 1
+        assert "loc_frame, which has no embedding nets to compress" in capfd.readouterr().err
+        return
     assert dp("compress", "-i", "m.dp", "-o", "c.dp") == 0
     printed = capfd.readouterr().err
     file, original = read_model("c.dp"), read_model("m.dp")

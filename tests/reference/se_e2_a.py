@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r, se_e3 or hybrid in its place, and with
-type embedding.
+"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r, se_e3, loc_frame or hybrid in its place, and
+with type embedding.
 
 A plain transcription of the published formulas (Zhang et al., NeurIPS 31, 2018,
 "End-to-end symmetry preserving inter-atomic potential energy model") as
@@ -92,28 +92,39 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
     Returns energy (eV), neighbours [n], vectors R_ij [n, 3] (A) and
     pair_gradient dE_i/dR_ij [n, 3] (eV/A); empty slots are left out.
     """
-    from reference import se_e3  # which needs this file
+    from reference import loc_frame, se_e2_r, se_e3  # which need this file
 
     neighbours, vectors, parts = [], [], []
     for settings, mine in descriptor_parts(config["descriptor"], tensors):
-        n_slots = sum(settings["sel"])
         slots = neighbour_slots(settings, positions, cell, types, i)
+        neighbours += [j for _, j, _ in slots]
+        vectors += [r_ij for _, _, r_ij in slots]
+        if settings["type"] == "loc_frame":
+            descriptor, jacobian = loc_frame.loc_frame(settings, mine, types[i], slots)
+            parts.append((descriptor, jacobian.__matmul__))
+            continue
+        n_slots = sum(settings["sel"])
         rows, slopes = environment(settings, slots, n_slots)
         davg, dstd = mine["descriptor/davg"][types[i]], mine["descriptor/dstd"][types[i]]
         n_components = len(davg)  # 4, or the radial one alone
         rows = (rows[:, :n_components] - davg) / dstd
-        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r, "se_e3": se_e3.se_e3}[settings["type"]]
+        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r.se_e2_r, "se_e3": se_e3.se_e3}[
+            settings["type"]
+        ]
         descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows)
-        parts.append((descriptor, d_rows_of, dstd, slopes[:, :n_components], [slot for slot, _, _ in slots]))
-        neighbours += [j for _, j, _ in slots]
-        vectors += [r_ij for _, _, r_ij in slots]
+        filled = [slot for slot, _, _ in slots]
+
+        def along(d_descriptor, of=d_rows_of, dstd=dstd, slopes=slopes[:, :n_components], filled=filled):
+            d_rows = of(d_descriptor) / dstd  # dE_i/de, [n_slots, n_components]
+            return np.einsum("jc,jca->ja", d_rows[filled], slopes[filled])
+
+        parts.append((descriptor, along))
     energy, d_descriptor = fitting_energy(
         config["fitting_net"], tensors, types[i], np.concatenate([p[0] for p in parts]), fparam, aparam
     )
     pair_gradient, at = [], 0
-    for descriptor, d_rows_of, dstd, slopes, filled in parts:
-        d_rows = d_rows_of(d_descriptor[at : at + len(descriptor)]) / dstd  # dE_i/de, [n_slots, n_components]
-        pair_gradient.append(np.einsum("jc,jca->ja", d_rows[filled], slopes[filled]))
+    for descriptor, along in parts:
+        pair_gradient.append(along(d_descriptor[at : at + len(descriptor)]))
         at += len(descriptor)
     return energy, neighbours, vectors, np.concatenate(pair_gradient)
 
@@ -161,6 +172,11 @@ def neighbour_slots(settings, positions, cell, types, i):
         for j in np.nonzero((squares < float(rcut * rcut)) & (squares <= float(rcut) ** 2))[0]:
             if j != i or np.any(shift != 0.0):
                 candidates.append((types[j], np.sqrt(squares[j]), s * len(types) + j, vectors[j]))
+    if settings["type"] == "loc_frame":
+        from reference import loc_frame
+
+        placed = loc_frame.place_neighbours(settings, candidates)
+        return [(slot, image % len(types), r_ij) for slot, image, r_ij in placed]
     candidates.sort(key=lambda item: item[:3])
     starts = np.concatenate([[0], np.cumsum(settings["sel"])])
     used = [0] * len(settings["sel"])
@@ -338,38 +354,6 @@ def se_e2_a(settings, tensors, centre, rows):
         d_rows = g @ d_t.T
         d_rows[:, 0] += np.sum(dg * (used @ d_t), axis=1)
         return np.where(counted[:, None], d_rows, dtype.type(0.0)).astype(np.float64)
-
-    return descriptor.astype(np.float64), d_rows_of
-
-
-def se_e2_r(settings, tensors, centre, rows):
-    """Descriptor D [M1] = 1/(5 n_slots) sum_j N(row_j) and a function dE/dD -> dE/drows [n_slots, 1].
-
-    Rows of excluded pairs are not counted; with type_one_side they are, as zeros.
-    """
-    dtype = np.dtype(settings["precision"])
-    starts = np.concatenate([[0], np.cumsum(settings["sel"])])
-    excluded = {tuple(pair) for pair in settings["exclude_types"]}
-    excluded |= {(b, a) for a, b in excluded}
-    scale = dtype.type(1.0) / dtype.type(5.0 * len(rows))
-    descriptor = np.zeros(settings["neuron"][-1], dtype)
-    dg = np.zeros((len(rows), settings["neuron"][-1]), dtype)
-    for neighbour in range(len(settings["sel"])):
-        part = slice(starts[neighbour], starts[neighbour + 1])
-        s = rows[part, 0].astype(dtype)
-        name = f"net_{neighbour}" if settings["type_one_side"] else f"net_{centre}_{neighbour}"
-        if (centre, neighbour) in excluded:
-            if not settings["type_one_side"]:
-                continue
-            s = np.zeros_like(s)
-        layers = layers_of(tensors, f"descriptor/{name}")
-        g, slope = embedding_net(layers, settings["activation_function"], s)
-        descriptor += scale * g.sum(axis=0)
-        if (centre, neighbour) not in excluded:
-            dg[part] = slope
-
-    def d_rows_of(d_descriptor):
-        return (scale * dg @ d_descriptor.astype(dtype))[:, None].astype(np.float64)
 
     return descriptor.astype(np.float64), d_rows_of
 

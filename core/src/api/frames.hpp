@@ -32,9 +32,10 @@ void name_overlaps(const Structure& structure, int first_frame, const F& work) {
     const auto c = static_cast<std::size_t>(o.centre);
     const int frame = structure.frame[c], per_frame = structure.n_local / structure.n_frames;
     const int i = o.centre - frame * per_frame;
+    const std::string where = "frame " + std::to_string(first_frame + frame) + ": ";
+    if (o.neighbor < 0) throw Error(where + "atom " + std::to_string(i) + " " + o.problem);
     const int j = structure.target[static_cast<std::size_t>(o.neighbor)] - frame * per_frame;
-    throw Error("frame " + std::to_string(first_frame + frame) + ": atoms " + std::to_string(i) + " and " +
-                std::to_string(j) + " " + o.problem);
+    throw Error(where + "atoms " + std::to_string(i) + " and " + std::to_string(j) + " " + o.problem);
   }
 }
 

@@ -142,7 +142,8 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
     evaluate(potential(), s, data.params, atomic && derivatives, data.team, e, derivatives,
              n.weight != nullptr ? &weight : nullptr);
   } catch (const OverlappingAtoms& o) {
-    throw AtomError({o.centre, o.neighbor}, o.problem);
+    throw AtomError(o.neighbor < 0 ? std::vector<int>{o.centre} : std::vector<int>{o.centre, o.neighbor},
+                    o.problem);
   }
   for (const double x : e.energy) {
     require(std::isfinite(x), e.energy.size() == 1 ? "the model gives an energy that is not finite"

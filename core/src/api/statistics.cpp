@@ -50,7 +50,7 @@ struct EnvStatistics::Impl {
   struct Part {
     std::string prefix;
     EnvSpec spec;
-    EnvMoments moments;
+    std::unique_ptr<Moments> moments;
   };
   int ntypes;
   double rcut;
@@ -61,8 +61,7 @@ struct EnvStatistics::Impl {
 
   Impl(Descriptor& descriptor, int n) : ntypes(n), rcut(descriptor.rcut()) {
     for (const auto& part : descriptor.parts()) {
-      const EnvSpec spec = part.descriptor->env_spec();
-      parts.push_back({part.prefix, spec, EnvMoments(n, spec.sel, spec.rcut, spec.rcut_smth)});
+      parts.push_back({part.prefix, part.descriptor->env_spec(), part.descriptor->make_moments(n)});
     }
   }
 };
@@ -82,18 +81,19 @@ void EnvStatistics::add(const Frames& frames) {
     build_structure(frames, begin, std::min(frames.n_frames, begin + group), impl_->rcut, impl_->lists,
                     impl_->structure);
     name_overlaps(impl_->structure, begin, [&] {
-      for (auto& part : impl_->parts) part.moments.add(Exec(), impl_->structure, impl_->scratch);
+      for (auto& part : impl_->parts) part.moments->add(Exec(), impl_->structure, impl_->scratch);
     });
   }
 }
 
 namespace {
 
-/// The first n of the four columns.
-Tensor columns(const std::vector<double>& four, int ntypes, int n) {
+/// The first n of all columns.
+Tensor columns(const std::vector<double>& all, int ntypes, int n) {
+  const int width = static_cast<int>(all.size()) / ntypes;
   std::vector<double> out;
   for (int t = 0; t < ntypes; ++t) {
-    const auto row = four.begin() + 4 * t;
+    const auto row = all.begin() + width * t;
     out.insert(out.end(), row, row + n);
   }
   return Tensor::from(out.data(), {ntypes, n});
@@ -104,11 +104,11 @@ Tensor columns(const std::vector<double>& four, int ntypes, int n) {
 std::map<std::string, Tensor> EnvStatistics::tensors() const {
   std::map<std::string, Tensor> out;
   for (const auto& part : impl_->parts) {
-    std::vector<double> davg = part.moments.davg();
+    std::vector<double> davg = part.moments->davg();
     if (part.spec.davg_zero) std::fill(davg.begin(), davg.end(), 0.0);
     out["descriptor/" + part.prefix + "davg"] = columns(davg, impl_->ntypes, part.spec.n_components);
     out["descriptor/" + part.prefix + "dstd"] =
-        columns(part.moments.dstd(), impl_->ntypes, part.spec.n_components);
+        columns(part.moments->dstd(), impl_->ntypes, part.spec.n_components);
   }
   return out;
 }

@@ -23,7 +23,7 @@
 
 #include "base/any_matrix.hpp"
 #include "dpcore/table_info.h"
-#include "env/pairs.hpp"
+#include "env/statistics.hpp"
 #include "nn/initialize.hpp"
 
 namespace dpcore {
@@ -115,7 +115,7 @@ class Descriptor {
 struct EnvSpec {
   std::vector<int> sel;
   double rcut = 0, rcut_smth = 0;  // A
-  int n_components = 4;            // 4 of the environment matrix, or 1: the radial one
+  int n_components = 4;            // 4 of the environment matrix, 1: the radial one, or more
   bool davg_zero = false;          // set_davg_zero
 };
 
@@ -125,6 +125,11 @@ class SingleDescriptor : public Descriptor {
   std::vector<Part> parts() override { return {{"", this}}; }
   virtual ParameterBlock& parameters() = 0;
   virtual EnvSpec env_spec() const = 0;
+  /// What davg and dstd are taken from, empty; by default the environment matrix of env_spec().
+  virtual std::unique_ptr<Moments> make_moments(int ntypes) const {
+    const EnvSpec spec = env_spec();
+    return std::make_unique<EnvMoments>(ntypes, spec.sel, spec.rcut, spec.rcut_smth);
+  }
   /// davg, dstd [ntypes, env_spec().n_components]
   virtual void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) = 0;
   virtual const std::vector<double>& davg() const = 0;

@@ -7,6 +7,7 @@
 
 #include "base/json_config.hpp"
 #include "descriptor/hybrid.hpp"
+#include "descriptor/loc_frame.hpp"
 #include "descriptor/se_e2_a.hpp"
 #include "descriptor/se_e2_r.hpp"
 #include "descriptor/se_e3.hpp"
@@ -40,10 +41,8 @@ std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntype
 
 const std::map<std::string, Maker>& registry() {
   static const std::map<std::string, Maker> makers = {
-      {"hybrid", make<Hybrid>},
-      {"se_e2_a", in_precision<SeE2A>},
-      {"se_e2_r", in_precision<SeE2R>},
-      {"se_e3", in_precision<SeE3>},
+      {"hybrid", make<Hybrid>},         {"loc_frame", make<LocFrame>}, {"se_e2_a", in_precision<SeE2A>},
+      {"se_e2_r", in_precision<SeE2R>}, {"se_e3", in_precision<SeE3>},
   };
   return makers;
 }

@@ -35,7 +35,8 @@ struct SelOverflow {
 };
 
 /// Two atoms so near that there is no energy: thrown by select_pairs; whoever knows the user's numbering
-/// turns it into an Error "atoms i and j ...". Indices into Structure.
+/// turns it into an Error "atoms i and j ...". Indices into Structure. Without a neighbor (-1) it is the
+/// centre alone that has the problem, "atom i ...".
 struct OverlappingAtoms {
   int centre, neighbor;
   std::string problem = "are at the same position, nearer than 1e-8 A; the energy is not defined";

@@ -11,14 +11,14 @@ namespace {
 constexpr double kSmallestDeviation = 1e-2;
 constexpr int kTile = 64;
 
+}  // namespace
+
 double deviation(double square, double sum, double n) {
   if (n == 0) return kSmallestDeviation;
   const double mean = sum / n, variance = square / n - mean * mean;
   const double s = variance > 0 ? std::sqrt(variance) : 0;
   return s < kSmallestDeviation ? kSmallestDeviation : s;
 }
-
-}  // namespace
 
 EnvMoments::EnvMoments(int ntypes, std::vector<int> sel, double rcut, double rcut_smth)
     : ntypes_(ntypes),

@@ -9,13 +9,27 @@
 
 namespace dpcore {
 
-class EnvMoments {
+/// Standard deviation of n numbers with this sum and sum of squares, at least 0.01.
+double deviation(double square, double sum, double n);
+
+/// What davg and dstd of a descriptor are summed up in.
+class Moments {
+ public:
+  virtual ~Moments() = default;
+  /// Throws OverlappingAtoms.
+  virtual void add(const Exec&, const Structure&, Workspace&) = 0;
+  /// [ntypes, EnvSpec::n_components] or wider; a type without data has davg 0 and dstd 0.01
+  virtual std::vector<double> davg() const = 0;
+  virtual std::vector<double> dstd() const = 0;
+};
+
+/// Of the environment matrix: [ntypes, 4].
+class EnvMoments final : public Moments {
  public:
   EnvMoments(int ntypes, std::vector<int> sel, double rcut, double rcut_smth);
-  void add(const Exec&, const Structure&, Workspace&);
-  /// [ntypes, 4]; a type without data has davg 0 and dstd 0.01
-  std::vector<double> davg() const;
-  std::vector<double> dstd() const;
+  void add(const Exec&, const Structure&, Workspace&) override;
+  std::vector<double> davg() const override;
+  std::vector<double> dstd() const override;
 
  private:
   struct Sums {

@@ -26,7 +26,7 @@ _DATA_KEYS = {
 
 # flat key of version 0 -> where it goes; None: had no effect on the model and has no successor
 _FLAT: dict[str, tuple[str, ...] | None] = {
-    "sel_a": ("model/descriptor/sel",),
+    "sel_a": ("model/descriptor/sel",),  # of loc_frame sel_a, and two keys more
     "rcut": ("model/descriptor/rcut",),
     "rcut_smth": ("model/descriptor/rcut_smth",),
     "filter_neuron": ("model/descriptor/neuron",),
@@ -57,6 +57,17 @@ _FLAT: dict[str, tuple[str, ...] | None] = {
     "type_fitting_net": None,
 }
 
+# the keys of the smooth descriptor have no effect on the other one, nor has a seed
+_FLAT_LOC_FRAME: dict[str, tuple[str, ...] | None] = {
+    **_FLAT,
+    **{
+        key: None
+        for key in ("rcut_smth", "filter_neuron", "axis_neuron", "n_axis_neuron", "filter_resnet_dt")
+    },
+    **{key: (f"model/descriptor/{key}",) for key in ("sel_a", "sel_r", "axis_rule")},
+    "seed": ("model/fitting_net/seed", "training/seed"),
+}
+
 # what a flat file must hold to be taken for version 0, rather than for one whose model section is missing
 _MARKS = {"use_smooth", "sel_a", "filter_neuron", "fitting_neuron", "n_neuron"}
 
@@ -85,30 +96,29 @@ def convert_old_format(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_0(raw: dict[str, Any]) -> dict[str, Any]:
-    if raw.get("use_smooth", False) is not True:
-        raise InputError(
-            "this input of version 0 asks for the descriptor loc_frame, which is not supported by this "
-            "version of dpcore; with the smooth descriptor it would read true",
-            "use_smooth",
-        )
+    smooth = raw.get("use_smooth", False)
+    if not isinstance(smooth, bool):
+        raise InputError("must be true (the descriptor se_e2_a) or false (loc_frame)", "use_smooth")
+    kind = "se_e2_a" if smooth else "loc_frame"
+    flat = _FLAT if smooth else _FLAT_LOC_FRAME
     out: dict[str, Any] = {
-        "model": {"descriptor": {"type": "se_e2_a"}, "fitting_net": {"type": "ener"}},
+        "model": {"descriptor": {"type": kind}, "fitting_net": {"type": "ener"}},
         "learning_rate": {"type": "exp"},
         "loss": {"type": "ener"},
         "training": {},
     }
     # resnet_dt stands for both names of the fitting net's key; the more specific one is read last
     for key in sorted(raw, key=lambda k: (k == "fitting_resnet_dt", 0)):
-        if key not in _FLAT:
-            raise InputError(f"unknown key of an input of version 0.{suggest(key, _FLAT)}", key)
-        for target in _FLAT[key] or ():
+        if key not in flat:
+            raise InputError(f"unknown key of an input of version 0.{suggest(key, flat)}", key)
+        for target in flat[key] or ():
             *sections, name = target.split("/")
             section = out
             for part in sections:
                 section = section[part]
             section[name] = copy.deepcopy(raw[key])
     # version 0 switched off at the cut-off itself unless told otherwise
-    if "rcut" in raw and "rcut_smth" not in raw:
+    if smooth and "rcut" in raw and "rcut_smth" not in raw:
         raise InputError("is missing; with this input's sharp cut-off no smooth model exists", "rcut_smth")
     return out
 

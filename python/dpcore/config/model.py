@@ -221,7 +221,8 @@ def set_type_map(config: dict[str, Any], names: list[str] | None, n_types: int) 
     model = config["model"]
     if model["type_map"] is not None:
         return
-    lists = [part["sel"] for _, part in descriptor_parts(model["descriptor"])]
+    parts = descriptor_parts(model["descriptor"])
+    lists = [part.get("sel", part.get("sel_a")) for _, part in parts]
     known = list(names or [])
     total = max([len(known), n_types, *(len(sel) for sel in lists if isinstance(sel, list))])
     known += [f"Type_{i}" for i in range(len(known), total)]
@@ -244,6 +245,8 @@ def core_config(model: dict[str, Any], sel: list[int] | None = None) -> dict[str
     sections = ("descriptor", "fitting_net", "type_embedding")
     out = {key: copy.deepcopy(model[key]) for key in sections if model.get(key) is not None}
     for where, part in descriptor_parts(out["descriptor"]):
+        if "sel" not in part:  # loc_frame
+            continue
         if sel is not None:
             part["sel"] = [int(n) for n in sel]
         if not isinstance(part["sel"], list):

@@ -10,7 +10,8 @@ import numpy as np
 
 from dpcore.convert import se_e2_a, se_e2_r, se_e3
 from dpcore.convert.graph import Graph, source_name
-from dpcore.convert.two_body import Layout, Place, nodes_behind, read_two_body, type_tables
+from dpcore.convert.loc_frame import read_loc_frame
+from dpcore.convert.two_body import Place, nodes_behind, read_two_body, type_tables
 from dpcore.convert.unsupported import DESCRIPTOR_OPS, descriptor_kind, is_hybrid
 
 LAYOUTS = {module.LAYOUT.name: module.LAYOUT for module in (se_e2_a, se_e2_r, se_e3)}
@@ -28,9 +29,7 @@ def read_descriptor(
     """
     operations = [node for node in graph if node.op in DESCRIPTOR_OPS]
     if not is_hybrid(graph, script):
-        return read_two_body(
-            graph, _layout(graph, operations[0]), Place(operations[0]), script, notes, n_numbers
-        )
+        return _read_part(graph, Place(operations[0]), script, notes, n_numbers)
     places = _parts(graph, operations)
     known = set().union(*(nodes_behind(graph, place) for place in places))
     for node, source in type_tables(graph):
@@ -40,18 +39,34 @@ def read_descriptor(
             )
     parts, tensors = [], {}
     for place, section in zip(places, _sections(graph, script, places)):
-        part, part_tensors = read_two_body(
-            graph, _layout(graph, place.operation), place, section, notes, n_numbers
-        )
+        part, part_tensors = _read_part(graph, place, section, notes, n_numbers)
         parts.append(part)
         tensors.update(part_tensors)
-    if len({len(part["sel"]) for part in parts}) != 1:
+    if len({n_types_of(part) for part in parts}) != 1:
         raise graph.error("the descriptors of the hybrid one have different numbers of types; corrupt file")
     return {"type": "hybrid", "list": parts}, tensors
 
 
-def _layout(graph: Graph, operation: Any) -> Layout:
-    return LAYOUTS[descriptor_kind(graph, operation)]
+def n_types_of(descriptor: dict[str, Any]) -> int:
+    """Number of types of a section that was read."""
+    part = descriptor.get("list", [descriptor])[0]
+    return len(part.get("sel", part.get("sel_a")))
+
+
+def _read_part(
+    graph: Graph, place: Place, script: dict[str, Any], notes: list[str], n_numbers: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    kind = descriptor_kind(graph, place.operation)
+    if kind == "loc_frame":
+        return read_loc_frame(graph, place, script)
+    return read_two_body(graph, LAYOUTS[kind], place, script, notes, n_numbers)
+
+
+def _width(part: dict[str, Any]) -> int:
+    """Numbers of a descriptor, over its axis_neuron if it has that."""
+    if part["type"] == "loc_frame":
+        return 4 * sum(part["sel_a"]) + sum(part["sel_r"])
+    return part["neuron"][-1]
 
 
 def _parts(graph: Graph, operations: list[Any]) -> list[Place]:
@@ -98,7 +113,7 @@ def settle_axis_neuron(
     parts = descriptor.get("list", [descriptor])
     columns = n_inputs - fitting["numb_fparam"] - fitting["numb_aparam"]
     unknown = [part for part in parts if part.get("axis_neuron") == 0]
-    rest = columns - sum(part["neuron"][-1] * part.get("axis_neuron", 1) for part in parts)
+    rest = columns - sum(_width(part) * part.get("axis_neuron", 1) for part in parts)
     if len(unknown) == 1:
         width = unknown[0]["neuron"][-1]
         if 0 < rest <= width * width and rest % width == 0:
@@ -115,9 +130,9 @@ def settle_axis_neuron(
                 f"the nets have axis_neuron = {used}, the training script says {written}; the file is corrupt"
             )
     widths = [
-        f"{part['neuron'][-1]} * {part['axis_neuron'] or 'axis_neuron'}"
+        f"{_width(part)} * {part['axis_neuron'] or 'axis_neuron'}"
         if "axis_neuron" in part
-        else str(part["neuron"][-1])
+        else str(_width(part))
         for part in parts
     ]
     raise graph.error(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
-What is read: the descriptors ``se_e2_a``, ``se_e2_r``, ``se_e3`` and ``hybrid`` of these, and the
-fitting nets ``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
+What is read: the descriptors ``se_e2_a``, ``se_e2_r``, ``se_e3``, ``loc_frame`` and ``hybrid`` of these, and
+the fitting nets ``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dpcore import __version__
-from dpcore.convert.descriptor import read_descriptor, settle_axis_neuron
+from dpcore.convert.descriptor import n_types_of, read_descriptor, settle_axis_neuron
 from dpcore.convert.energy_fitting import read_fitting
 from dpcore.convert.graph import Graph
 from dpcore.convert.graphdef import read_graph
@@ -94,7 +94,7 @@ def _convert(graph: Graph, notes: list[str]) -> tuple[dict[str, Any], dict[str, 
         types, n_numbers = {"type_embedding": embedding}, embedding["neuron"][-1]
     descriptor, found = read_descriptor(graph, section(script, "model", "descriptor"), notes, n_numbers)
     tensors.update(found)
-    n_types = len(descriptor.get("list", [descriptor])[0]["sel"])
+    n_types = n_types_of(descriptor)
     if types and tensors["type_embedding/layer_0/matrix"].shape[0] != n_types:
         raise graph.error(f"the net of the types is not for the {n_types} types of sel; the file is corrupt")
     type_map = _type_map(graph, section(script, "model"), n_types, notes)

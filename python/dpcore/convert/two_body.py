@@ -133,13 +133,13 @@ def read_two_body(
     if script.get("precision") == "float16":
         notes.append(f"{place.what}: the float16 weights are kept and evaluated in float32")
     notes.extend(gelu_note(place.what, layers))
-    written = _stored_rcut(graph) if place.index is None else value("rcut", "a number", None)
+    written = stored_rcut(graph) if place.index is None else value("rcut", "a number", None)
     inner = value("rcut_smth", "a number", None)
     config = {
         "type": layout.name,
         "sel": sel,
-        "rcut": _radius(graph, operation, layout.rcut, written, strict=True),
-        "rcut_smth": _radius(graph, operation, layout.rcut_smth, inner, strict=False),
+        "rcut": radius(graph, operation, layout.rcut, written, strict=True),
+        "rcut_smth": radius(graph, operation, layout.rcut_smth, inner, strict=False),
         "neuron": neuron,
         **layout.keys(value),
         "activation_function": (
@@ -170,7 +170,7 @@ def _refuse_changed_sel(graph: Graph, place: Place, sel: list[int]) -> None:
             )
 
 
-def _stored_rcut(graph: Graph) -> float | None:
+def stored_rcut(graph: Graph) -> float | None:
     """The cut-off as the user wrote it; the operation has it in single precision."""
     for name in ("descrpt_attr/rcut", "t_rcut"):
         if graph.is_const(name):
@@ -178,7 +178,7 @@ def _stored_rcut(graph: Graph) -> float | None:
     return None
 
 
-def _radius(graph: Graph, operation: Any, key: str, written: float | None, strict: bool) -> float:
+def radius(graph: Graph, operation: Any, key: str, written: float | None, strict: bool) -> float:
     """A radius in A: the written double if it rounds to the operation's float32.
 
     ``strict``: another double is an error.

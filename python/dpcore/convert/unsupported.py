@@ -40,6 +40,7 @@ _IN_SCOPE = ("Mean", "Einsum")
 _DESCRIPTORS = {
     **{"se_e2_a": "se_e2_a", "se_a": "se_e2_a", "se_e2_r": "se_e2_r", "se_r": "se_e2_r"},
     **dict.fromkeys(("se_e3", "se_at", "se_a_3be", "se_t"), "se_e3"),
+    "loc_frame": "loc_frame",
 }
 # absent in old scripts: the default is ener
 _TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from dpcore import _core
 from dpcore.errors import InputError, show, suggest
-from dpcore.grammar import descriptor_parts
+from dpcore.grammar import descriptor_parts, slots
 from dpcore.modelfile import ModelFile, read_model
 
 __all__ = ["CLASSES", "DESCRIPTOR_DTYPES", "DeepEval", "FrameArguments", "known_precision", "numbers"]
@@ -240,12 +240,12 @@ class DeepEval:
         if overflow["atoms"] and not self._warned:
             self._warned = True
             log.warning(
-                "%d atom(s) have more neighbours of a type than the model's sel %s, by up to %d: the "
+                "%d atom(s) have more neighbours of a type than the model's %s, by up to %d: the "
                 "farthest are left out, as in training with this sel, and energies are not smooth there. "
                 "A model with a larger sel avoids this; DP_STRICT_SEL=1 makes it an error. (Said once for "
                 "each model.)",
                 overflow["atoms"],
-                " and ".join(str(p.get("sel")) for _, p in descriptor_parts(self._file.config["descriptor"])),
+                " and ".join(slots(part) for _, part in descriptor_parts(self._file.config["descriptor"])),
                 overflow["worst_excess"],
             )
 

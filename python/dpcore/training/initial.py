@@ -83,7 +83,7 @@ def adopt(model: dict[str, Any], start: ModelFile) -> None:
     stored_parts = descriptor_parts(stored["descriptor"])
     if len(wanted_parts) == len(stored_parts):
         for (where, part), (_, other) in zip(wanted_parts, stored_parts):
-            if not isinstance(part["sel"], list):
+            if "sel" in part and not isinstance(part["sel"], list):
                 part["sel"] = list(other["sel"])
                 log.info("%s/sel from %s: %s", where, start.path, part["sel"])
     found = differences(model, stored)

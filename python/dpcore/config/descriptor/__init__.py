@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from dargs import Argument, Variant
 
-from dpcore.config.descriptor import hybrid, se_e2_a, se_e2_r, se_e3
+from dpcore.config.descriptor import hybrid, loc_frame, se_e2_a, se_e2_r, se_e3
 
-REGISTRY = {module.NAME: module for module in (se_e2_a, se_e2_r, se_e3, hybrid)}
+REGISTRY = {module.NAME: module for module in (se_e2_a, se_e2_r, se_e3, loc_frame, hybrid)}
 
 # names of the manual which this version does not provide: refused by name, not as a misspelling
 NOT_SUPPORTED = (
     "se_a_tpe", "se_a_ebd", "se_a_ebd_v2",
-    "loc_frame", "se_atten", "se_atten_v2", "se_e3_tebd", "se_a_mask", "dpa1", "dpa2", "dpa3",
+    "se_atten", "se_atten_v2", "se_e3_tebd", "se_a_mask", "dpa1", "dpa2", "dpa3",
 )  # fmt: skip
 
 
