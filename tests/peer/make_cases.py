@@ -171,7 +171,12 @@ CASES = {
     # wrong (docs/theory/loc_frame.md)
     "loc_frame": section(descriptor={**LOCAL, "sel_r": [2, 3], "axis_rule": [0, 1, 0, 0, 1, 1] * 2}),
     "loc_frame_axes": section(
-        descriptor={**LOCAL, "sel_r": [3, 3], "axis_rule": [0, 1, 0, 1, 1, 0, 0, -1, 1, 0, 1, 0]},
+        descriptor={
+            **LOCAL,
+            "sel_a": [3, 4],
+            "sel_r": [1, 2],
+            "axis_rule": [0, 1, 0, 1, 1, 0, 0, -1, 1, 0, 1, 0],
+        },
         fitting={"numb_fparam": 2},
         n_frames=2,
     ),
