@@ -15,6 +15,8 @@ find_package(dpcore REQUIRED)
 # LAMMPS' lists of styles
 set_property(GLOBAL APPEND PROPERTY PAIR "${_dpcore_folder}/pair_deepmd.h")
 set_property(GLOBAL APPEND PROPERTY COMPUTE "${_dpcore_folder}/compute_deeptensor_atom.h")
+set_property(GLOBAL APPEND PROPERTY FIX "${_dpcore_folder}/fix_dplr.h")
+set_property(GLOBAL APPEND PROPERTY KSPACE "${_dpcore_folder}/pppm_dplr.h")
 file(GLOB _dpcore_sources CONFIGURE_DEPENDS "${_dpcore_folder}/*.cpp")
 
 function(_dpcore_add_to_lammps)

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "input.h"
+#include "kspace.h"
 #if __has_include("neigh_request.h")
 #include "neigh_request.h"  // the older way of asking for a list; not among the headers of a wheel
 #endif
@@ -52,6 +53,25 @@ template <class C, class P>
 void reverse_comm(C* comm, P* pair, Older) {
   comm->reverse_comm_pair(pair);
 }
+
+/// The sub-domains have changed.
+template <class K>
+auto reset_grid_of(K* kspace, Newer) -> decltype(kspace->reset_grid(), void()) {
+  kspace->reset_grid();
+}
+template <class K>
+void reset_grid_of(K* kspace, Older) {
+  kspace->setup_grid();
+}
+
+/// kspace_modify wire, where there is one.
+template <class K>
+auto copy_wire(const K& from, K& to, Newer) -> decltype(to.wireflag, void()) {
+  to.wireflag = from.wireflag;
+  to.wire_volfactor = from.wire_volfactor;
+}
+template <class K>
+void copy_wire(const K&, K&, Older) {}
 
 /// The LAMMPS type with this label; 0 where there is none.
 template <class A>

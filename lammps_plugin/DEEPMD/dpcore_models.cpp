@@ -32,11 +32,24 @@ std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream bytes;
   if (!in || !(bytes << in.rdbuf())) {
-    const std::string why = errno != 0 ? std::strerror(errno) : "cannot be read, or is empty";
-    throw dpcore::Error(path + ": " + why +
-                        " (the words of pair_style deepmd before the first keyword are model files)");
+    throw dpcore::Error(path + ": " + (errno != 0 ? std::strerror(errno) : "cannot be read, or is empty"));
   }
   return bytes.str();
+}
+
+/// The bytes of a file on all ranks; `hint` ends the message where it cannot be read.
+std::string read_on_all(const std::string& path, MPI_Comm world, const std::string& hint) {
+  int rank = 0;
+  MPI_Comm_rank(world, &rank);
+  std::string bytes, error;
+  try {
+    if (rank == 0) bytes = read_file(path);
+  } catch (const dpcore::Error& e) {
+    error = e.what() + hint;
+  }
+  agree(error, world);
+  broadcast(bytes, world);
+  return bytes;
 }
 
 }  // namespace
@@ -56,19 +69,12 @@ void agree(std::string error, MPI_Comm world) {
 
 std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm world,
                                      const std::string& precision, bool energies) {
-  int rank = 0;
-  MPI_Comm_rank(world, &rank);
   std::vector<LoadedModel> models;
   models.reserve(paths.size());
   for (const auto& path : paths) {
-    std::string bytes, error;
-    try {
-      if (rank == 0) bytes = read_file(path);
-    } catch (const dpcore::Error& e) {
-      error = e.what();
-    }
-    agree(error, world);
-    broadcast(bytes, world);
+    const std::string bytes = read_on_all(
+        path, world, " (the words of pair_style deepmd before the first keyword are model files)");
+    std::string error;
     try {
       models.emplace_back(path, dpcore::Model::parse(bytes, path, dpcore::precision_from(precision)));
       const std::string kind = models.back().model.kind();
@@ -85,6 +91,19 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
     agree(error, world);
   }
   return models;
+}
+
+dpcore::DipoleCharges load_dipole_charges(const std::string& path, MPI_Comm world) {
+  const std::string bytes = read_on_all(path, world, "");
+  std::vector<dpcore::DipoleCharges> out;
+  std::string error;
+  try {
+    out.push_back(dpcore::read_dipole_charges(path, bytes));
+  } catch (const dpcore::Error& e) {
+    error = e.what();
+  }
+  agree(error, world);
+  return std::move(out.front());
 }
 
 int threads_of_rank(int lammps_threads, MPI_Comm world) {

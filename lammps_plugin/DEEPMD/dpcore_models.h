@@ -8,6 +8,7 @@
 #include <mpi.h>
 
 #include <dpcore/model.h>
+#include <dpcore/modifier.h>
 
 namespace dpcore_lammps {
 
@@ -28,6 +29,9 @@ struct LoadedModel {
 /// `precision` as dpcore::precision_from takes it.
 std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_Comm,
                                      const std::string& precision, bool energies = true);
+
+/// The dipole model and the charges of a DPLR model, read in the same way. Collective. Throws dpcore::Error.
+dpcore::DipoleCharges load_dipole_charges(const std::string& path, MPI_Comm);
 
 /// Throw the error of the lowest rank that has one, on all ranks; an empty text is no error. Collective.
 void agree(std::string error, MPI_Comm);

@@ -72,7 +72,8 @@ std::vector<int> types_from_names(const std::vector<std::string>& names, std::si
   return types;
 }
 
-std::vector<int> types_from_order(const LammpsTypes& lammps, const std::vector<std::string>& type_map) {
+std::vector<int> types_from_order(const LammpsTypes& lammps, const std::vector<std::string>& type_map,
+                                  bool more) {
   const std::size_t n_types = lammps.mass.size();
   if (lammps.labelled) {
     std::vector<int> types;
@@ -94,13 +95,17 @@ std::vector<int> types_from_order(const LammpsTypes& lammps, const std::vector<s
         "), but " + why + "; write " + line_from_masses(lammps, type_map) +
         " with one name of the model, or NULL for a type that it shall not see, for each atom type");
   };
-  if (n_types > type_map.size()) {
+  if (n_types > type_map.size() && !more) {
     throw refuse("LAMMPS has " + std::to_string(n_types) + " atom types and the model " +
                  std::to_string(type_map.size()));
   }
   std::vector<int> types;
   bool checked = true;
   for (std::size_t t = 0; t < n_types; ++t) {
+    if (t >= type_map.size()) {
+      types.push_back(kUnseen);
+      continue;
+    }
     const double expected = mass_of_element(type_map[t]);
     if (expected == 0 || lammps.mass[t] == 0) {
       checked = false;
@@ -110,7 +115,7 @@ std::vector<int> types_from_order(const LammpsTypes& lammps, const std::vector<s
     }
     types.push_back(static_cast<int>(t));
   }
-  if (!checked && n_types != type_map.size()) {
+  if (!checked && n_types < type_map.size()) {
     throw refuse("LAMMPS has " + std::to_string(n_types) + " of the " + std::to_string(type_map.size()) +
                  " types of the model, and there are no masses of elements to tell which");
   }

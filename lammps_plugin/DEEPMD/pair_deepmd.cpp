@@ -17,6 +17,7 @@
 #include "dpcore_parameters.h"
 #include "dpcore_types.h"
 #include "error.h"
+#include "fix_dplr.h"
 #include "force.h"
 #include "input.h"
 #include "memory.h"
@@ -90,6 +91,7 @@ void PairDeepMD::settings(int narg, char** arg) {
     my.models.clear();
     my.models = load_models(my.options.models, world, my.options.precision);
 
+    my.cutoff = my.model().rcut() * force->angstrom;  // k-space styles ask before init_style()
     check_parameters(my.options, my.model().dim_fparam(), my.model().dim_aparam());
     std::string failed;
     try {
@@ -139,12 +141,13 @@ void PairDeepMD::coeff(int narg, char** arg) {
     error->all(FLERR, message_of(e));
   }
   allocate();
-  // Under hybrid a type that the model does not see belongs to other styles; alone it just feels nothing.
+  // Under hybrid a type that the model does not see belongs to other styles, unless it may be that of the Wannier
+  // centroids of DPLR, which have none; alone it just feels nothing.
   const bool hybrid = force->pair_style != nullptr && utils::strmatch(force->pair_style, "^hybrid");
   for (int i = 1; i <= atom->ntypes; ++i)
     for (int j = 1; j <= atom->ntypes; ++j) {
       const auto seen = [&](int t) {
-        return my.names.empty() || my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen;
+        return my.names.empty() || my.model().has_modifier() || my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen;
       };
       setflag[i][j] = !hybrid || (seen(i) && seen(j)) ? 1 : 0;
     }
@@ -176,7 +179,8 @@ void PairDeepMD::map_types() {
       if (t > 0) lammps.label[static_cast<std::size_t>(t - 1)] = name;
     }
   map_names();
-  if (my.names.empty()) my.model_type = types_from_order(lammps, type_map);
+  if (my.names.empty())
+    my.model_type = types_from_order(lammps, type_map, my.model().has_modifier());
   if (comm->me == 0) {
     for (const auto& sentence : unlikely_masses(lammps, my.model_type, type_map))
       error->warning(FLERR, sentence);
@@ -231,7 +235,18 @@ void PairDeepMD::init_style() {
   } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
-  if (neighbor->nex_type + neighbor->nex_group + neighbor->nex_mol > 0 && comm->me == 0)
+  my.dplr = false;
+  my.list_cutoff = my.cutoff;
+  for (int i = 0; i < modify->nfix; ++i)
+    if (const auto* fix = dynamic_cast<FixDPLR*>(modify->fix[i])) {
+      my.dplr = true;
+      my.list_cutoff = std::max(my.list_cutoff, fix->cutoff());
+    }
+  const auto seen = [&](int t) { return my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen; };
+  int excluded = neighbor->nex_group + neighbor->nex_mol;
+  for (int k = 0; k < neighbor->nex_type; ++k)
+    excluded += seen(neighbor->ex1_type[k]) && seen(neighbor->ex2_type[k]) ? 1 : 0;
+  if (excluded > 0 && comm->me == 0)
     error->warning(
         FLERR,
         "pair_style deepmd: neigh_modify exclude takes pairs out of the neighbour list: the model does not "
@@ -242,7 +257,7 @@ void PairDeepMD::init_style() {
 
 double PairDeepMD::init_one(int i, int j) {
   scale[j][i] = scale[i][j];
-  return impl->cutoff;
+  return impl->list_cutoff;
 }
 
 void* PairDeepMD::extract(const char* name, int& dim) {
@@ -285,6 +300,7 @@ void PairDeepMD::predict(bool peratom) {
 
   LoadedModel& m = my.models.front();
   in.rebuilt = m.list != my.list;
+  in.adds_modifier = my.dplr;
   m.model.predict(in, peratom, m.session, m.prediction);
   m.list = my.list;
   if (!m.prediction.notice.empty())
@@ -338,6 +354,14 @@ void PairDeepMD::compute(int eflag, int vflag) {
     }
   }
 }
+
+std::vector<std::string> PairDeepMD::names_of_types() const {
+  std::vector<std::string> names;
+  for (const int t : impl->model_type)
+    names.push_back(t == kUnseen ? "" : impl->model().type_map()[static_cast<std::size_t>(t)]);
+  return names;
+}
+double PairDeepMD::energy_unit() const { return impl->energy; }
 
 double PairDeepMD::memory_usage() {
   double bytes = Pair::memory_usage();

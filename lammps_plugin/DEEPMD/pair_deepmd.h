@@ -19,6 +19,8 @@ PairStyle(dpcore,PairDeepMD);
 #define LMP_PAIR_DEEPMD_H
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "pair.h"
 
@@ -41,6 +43,10 @@ class PairDeepMD : public Pair {
   int pack_reverse_comm(int, int, double*) override;
   void unpack_reverse_comm(int, int*, double*) override;
   double memory_usage() override;
+
+  // for fix dplr, after init_style()
+  std::vector<std::string> names_of_types() const;  // of the model, for each LAMMPS type; empty: NULL
+  double energy_unit() const;                       // 1 eV in LAMMPS' units
 
  private:
   std::unique_ptr<Impl> impl;

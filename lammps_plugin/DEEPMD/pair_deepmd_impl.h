@@ -20,8 +20,10 @@ struct PairDeepMD::Impl {
   std::vector<std::string> names;  // of pair_coeff
   std::vector<int> model_type;     // of LAMMPS type t+1
   double cutoff = 0;               // LAMMPS' units
+  double list_cutoff = 0;          // the same, or that of the dipole model of fix dplr
   double length = 1, energy = 1;   // of 1 A and 1 eV in LAMMPS' units
   bool warned = false;
+  bool dplr = false;  // a fix dplr adds the long-range part
   dpcore_lammps::DeviationFile file;
 
   // of one step

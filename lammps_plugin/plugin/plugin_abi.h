@@ -6,7 +6,7 @@
 extern "C" {
 
 typedef void* (*lammpsplugin_factory)(void* lmp);
-typedef void* (*lammpsplugin_factory_with_words)(void* lmp, int narg, char** arg);  // of computes
+typedef void* (*lammpsplugin_factory_with_words)(void* lmp, int narg, char** arg);  // of computes and fixes
 
 struct lammpsplugin_t {
   const char* version;  // of LAMMPS
@@ -16,7 +16,9 @@ struct lammpsplugin_t {
   const char* author;
   union {
     lammpsplugin_factory pair;
+    lammpsplugin_factory kspace;
     lammpsplugin_factory_with_words compute;
+    lammpsplugin_factory_with_words fix;
   } creator;
   void* handle;
 };

@@ -2,9 +2,11 @@
 // What a dpcore_lammps_RELEASE.so offers to the loader: its styles, built against the headers of one LAMMPS
 // release.
 #include "compute_deeptensor_atom.h"
+#include "fix_dplr.h"
 #include "lammps.h"
 #include "pair_deepmd.h"
 #include "plugin_abi.h"
+#include "pppm_dplr.h"
 
 namespace {
 
@@ -13,6 +15,12 @@ void* make_pair(void* lmp) { return new LAMMPS_NS::PairDeepMD(static_cast<LAMMPS
 void* make_compute(void* lmp, int narg, char** arg) {
   return new LAMMPS_NS::ComputeDeepTensorAtom(static_cast<LAMMPS_NS::LAMMPS*>(lmp), narg, arg);
 }
+
+void* make_fix(void* lmp, int narg, char** arg) {
+  return new LAMMPS_NS::FixDPLR(static_cast<LAMMPS_NS::LAMMPS*>(lmp), narg, arg);
+}
+
+void* make_kspace(void* lmp) { return new LAMMPS_NS::PPPMDPLR(static_cast<LAMMPS_NS::LAMMPS*>(lmp)); }
 
 }  // namespace
 
@@ -34,5 +42,15 @@ extern "C" __attribute__((visibility("default"))) void dpcore_lammps_register(vo
   plugin.creator.compute = make_compute;
   plugin.name = "deeptensor/atom";
   plugin.info = "dipoles and polarizabilities by dpcore";
+  add(&plugin, lmp);
+  plugin.style = "fix";
+  plugin.creator.fix = make_fix;
+  plugin.name = "dplr";
+  plugin.info = "Wannier centroids of DPLR models by dpcore";
+  add(&plugin, lmp);
+  plugin.style = "kspace";
+  plugin.creator.kspace = make_kspace;
+  plugin.name = "pppm/dplr";
+  plugin.info = "long-range electrostatics of DPLR models by dpcore";
   add(&plugin, lmp);
 }
