@@ -65,7 +65,9 @@ def script(model, kspace="diff ik", fix="", newton="", pair=None, units="metal",
     styles = pair or f"pair_style deepmd {model}\npair_coeff * *\n"
     solver = ""
     if kspace is not None:
-        solver = f"kspace_style pppm/dplr 1e-5\nkspace_modify gewald {beta:.17g} mesh 40 40 40 order 7 {kspace}\n"
+        solver = (
+            f"kspace_style pppm/dplr 1e-5\nkspace_modify gewald {beta:.17g} mesh 40 40 40 order 7 {kspace}\n"
+        )
     return (
         f"units {units}\nboundary p p p\n{newton}\natom_style full\n"
         "neigh_modify every 1 delay 0 check yes exclude type 1 3\nread_data box.data\n"

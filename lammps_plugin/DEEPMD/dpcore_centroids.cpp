@@ -35,13 +35,13 @@ template <class T>
 std::vector<T> all_of(const std::vector<T>& mine, MPI_Comm world) {
   int n_ranks = 1;
   MPI_Comm_size(world, &n_ranks);
-  const int bytes = static_cast<int>(mine.size() * sizeof(T));
+  int bytes = static_cast<int>(mine.size() * sizeof(T));
   std::vector<int> size(static_cast<std::size_t>(n_ranks)), begin(size.size(), 0);
   MPI_Allgather(&bytes, 1, MPI_INT, size.data(), 1, MPI_INT, world);
   for (std::size_t k = 1; k < size.size(); ++k) begin[k] = begin[k - 1] + size[k - 1];
   std::vector<T> all(static_cast<std::size_t>(begin.back() + size.back()) / sizeof(T));
-  MPI_Allgatherv(const_cast<T*>(mine.data()), bytes, MPI_BYTE, all.data(), size.data(), begin.data(), MPI_BYTE,
-                 world);
+  MPI_Allgatherv(const_cast<T*>(mine.data()), bytes, MPI_BYTE, all.data(), size.data(), begin.data(),
+                 MPI_BYTE, world);
   return all;
 }
 
@@ -71,8 +71,8 @@ std::string Centroids::name(int i) const {
 }
 
 /* ----------------------------------------------------------------------
-   use(i, partner's ID) for each bond that local atom i keeps; with newton off for bonds both atoms keep it, and
-   those of the atoms are taken
+   use(i, partner's ID) for each bond that local atom i keeps; with newton off for bonds both atoms keep it,
+and those of the atoms are taken
 ------------------------------------------------------------------------- */
 
 template <class F>
@@ -82,10 +82,11 @@ void Centroids::for_each_bond(const F& use) const {
       if (std::find(bonds_.begin(), bonds_.end(), atom->bond_type[i][m]) == bonds_.end()) continue;
       const int type = atom->type[i];
       if (!has_centroid(type) && !is_centroid(type))
-        throw dpcore::Error(name(i) + " has a bond of type " + std::to_string(atom->bond_type[i][m]) + " to atom " +
-                            std::to_string(atom->bond_atom[i][m]) +
-                            ", but type_associate does not name its type; bond_type is for bonds between an atom "
-                            "and its Wannier centroid alone");
+        throw dpcore::Error(
+            name(i) + " has a bond of type " + std::to_string(atom->bond_type[i][m]) + " to atom " +
+            std::to_string(atom->bond_atom[i][m]) +
+            ", but type_associate does not name its type; bond_type is for bonds between an atom "
+            "and its Wannier centroid alone");
       if (force->newton_bond == 0 && !has_centroid(type)) continue;
       use(i, atom->bond_atom[i][m]);
     }
@@ -97,17 +98,20 @@ void Centroids::find() {
   for_each_bond([&](int i, tagint id) {
     const int j = atom->map(id);
     if (j < 0 || j >= atom->nlocal)
-      throw dpcore::Error(name(i) + " and atom " + std::to_string(id) +
-                          ", its partner, are on different processes: another fix has moved one of them alone");
+      throw dpcore::Error(
+          name(i) + " and atom " + std::to_string(id) +
+          ", its partner, are on different processes: another fix has moved one of them alone");
     const bool host = has_centroid(atom->type[i]);
     const int a = host ? i : j, w = host ? j : i;
-    if (!has_centroid(atom->type[a]) || of_type_[static_cast<std::size_t>(atom->type[a] - 1)] != atom->type[w])
+    if (!has_centroid(atom->type[a]) ||
+        of_type_[static_cast<std::size_t>(atom->type[a] - 1)] != atom->type[w])
       throw dpcore::Error("a bond joins " + name(a) + " and " + name(w) +
                           ", but type_associate does not make the second the centroid of the first");
     for (const int k : {a, w}) {
       if (partner[static_cast<std::size_t>(k)] >= 0)
-        throw dpcore::Error(name(k) + " has two bonds to " +
-                            (k == a ? "Wannier centroids; expected one" : "atoms; a centroid belongs to one"));
+        throw dpcore::Error(
+            name(k) + " has two bonds to " +
+            (k == a ? "Wannier centroids; expected one" : "atoms; a centroid belongs to one"));
     }
     partner[static_cast<std::size_t>(a)] = w;
     partner[static_cast<std::size_t>(w)] = a;
@@ -124,7 +128,8 @@ void Centroids::find() {
                           std::to_string(of_type_[static_cast<std::size_t>(type - 1)]) +
                           "; each atom of its type needs one");
     if (is_centroid(type))
-      throw dpcore::Error(name(i) + " is a Wannier centroid without an atom: it has no bond of type " + types);
+      throw dpcore::Error(name(i) + " is a Wannier centroid without an atom: it has no bond of type " +
+                          types);
   }
 }
 
@@ -143,12 +148,16 @@ void Centroids::gather() {
     for_each_bond([&](int i, tagint id) {
       const auto other = local.find(id);
       if (!has_centroid(atom->type[i])) {
-        if (other == local.end()) questions.push_back({id, atom->tag[i]});
-        else put(atom, i, place_of(atom, other->second, atom->tag[i]));
+        if (other == local.end())
+          questions.push_back({id, atom->tag[i]});
+        else
+          put(atom, i, place_of(atom, other->second, atom->tag[i]));
       } else {
         const Place p = place_of(atom, i, id);
-        if (other == local.end()) places.push_back(p);
-        else if (is_centroid(atom->type[other->second])) put(atom, other->second, p);
+        if (other == local.end())
+          places.push_back(p);
+        else if (is_centroid(atom->type[other->second]))
+          put(atom, other->second, p);
       }
     });
   } catch (const dpcore::Error& e) {

@@ -12,7 +12,8 @@ namespace dpcore_lammps {
 namespace {
 
 const char* const kSyntax =
-    "; expected fix ID all dplr model FILE type_associate A1 W1 [A2 W2 ...] bond_type B1 [B2 ...] [efield EX EY EZ] "
+    "; expected fix ID all dplr model FILE type_associate A1 W1 [A2 W2 ...] bond_type B1 [B2 ...] [efield EX "
+    "EY EZ] "
     "[pair_deepmd_index N]";
 
 int integer(const std::string& word, const std::string& keyword, int least, int most) {
@@ -83,8 +84,10 @@ DplrOptions read_dplr_options(const std::vector<std::string>& words, int n_types
       throw dpcore::Error("efield: expected three values, got " + std::to_string(field.size()));
     out.has_field = true;
     for (std::size_t d = 0; d < 3; ++d) {
-      if (field[d].rfind("v_", 0) == 0) out.variable[d] = field[d].substr(2);
-      else out.field[d] = number(field[d], "efield");
+      if (field[d].rfind("v_", 0) == 0)
+        out.variable[d] = field[d].substr(2);
+      else
+        out.field[d] = number(field[d], "efield");
     }
   }
   if (values.count("pair_deepmd_index") != 0)

@@ -23,8 +23,8 @@ std::vector<int> types_from_names(const std::vector<std::string>& names, std::si
 
 /// The model type of each type where `pair_coeff * *` names none: by the label map; else LAMMPS type i is
 /// type i-1 of the model, provided that all masses are those of the elements within kMassTolerance. Throws
-/// dpcore::Error with the line to write where that does not hold. With `more` there may be more types than the
-/// model has, which it does not see: the Wannier centroids of DPLR.
+/// dpcore::Error with the line to write where that does not hold. With `more` there may be more types than
+/// the model has, which it does not see: the Wannier centroids of DPLR.
 std::vector<int> types_from_order(const LammpsTypes&, const std::vector<std::string>& type_map, bool more);
 
 /// A sentence for each type whose mass is not that of its element; deuterium is hydrogen.

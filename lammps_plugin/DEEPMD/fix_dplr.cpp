@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-#include "fix_dplr.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,48 +9,19 @@
 #include "atom.h"
 #include "comm.h"
 #include "domain.h"
-#include "dpcore_atoms.h"
-#include "dpcore_centroids.h"
-#include "dpcore_dplr_options.h"
-#include "dpcore_models.h"
-#include "dpcore_types.h"
 #include "error.h"
+#include "fix_dplr_impl.h"
 #include "force.h"
 #include "input.h"
 #include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
-#include "pair_deepmd.h"
-#include "pppm_dplr.h"
 #include "update.h"
 #include "variable.h"
 
 using namespace LAMMPS_NS;
 using namespace FixConst;
 using namespace dpcore_lammps;
-
-struct FixDPLR::Impl {
-  DplrOptions options;
-  dpcore::DipoleCharges model;
-  dpcore::Model::Session session;
-  dpcore::Prediction prediction;
-  std::unique_ptr<Centroids> centroids;
-  std::vector<int> model_type;  // of LAMMPS type t+1 in the dipole model
-  PairDeepMD* pair = nullptr;
-  PPPMDPLR* kspace = nullptr;  // null: the field alone
-  double length = 1, energy = 1;  // of 1 A and 1 eV in LAMMPS' units
-  int variable[3] = {-1, -1, -1};
-  double field[3] = {0, 0, 0};  // V/A or LAMMPS' unit
-
-  LammpsAtoms atoms;
-  bigint built_at = -1, builds = -1;  // the list that atoms and session have; -1: none since init
-  bool warned = false;
-  std::vector<double> displacement, electric;  // A [pairs/2, 3]; eV/A [nlocal, 3]
-  double in_field[4] = {0, 0, 0, 0}, in_field_of_all[4] = {0, 0, 0, 0};  // energy and force
-  bool summed = false;
-
-  explicit Impl(dpcore::DipoleCharges&& m) : model(std::move(m)) {}
-};
 
 namespace {
 
@@ -71,19 +40,21 @@ FixDPLR::FixDPLR(LAMMPS* lammps, int narg, char** arg) : Fix(lammps, narg, arg) 
   if (atom->map_style == Atom::MAP_NONE)
     error->all(FLERR, "fix dplr: bonds need an atom map; write atom_modify map yes before the box is made");
   try {
-    DplrOptions options = read_dplr_options(std::vector<std::string>(arg + 3, arg + narg), atom->ntypes,
-                                            atom->nbondtypes);
+    DplrOptions options =
+        read_dplr_options(std::vector<std::string>(arg + 3, arg + narg), atom->ntypes, atom->nbondtypes);
     impl = std::make_unique<Impl>(load_dipole_charges(options.model, world));
     impl->options = std::move(options);
   } catch (const std::exception& e) {
     error->all(FLERR, message_of(e));
   }
   std::vector<int> of_type(static_cast<std::size_t>(atom->ntypes), 0);
-  for (const auto& p : impl->options.centroid_of_type) of_type[static_cast<std::size_t>(p.first - 1)] = p.second;
+  for (const auto& p : impl->options.centroid_of_type)
+    of_type[static_cast<std::size_t>(p.first - 1)] = p.second;
   impl->centroids = std::make_unique<Centroids>(lammps, of_type, impl->options.bond_types);
 
   energy_global_flag = virial_global_flag = 1;
   thermo_virial = 1;  // a pressure without it would be no derivative of the energy
+  restart_pbc = 1;    // centroids may stand outside of the cell
   scalar_flag = vector_flag = 1;
   size_vector = 3;
   extscalar = extvector = 1;
@@ -106,13 +77,15 @@ void FixDPLR::init() {
   int fixes = 0;
   for (int i = 0; i < modify->nfix; ++i) fixes += strcmp(modify->fix[i]->style, "dplr") == 0 ? 1 : 0;
   if (fixes > 1)
-    error->all(FLERR,
-               "fix dplr: there are two of them, and both would hand the electric forces on; name all types in "
-               "type_associate of one");
+    error->all(
+        FLERR,
+        "fix dplr: there are two of them, and both would hand the electric forces on; name all types in "
+        "type_associate of one");
   if (atom->nbonds == 0)
-    error->all(FLERR,
-               "fix dplr: there are no bonds; each atom of the types before the centroids' in type_associate needs "
-               "one to its Wannier centroid");
+    error->all(
+        FLERR,
+        "fix dplr: there are no bonds; each atom of the types before the centroids' in type_associate needs "
+        "one to its Wannier centroid");
   find_pair_style();
   map_types();
   check_kspace();
@@ -127,97 +100,16 @@ void FixDPLR::find_pair_style() {
     if (found == nullptr && force->pair != nullptr) found = force->pair_match(name, 1, my.options.pair_index);
   my.pair = dynamic_cast<PairDeepMD*>(found);
   if (my.pair == nullptr)
-    error->all(FLERR, my.options.pair_index > 0
-                          ? "fix dplr: there is no pair style deepmd with the number of pair_deepmd_index"
-                          : "fix dplr: there is no pair_style deepmd, or there are several; it gives the rest of "
-                            "the energy and the neighbours (pair_deepmd_index N takes the Nth)");
+    error->all(FLERR,
+               my.options.pair_index > 0
+                   ? "fix dplr: there is no pair style deepmd with the number of pair_deepmd_index"
+                   : "fix dplr: there is no pair_style deepmd, or there are several; it gives the rest of "
+                     "the energy and the neighbours (pair_deepmd_index N takes the Nth)");
   my.energy = my.pair->energy_unit();
   my.length = force->angstrom;
 }
 
 double FixDPLR::cutoff() const { return impl->model.dipole.rcut() * force->angstrom; }
-
-/* ----------------------------------------------------------------------
-   the names that pair_coeff gave are those of the dipole model's types too
-------------------------------------------------------------------------- */
-
-void FixDPLR::map_types() {
-  Impl& my = *impl;
-  const auto& type_map = my.model.dipole.type_map();
-  const std::vector<int> selected = my.model.dipole.sel_type();
-  const auto selects = [&](int t) { return std::find(selected.begin(), selected.end(), t) != selected.end(); };
-  my.model_type.clear();
-  for (const std::string& name : my.pair->names_of_types()) {
-    const auto at = std::find(type_map.begin(), type_map.end(), name);
-    if (name.empty()) my.model_type.push_back(kUnseen);
-    else if (at != type_map.end()) my.model_type.push_back(static_cast<int>(at - type_map.begin()));
-    else error->all(FLERR, "fix dplr: the dipole model has no type " + name + ", which pair_coeff names");
-  }
-  for (int t = 1; t <= atom->ntypes; ++t) {
-    const int type = my.model_type[static_cast<std::size_t>(t - 1)];
-    const std::string text = "fix dplr: type_associate: atom type " + std::to_string(t);
-    if (my.centroids->has_centroid(t) && !selects(type))
-      error->all(FLERR, text + " has centroids, but the dipole model gives none for " +
-                            (type == kUnseen ? std::string("NULL") : type_map[static_cast<std::size_t>(type)]));
-    if (my.centroids->is_centroid(t) && type != kUnseen)
-      error->all(FLERR, text + " is that of centroids, but pair_coeff takes it for " +
-                            type_map[static_cast<std::size_t>(type)] + "; write NULL for it in pair_coeff");
-    if (!my.centroids->has_centroid(t) && selects(type))
-      error->all(FLERR, text + " (" + type_map[static_cast<std::size_t>(type)] +
-                            ") is missing: the dipole model has centroids for it");
-  }
-}
-
-void FixDPLR::check_kspace() {
-  Impl& my = *impl;
-  my.kspace = dynamic_cast<PPPMDPLR*>(force->kspace);
-  if (force->kspace != nullptr && my.kspace == nullptr)
-    error->all(FLERR, std::string("fix dplr: kspace_style ") + force->kspace_style +
-                          " adds its forces to the centroids, where they are lost; use kspace_style pppm/dplr");
-  if (my.kspace == nullptr && !my.options.has_field)
-    error->all(FLERR,
-               "fix dplr: there is no kspace_style pppm/dplr, and no efield: nothing acts on the centroids");
-  if (comm->me != 0 || my.model.beta == 0) return;
-  if (my.kspace == nullptr) {
-    error->warning(FLERR,
-                   "fix dplr: the model has long-range electrostatics, and there is no kspace_style pppm/dplr: "
-                   "only the field acts");
-  } else if (!(std::fabs(my.kspace->g_ewald * my.length - my.model.beta) <= 1e-5 * my.model.beta)) {
-    error->warning(FLERR, "fix dplr: the charges have gewald " + std::to_string(my.kspace->g_ewald * my.length) +
-                              "/A, but the model was trained with ewald_beta " + std::to_string(my.model.beta) +
-                              "/A: energies and forces are not its own; write kspace_modify gewald " +
-                              std::to_string(my.model.beta / my.length));
-  }
-}
-
-/* ----------------------------------------------------------------------
-   one warning where charges are not those of training
-------------------------------------------------------------------------- */
-
-void FixDPLR::check_charges() {
-  Impl& my = *impl;
-  if (my.model.atom_charge.empty()) return;
-  const auto& pairs = my.centroids->pairs;
-  std::vector<int> host(static_cast<std::size_t>(atom->nlocal), -1);
-  for (std::size_t k = 0; k < pairs.size(); k += 2) host[static_cast<std::size_t>(pairs[k + 1])] = pairs[k];
-  tagint wrong = MAXTAGINT, first = MAXTAGINT;
-  std::string text;
-  for (int i = 0; i < atom->nlocal; ++i) {
-    const int h = host[static_cast<std::size_t>(i)];
-    const int type = my.model_type[static_cast<std::size_t>(atom->type[h < 0 ? i : h] - 1)];
-    if (type == kUnseen || atom->tag[i] >= wrong) continue;
-    const auto t = static_cast<std::size_t>(type);
-    const double expected = h < 0 ? my.model.atom_charge[t] : my.model.site_charge[t];
-    const double found = atom->q[i] / force->qelectron;
-    if (std::fabs(found - expected) <= 1e-6 * std::max(1.0, std::fabs(expected))) continue;
-    wrong = atom->tag[i];
-    text = "fix dplr: atom " + std::to_string(wrong) + " (ID) of type " + std::to_string(atom->type[i]) +
-           " has charge " + std::to_string(found) + ", but the model was trained with " + std::to_string(expected) +
-           ": energies and forces are not its own";
-  }
-  MPI_Allreduce(&wrong, &first, 1, MPI_LMP_TAGINT, MPI_MIN, world);
-  if (wrong == first && first != MAXTAGINT) error->warning(FLERR, text);
-}
 
 /* ----------------------------------------------------------------------
    centroids stand on their atoms while LAMMPS moves atoms between processes, and where the dipole model says
@@ -323,7 +215,8 @@ void FixDPLR::pre_reverse(int, int vflag) {
   for (std::size_t k = 0; k < pairs.size(); k += 2)
     for (std::size_t a = 0; a < 3; ++a)
       for (std::size_t b = 0; b < 3; ++b)
-        v[3 * a + b] -= my.electric[3 * static_cast<std::size_t>(pairs[k + 1]) + a] * my.displacement[3 * (k / 2) + b];
+        v[3 * a + b] -=
+            my.electric[3 * static_cast<std::size_t>(pairs[k + 1]) + a] * my.displacement[3 * (k / 2) + b];
   constexpr std::size_t kOrder[6] = {0, 4, 8, 3, 6, 7};  // xx yy zz xy xz yz
   for (std::size_t k = 0; k < 6; ++k) virial[k] += my.energy * v[kOrder[k]];
 }
@@ -351,8 +244,7 @@ void FixDPLR::evaluate_field() {
   for (std::size_t d = 0; d < 3; ++d) variable = variable || my.variable[d] >= 0;
   if (variable) modify->clearstep_compute();
   for (std::size_t d = 0; d < 3; ++d)
-    my.field[d] =
-        my.variable[d] >= 0 ? input->variable->compute_equal(my.variable[d]) : my.options.field[d];
+    my.field[d] = my.variable[d] >= 0 ? input->variable->compute_equal(my.variable[d]) : my.options.field[d];
   if (variable) modify->addstep_compute(update->ntimestep + 1);
 }
 
@@ -392,5 +284,6 @@ double FixDPLR::compute_vector(int k) {
 }
 
 double FixDPLR::memory_usage() {
-  return static_cast<double>((impl->electric.capacity() + impl->prediction.force.capacity()) * sizeof(double));
+  return static_cast<double>((impl->electric.capacity() + impl->prediction.force.capacity()) *
+                             sizeof(double));
 }

@@ -4,9 +4,9 @@
 //   fix ID all dplr model MODEL type_associate A1 W1 [A2 W2 ...] bond_type B1 [B2 ...] [efield EX EY EZ]
 //                   [pair_deepmd_index N]
 //
-// Before forces, each centroid is put where the dipole model says; after them, what kspace_style pppm/dplr and the
-// field do to atoms and centroids becomes forces on atoms. The forces are added before LAMMPS sums those on ghosts.
-// compute_scalar is the energy in the field, compute_vector its force on all atoms.
+// Before forces, each centroid is put where the dipole model says; after them, what kspace_style pppm/dplr
+// and the field do to atoms and centroids becomes forces on atoms. The forces are added before LAMMPS sums
+// those on ghosts. compute_scalar is the energy in the field, compute_vector its force on all atoms.
 
 #ifdef FIX_CLASS
 // clang-format off

@@ -141,13 +141,14 @@ void PairDeepMD::coeff(int narg, char** arg) {
     error->all(FLERR, message_of(e));
   }
   allocate();
-  // Under hybrid a type that the model does not see belongs to other styles, unless it may be that of the Wannier
-  // centroids of DPLR, which have none; alone it just feels nothing.
+  // Under hybrid a type that the model does not see belongs to other styles, unless it may be that of the
+  // Wannier centroids of DPLR, which have none; alone it just feels nothing.
   const bool hybrid = force->pair_style != nullptr && utils::strmatch(force->pair_style, "^hybrid");
   for (int i = 1; i <= atom->ntypes; ++i)
     for (int j = 1; j <= atom->ntypes; ++j) {
       const auto seen = [&](int t) {
-        return my.names.empty() || my.model().has_modifier() || my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen;
+        return my.names.empty() || my.model().has_modifier() ||
+               my.model_type[static_cast<std::size_t>(t - 1)] != kUnseen;
       };
       setflag[i][j] = !hybrid || (seen(i) && seen(j)) ? 1 : 0;
     }
@@ -179,8 +180,7 @@ void PairDeepMD::map_types() {
       if (t > 0) lammps.label[static_cast<std::size_t>(t - 1)] = name;
     }
   map_names();
-  if (my.names.empty())
-    my.model_type = types_from_order(lammps, type_map, my.model().has_modifier());
+  if (my.names.empty()) my.model_type = types_from_order(lammps, type_map, my.model().has_modifier());
   if (comm->me == 0) {
     for (const auto& sentence : unlikely_masses(lammps, my.model_type, type_map))
       error->warning(FLERR, sentence);

@@ -19,9 +19,10 @@ using namespace dpcore_lammps;
 PPPMDPLR::PPPMDPLR(LAMMPS* lammps) : KSpace(lammps), force_(nullptr), nmax_(0) {
   const auto found = force->kspace_map->find("pppm");
   if (found == force->kspace_map->end())
-    error->all(FLERR,
-               "kspace_style pppm/dplr is LAMMPS' own pppm with other output, and this LAMMPS was built without "
-               "its package KSPACE");
+    error->all(
+        FLERR,
+        "kspace_style pppm/dplr is LAMMPS' own pppm with other output, and this LAMMPS was built without "
+        "its package KSPACE");
   pppm_.reset(found->second(lammps));
   pppmflag = 1;
   triclinic_support = pppm_->triclinic_support;
@@ -38,17 +39,32 @@ PPPMDPLR::~PPPMDPLR() { memory->destroy(force_); }
 ------------------------------------------------------------------------- */
 
 void PPPMDPLR::mirror(const KSpace& from, KSpace& to) {
-  static constexpr int KSpace::*kNumbers[] = {
-      &PPPMDPLR::gridflag,        &PPPMDPLR::gewaldflag,           &PPPMDPLR::minorder,
-      &PPPMDPLR::overlap_allowed, &PPPMDPLR::adjust_cutoff_flag,   &PPPMDPLR::order,
-      &PPPMDPLR::nx_pppm,         &PPPMDPLR::ny_pppm,              &PPPMDPLR::nz_pppm,
-      &PPPMDPLR::slabflag,        &PPPMDPLR::differentiation_flag, &PPPMDPLR::collective_flag,
-      &PPPMDPLR::fftbench,        &PPPMDPLR::warn_nonneutral,      &PPPMDPLR::warn_nocharge};
-  static constexpr double KSpace::*kValues[] = {
-      &PPPMDPLR::accuracy,         &PPPMDPLR::accuracy_absolute, &PPPMDPLR::accuracy_relative,
-      &PPPMDPLR::two_charge_force, &PPPMDPLR::g_ewald,           &PPPMDPLR::slab_volfactor,
-      &PPPMDPLR::scale,            &PPPMDPLR::qqrd2e,            &PPPMDPLR::qsum,
-      &PPPMDPLR::qsqsum,           &PPPMDPLR::q2};
+  static constexpr int KSpace::*kNumbers[] = {&PPPMDPLR::gridflag,
+                                              &PPPMDPLR::gewaldflag,
+                                              &PPPMDPLR::minorder,
+                                              &PPPMDPLR::overlap_allowed,
+                                              &PPPMDPLR::adjust_cutoff_flag,
+                                              &PPPMDPLR::order,
+                                              &PPPMDPLR::nx_pppm,
+                                              &PPPMDPLR::ny_pppm,
+                                              &PPPMDPLR::nz_pppm,
+                                              &PPPMDPLR::slabflag,
+                                              &PPPMDPLR::differentiation_flag,
+                                              &PPPMDPLR::collective_flag,
+                                              &PPPMDPLR::fftbench,
+                                              &PPPMDPLR::warn_nonneutral,
+                                              &PPPMDPLR::warn_nocharge};
+  static constexpr double KSpace::*kValues[] = {&PPPMDPLR::accuracy,
+                                                &PPPMDPLR::accuracy_absolute,
+                                                &PPPMDPLR::accuracy_relative,
+                                                &PPPMDPLR::two_charge_force,
+                                                &PPPMDPLR::g_ewald,
+                                                &PPPMDPLR::slab_volfactor,
+                                                &PPPMDPLR::scale,
+                                                &PPPMDPLR::qqrd2e,
+                                                &PPPMDPLR::qsum,
+                                                &PPPMDPLR::qsqsum,
+                                                &PPPMDPLR::q2};
   for (const auto member : kNumbers) to.*member = from.*member;
   for (const auto member : kValues) to.*member = from.*member;
   copy_wire(from, to, Newer());
@@ -68,8 +84,9 @@ void PPPMDPLR::init() {
   bool fix = false;
   for (int i = 0; i < modify->nfix; ++i) fix = fix || strcmp(modify->fix[i]->style, "dplr") == 0;
   if (!fix)
-    error->all(FLERR,
-               "kspace_style pppm/dplr hands its forces to fix dplr, and there is none: no atom would feel them");
+    error->all(
+        FLERR,
+        "kspace_style pppm/dplr hands its forces to fix dplr, and there is none: no atom would feel them");
   if (force->newton_pair == 0)
     error->all(FLERR,
                "kspace_style pppm/dplr needs newton on for pairs; write newton on before the box is made");

@@ -4,10 +4,10 @@
 //   kspace_style pppm/dplr ACCURACY
 //   kspace_modify gewald BETA ...
 //
-// The forces of pppm on atoms and Wannier centroids are kept for fix dplr instead of being added to the atoms, and
-// the energy is that of the waves alone, without self and neutralising terms, which a model has in its net. It asks
-// LAMMPS for its own pppm and works it, so it needs none of that class's headers; every keyword of kspace_modify
-// that pppm knows goes to it.
+// The forces of pppm on atoms and Wannier centroids are kept for fix dplr instead of being added to the
+// atoms, and the energy is that of the waves alone, without self and neutralising terms, which a model has in
+// its net. It asks LAMMPS for its own pppm and works it, so it needs none of that class's headers; every
+// keyword of kspace_modify that pppm knows goes to it.
 
 #ifdef KSPACE_CLASS
 // clang-format off

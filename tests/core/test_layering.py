@@ -129,8 +129,8 @@ def test_public_headers_are_plain():
 LAMMPS = {
     f"{name}.h"
     for name in (
-        "atom comm compute domain error fix fix_ttm force input lammps lmptype memory modify neigh_list neigh_request "
-        "neighbor pair update utils variable"
+        "atom comm compute domain error fix fix_ttm force input kspace lammps lmptype memory modify neigh_list "
+        "neigh_request neighbor pair pointers update utils variable"
     ).split()
 }
 

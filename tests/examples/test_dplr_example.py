@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import run_lammps
 from training_case import dp
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
@@ -44,3 +45,22 @@ def test_the_example_trains_both_models(tmp_path, monkeypatch):
     assert errors.rmse("f") == before.rmse("f") < 0.8 * np.load("data/test/set.000/force.npy").std()
     model = DeepPot("dplr.dp")
     assert model.modifier_type == "dipole_charge"
+    if not run_lammps.why_not():
+        check_lammps(folder, model)
+
+
+def check_lammps(folder, model):
+    """The first energy is that of the frame, up to the mesh; the run is calm."""
+    program = (
+        (folder / "in.dplr")
+        .read_text()
+        .replace("index 10000", "index 20")
+        .replace("thermo       100", "thermo 10")
+    )
+    out = run_lammps.lammps(folder, program, ranks=2)
+    coord, box = (np.load(folder / f"data/test/set.000/{k}.npy")[:1] for k in ("coord", "box"))
+    types = np.loadtxt(folder / "data/test/type.raw", dtype=int)
+    rows = out.thermo()
+    assert abs(rows["PotEng"][0] - model.eval(coord, box, types)[0].item()) < 2e-3
+    assert len(rows["Step"]) == 3 and np.ptp(rows["PotEng"]) < 5
+    assert "fix dplr" not in out.errors and "long-range energy is not part" not in out.text

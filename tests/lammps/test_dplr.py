@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dpcore.infer import DeepDipole
 from dplr_system import (
     BETA,
     CHARGES,
@@ -16,7 +17,6 @@ from dplr_system import (
     write_data,
     write_models,
 )
-from dpcore.infer import DeepDipole
 from run_lammps import lammps, make_box, read_dump
 
 # the mesh is good to some 1e-7 of the largest force, LAMMPS' Coulomb constant to 2e-8
@@ -75,8 +75,10 @@ def test_dynamics(tmp_path, models, box):
     text = script(models) + MEASURE + "group atoms type 1 2\n"
     text += "thermo_style custom step pe etotal\nthermo_modify format float %.17g\nvelocity atoms create 600 4711 loop geom\nfix 1 atoms nve\ntimestep 0.0002\n"
     results = []
+    balance = "fix 2 all balance 20 0.9 shift x 5 1.01\n"
     for ranks in (1, 2):
-        out = lammps(tmp_path, text + "thermo 5\nrun 100\nwrite_data end.data nocoeff\nrun 0\n", ranks)
+        run = "thermo 5\nrun 100\nwrite_data end.data nocoeff\nwrite_restart end.restart\nrun 0\n"
+        out = lammps(tmp_path, text + balance * (ranks - 1) + run, ranks)
         rows = out.thermo(0)
         assert np.ptp(rows["TotEng"]) < 0.02 * np.ptp(rows["PotEng"])
         results.append((rows["TotEng"], read_dump(tmp_path / "atoms.dump")))
@@ -86,9 +88,9 @@ def test_dynamics(tmp_path, models, box):
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=0, atol=1e-6)
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=0, atol=1e-5)
     last = box._replace(coord=results[1][1][: len(box.types), 2:5])
-    (tmp_path / "box.data").write_text((tmp_path / "end.data").read_text())
-    energy = measure(tmp_path, script(models), ranks=2)[0]
-    assert abs(energy - predict(models, last)[0]) < MESH["energy"]
+    for command in ("read_data end.data", "read_restart end.restart"):
+        energy = measure(tmp_path, script(models).replace("read_data box.data", command), ranks=2)[0]
+        assert abs(energy - predict(models, last)[0]) < MESH["energy"]
 
 
 def test_minimize(tmp_path, models, box):
@@ -181,6 +183,7 @@ WRONG = {
     "centroid that is an atom": (("type_associate 1 3", "type_associate 1 2"), "is that of centroids, but pair_coeff"),
     "field": (("bond_type 1", "bond_type 1 efield 0 0"), "efield: expected three values, got 2"),
     "variable": (("bond_type 1", "bond_type 1 efield 0 0 v_x"), "efield v_x: there is no such variable"),
+    "atom style": (("atom_style full\n", "atom_style charge\natom_modify map yes\n"), "use atom_style full"),
     "units": (("units metal", "units lj"), "units lj"),
     "newton": (("units metal", "units metal\nnewton off"), "newton on"),
     "no kspace style": (("kspace_style pppm/dplr 1e-5", "#"), "there is no kspace_style pppm/dplr"),
@@ -208,6 +211,10 @@ def test_what_is_refused(tmp_path, models, name):
     text = text.replace(old, new.format(**files))
     if name == "no kspace style":
         text = text.replace("kspace_modify", "#")
+    if name == "atom style":
+        make_box().write(tmp_path / "box.data", ntypes=3, style="charge")
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(("bond", "special")))
+        text = text.replace("bond_type 1", "bond_type 1\n") + "mass * 1\n"
     if name == "no fix":
         text = text.replace("fix_modify", "#")
     out = lammps(tmp_path, text + "run 0\n", check=False)

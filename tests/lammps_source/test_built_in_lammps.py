@@ -8,6 +8,8 @@ import os
 import numpy as np
 import pytest
 from dpcore.infer import DeepPot
+from dplr_system import measure as dplr_measure
+from dplr_system import predict, script, write_data, write_models
 from make_model import write_model
 from run_lammps import HEAD, assert_same, lammps, make_box, measure, read_dump
 
@@ -113,3 +115,26 @@ def test_compute_deeptensor_is_known(tmp_path, system, program):
     assert out.code != 0
     assert "Unknown compute style" not in out.text and "Unrecognized compute style" not in out.text
     assert "ener" in out.errors
+
+
+def test_dplr(tmp_path):
+    """The styles are in the program, and work its own pppm."""
+    models = write_models(tmp_path)
+    box = make_box()
+    write_data(tmp_path / "box.data", box, box.coord[box.types == 0] + 0.3)
+    energy, force, virial = predict(models, box)
+    command = ["mpiexec.mpich", "-n", "2", PROGRAMS["CMAKE"]]
+    found = dplr_measure(
+        tmp_path, script(models), program=command, env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
+    )
+    assert abs(found[0] - energy) < 5e-6
+    np.testing.assert_allclose(found[1][: len(force)], force, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(found[2], virial, rtol=0, atol=1e-5)
+
+
+def test_dplr_without_the_package_of_k_space_styles(tmp_path, system):
+    head = system[2].replace("atom_style atomic", "atom_style charge")
+    make_box().write(tmp_path / "box.data", style="charge")
+    program = {"program": [PROGRAMS["MAKE"]], "env": ENVIRONMENT}
+    out = lammps(tmp_path, head + "kspace_style pppm/dplr 1e-5\n", check=False, **program)
+    assert out.code != 0 and "was built without its package KSPACE" in out.text

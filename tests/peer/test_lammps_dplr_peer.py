@@ -6,13 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import run_lammps
-from dplr_system import MEASURE, script, write_data
 from dpcore.cli import main
+from dplr_system import MEASURE, script, write_data
 from peer import make_cases
-from run_lammps import Box, lammps, read_dump
-
 from peer.test_lammps_peer import PEER, peer_environment_variables
 from peer.test_training_equality_peer import folder  # noqa: F401
+from run_lammps import Box, lammps, read_dump
 
 pytestmark = [
     pytest.mark.slow,
