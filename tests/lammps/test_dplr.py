@@ -131,11 +131,11 @@ def test_electric_field(tmp_path, models, box, kspace):
 
 
 def test_other_units(tmp_path, models):
-    """In si, lengths, energies, charges and masses have all other units."""
+    """Energies in kcal/mol, with LAMMPS' Coulomb constant of these units."""
     box = make_box(tilt=False)
     energy, force, _ = predict(models, box)
     write_data(tmp_path / "box.data", box)
-    found = measure(tmp_path, script(models, units="real").replace("atom_style", "#real\natom_style"))
+    found = measure(tmp_path, script(models, units="real"))
     kcal = 23.060549
     np.testing.assert_allclose(found[0] / kcal, energy, rtol=2e-6)
     np.testing.assert_allclose(found[1][: len(force)] / kcal, force, rtol=0, atol=1e-5)
