@@ -313,6 +313,16 @@ def test_other_precisions(word):
     assert not np.array_equal(found["force"], high["force"])
 
 
+def test_gradients_of_a_fitting_net_in_single_precision():
+    found = {}
+    for precision in ("float64", "float32"):
+        config = make_config({"type": "loc_frame"}, {"precision": precision})
+        loss = LossOfParameters(config, SYSTEM, LOSSES["all"], make_tensors(config))
+        found[precision] = loss.gradients()
+    for name, value in found["float64"].items():
+        assert_close(found["float32"][name], value, "float32 gradient", name)
+
+
 @pytest.mark.parametrize("kind", ["dipole", "polar"])
 def test_tensors_are_refused(kind):
     config = make_tensor_config(kind, None, {"type": "loc_frame"})

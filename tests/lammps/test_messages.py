@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dpcore import _core as core
 from dpcore.infer import DeepPot
+from dpcore.modelfile import read_model
+from gradcheck import make_config, make_tensors
 from make_model import write_model
 from run_lammps import (
     HEAD,
     LAUNCHER,
+    Box,
     assert_same,
     environment,
     lammps,
@@ -103,6 +108,22 @@ def test_atoms_at_one_place_are_named_by_their_ids(tmp_path, model, box, head, r
     out = lammps(tmp_path, script, ranks, check=False)
     assert out.code != 0
     assert re.search("step 0: atoms (49 and 50|50 and 49) \\(IDs\\) are at the same position", out.errors)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_an_atom_without_local_frame_is_named_by_its_id(tmp_path, ranks):
+    """Of the descriptor loc_frame, which takes its directions from two neighbours."""
+    config = make_config({"type": "loc_frame"}, type_map=("O", "H"))
+    metadata = {**read_model(write_model(tmp_path / "m.dp")).metadata, "config": json.dumps(config)}
+    core.write_model_file(str(tmp_path / "m.dp"), metadata, make_tensors(config))
+    positions = [[2, 2, 2], [3, 2, 2], [2, 3, 2.5], [10, 10, 10], [10, 11, 10]]
+    Box(np.array(positions), np.diag([16.0, 16, 16]), np.array([0, 1, 1, 0, 1])).write(tmp_path / "box.data")
+    script = HEAD + "pair_style deepmd m.dp\npair_coeff * * O H\nrun 0\n"
+    out = lammps(tmp_path, script, ranks, check=False)
+    assert out.code > 0, "a signal"
+    assert re.search(
+        r"atom [45] \(IDs\) has no local frame: no neighbour within 3.1 A for the second axis", out.errors
+    )
 
 
 def test_more_neighbours_than_sel_is_said_once(tmp_path, box):

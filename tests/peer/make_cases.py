@@ -167,8 +167,7 @@ CASES = {
         fitting={"seed": 16},
         n_frames=2,
     ),
-    # the axes are in slots of sel_a beyond the number of those of sel_r, or in sel_r: elsewhere the peer's forces are
-    # wrong (docs/theory/loc_frame.md)
+    # axes in sel_r or in slots of sel_a beyond its number, where the peer's forces are right (docs/theory/loc_frame.md)
     "loc_frame": section(descriptor={**LOCAL, "sel_r": [2, 3], "axis_rule": [0, 1, 0, 0, 1, 1] * 2}),
     "loc_frame_axes": section(
         descriptor={
@@ -179,6 +178,15 @@ CASES = {
         },
         fitting={"numb_fparam": 2},
         n_frames=2,
+    ),
+    "hybrid_loc_frame": section(
+        descriptor={
+            "type": "hybrid",
+            "list": [
+                {**LOCAL, "sel_r": [2, 3], "axis_rule": [0, 1, 0, 0, 1, 1] * 2},
+                {"sel": [6, 9], "rcut": 3.3, "rcut_smth": 1.1},
+            ],
+        }
     ),
 }
 
