@@ -49,7 +49,7 @@ void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
   longest = static_cast<int>(most);
 }
 
-TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int largest, int smallest) {
+TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int large, int smallest) {
   TilePlan plan;
   plan.type_begin.assign(static_cast<std::size_t>(ntypes) + 1, 0);
   for (int i = 0; i < structure.n_local; ++i) {
@@ -69,7 +69,7 @@ TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int lar
     const int begin = plan.type_begin[static_cast<std::size_t>(t)];
     const int n = plan.type_begin[static_cast<std::size_t>(t) + 1] - begin;
     if (n == 0) continue;
-    const int needed = (n + largest - 1) / largest;
+    const int needed = std::max(1, (n + large / 2) / large);
     const int shared = (needed + workers - 1) / workers * workers;
     const int cap = std::max(1, n / std::max(1, smallest));
     const int n_tiles = std::max(needed, std::min(shared, cap));

@@ -57,8 +57,9 @@ struct DeviceStructure {
   DeviceArray<std::size_t> first_;
 };
 
-/// Tiles of at most `largest` centres. Every type is cut into a multiple of `workers` tiles if these would
-/// still hold `smallest` centres, so that the workers share each type evenly.
-TilePlan plan_tiles(const Structure&, int ntypes, int workers, int largest, int smallest);
+/// Tiles of about `large` centres, at most one and a half times as many: a few centres more are not worth
+/// another pass over the weights. Every type is cut into a multiple of `workers` tiles if these would still
+/// hold `smallest` centres, so that the workers share each type evenly.
+TilePlan plan_tiles(const Structure&, int ntypes, int workers, int large, int smallest);
 
 }  // namespace dpcore

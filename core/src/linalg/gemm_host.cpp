@@ -17,58 +17,79 @@ constexpr int kVectors = 3;
 constexpr int kDepth = 256;               // rows of B per pass: a panel of B stays in the first-level cache
 constexpr std::ptrdiff_t kFar = 1 << 21;  // bytes: a larger B comes from beyond the second-level cache
 
-/// kRows x NV vectors of C from a panel of B, rows of which are ldb apart and contiguous. `next` is the panel
-/// after this one, or null: it is brought to the second-level cache while the later rows of A are
-/// worked on.
-template <class S, int NV>
-void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb, const S* next) {
+/// First row of the k-th of n_blocks even blocks of m rows.
+int block_begin(int m, int n_blocks, int k) { return m / n_blocks * k + std::min(k, m % n_blocks); }
+
+/// The NR rows of C from i0 on, NV vectors of columns, from a panel of B, rows of which are ldb apart and
+/// contiguous.
+template <class S, int NR, int NV>
+void multiply_block(const HostProduct<S>& t, int i0, int n_columns, const S* b, std::ptrdiff_t ldb) {
   using V = Vec<S>;
   constexpr int L = kLanes<S>;
-  const int n_blocks = (t.m + kRows - 1) / kRows, share = n_blocks > 1 ? t.k / (n_blocks - 1) + 1 : 0;
-  for (int i0 = 0; i0 < t.m; i0 += kRows) {
-    const int n_rows = std::min(kRows, t.m - i0);
-    const S* row[kRows];  // rows beyond the last repeat it
-    for (int i = 0; i < kRows; ++i) row[i] = t.a + (i0 + std::min(i, n_rows - 1)) * t.row_a;
-    V sum[kRows][NV];
-    for (int i = 0; i < kRows; ++i) {
-      for (int v = 0; v < NV; ++v) sum[i][v] = V{};
+  const S* row[NR];
+  for (int i = 0; i < NR; ++i) row[i] = t.a + (i0 + i) * t.row_a;
+  V sum[NR][NV];
+  for (int i = 0; i < NR; ++i) {
+    for (int v = 0; v < NV; ++v) sum[i][v] = V{};
+  }
+  for (int p = 0; p < t.k; ++p) {
+    V bv[NV];
+    for (int v = 0; v < NV; ++v) bv[v] = *reinterpret_cast<const V*>(b + p * ldb + v * L);
+    for (int i = 0; i < NR; ++i) {
+      const S a = row[i][p * t.col_a];
+      for (int v = 0; v < NV; ++v) sum[i][v] += a * bv[v];
     }
-    if (next != nullptr && i0 > 0) {
-      const int begin = (i0 / kRows - 1) * share, end = std::min(t.k, begin + share);
+  }
+  if (!t.transposed && n_columns == NV * L) {
+    for (int i = 0; i < NR; ++i) {
+      for (int v = 0; v < NV; ++v) {
+        V* c = reinterpret_cast<V*>(t.c + (i0 + i) * t.ldc + v * L);
+        *c = t.add ? *c + sum[i][v] : sum[i][v];
+      }
+    }
+    return;
+  }
+  alignas(64) S tile[NR][NV * L];
+  std::memcpy(tile, sum, sizeof(tile));
+  if (t.transposed) {
+    for (int j = 0; j < n_columns; ++j) {
+      S* c = t.c + j * t.ldc + i0;
+      for (int i = 0; i < NR; ++i) c[i] = t.add ? c[i] + tile[i][j] : tile[i][j];
+    }
+  } else {
+    for (int i = 0; i < NR; ++i) {
+      S* c = t.c + (i0 + i) * t.ldc;
+      for (int j = 0; j < n_columns; ++j) c[j] = t.add ? c[j] + tile[i][j] : tile[i][j];
+    }
+  }
+}
+
+/// multiply_block with as many rows as n_rows says, at most NR.
+template <class S, int NR, int NV>
+void multiply_rows(const HostProduct<S>& t, int i0, int n_rows, int n_columns, const S* b,
+                   std::ptrdiff_t ldb) {
+  if constexpr (NR > 1) {
+    if (n_rows < NR) return multiply_rows<S, NR - 1, NV>(t, i0, n_rows, n_columns, b, ldb);
+  }
+  multiply_block<S, NR, NV>(t, i0, n_columns, b, ldb);
+}
+
+/// All rows of C, NV vectors of columns, cut evenly into blocks: 33 rows are 7 + 7 + 7 + 6 + 6, no block has
+/// rows that nobody wants. `next` is the panel after this one, or null: it is brought to the second-level
+/// cache while the later rows of A are worked on.
+template <class S, int NV>
+void multiply_panel(const HostProduct<S>& t, int n_columns, const S* b, std::ptrdiff_t ldb, const S* next) {
+  constexpr int L = kLanes<S>;
+  const int n_blocks = (t.m + kRows - 1) / kRows, share = n_blocks > 1 ? t.k / (n_blocks - 1) + 1 : 0;
+  for (int k = 0; k < n_blocks; ++k) {
+    if (next != nullptr && k > 0) {
+      const int begin = (k - 1) * share, end = std::min(t.k, begin + share);
       for (int p = begin; p < end; ++p) {
         for (int v = 0; v < NV; ++v) __builtin_prefetch(next + p * ldb + v * L, 0, 2);
       }
     }
-    for (int p = 0; p < t.k; ++p) {
-      V bv[NV];
-      for (int v = 0; v < NV; ++v) bv[v] = *reinterpret_cast<const V*>(b + p * ldb + v * L);
-      for (int i = 0; i < kRows; ++i) {
-        const S a = row[i][p * t.col_a];
-        for (int v = 0; v < NV; ++v) sum[i][v] += a * bv[v];
-      }
-    }
-    if (!t.transposed && n_rows == kRows && n_columns == NV * L) {
-      for (int i = 0; i < kRows; ++i) {
-        for (int v = 0; v < NV; ++v) {
-          V* c = reinterpret_cast<V*>(t.c + (i0 + i) * t.ldc + v * L);
-          *c = t.add ? *c + sum[i][v] : sum[i][v];
-        }
-      }
-      continue;
-    }
-    alignas(64) S tile[kRows][NV * L];
-    std::memcpy(tile, sum, sizeof(tile));
-    if (t.transposed) {
-      for (int j = 0; j < n_columns; ++j) {
-        S* c = t.c + j * t.ldc + i0;
-        for (int i = 0; i < n_rows; ++i) c[i] = t.add ? c[i] + tile[i][j] : tile[i][j];
-      }
-    } else {
-      for (int i = 0; i < n_rows; ++i) {
-        S* c = t.c + (i0 + i) * t.ldc;
-        for (int j = 0; j < n_columns; ++j) c[j] = t.add ? c[j] + tile[i][j] : tile[i][j];
-      }
-    }
+    const int begin = block_begin(t.m, n_blocks, k), end = block_begin(t.m, n_blocks, k + 1);
+    multiply_rows<S, kRows, NV>(t, begin, end - begin, n_columns, b, ldb);
   }
 }
 
