@@ -153,6 +153,7 @@ def compress(
     """
     _check_numbers(step, tolerance, extrapolate)
     file, output = _open(model, output)
+    file.require_nets("it cannot be compressed again")
     if any(part["type"] == "loc_frame" for part in _parts(file.config)):
         raise InputError(
             "the model has the descriptor loc_frame, which has no embedding nets to compress (nor can a hybrid one be "
@@ -212,6 +213,7 @@ def undo(model: str | Path, output: str | Path) -> None:
     from dpcore import _core
 
     file, output = _open(model, output)
+    file.require_nets("it does not contain its original")
     config, training = file.config, file.training
     recipes = [part.pop("compress", None) for part in _parts(config)]
     if not any(recipes):

@@ -62,6 +62,7 @@ def convert_backend(model: str | Path, output: str | Path) -> None:
         )
     file = read_model(model)
     file.model()  # refuses what could not be used
+    file.require_nets("a native model needs these")
     if output.exists() and output.samefile(file.path):
         raise InputError("the output would overwrite the input; give another name", output)
     if not output.parent.is_dir():

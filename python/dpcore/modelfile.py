@@ -17,6 +17,7 @@ import numpy as np
 
 from dpcore import __version__, _core
 from dpcore.errors import InputError
+from dpcore.grammar import descriptor_parts
 
 __all__ = ["CHECKPOINT", "FROZEN", "KINDS", "ModelFile", "make_metadata", "read_model", "without_nan"]
 
@@ -80,6 +81,22 @@ class ModelFile(NamedTuple):
     def trainer_tensors(self) -> dict[str, np.ndarray]:
         """The arrays of the state of training."""
         return {k: v for k, v in self.tensors.items() if k.startswith(STATE_PREFIX)}
+
+    def require_nets(self, consequence: str) -> None:
+        """Raise InputError where a model compressed by DeePMD-kit has tables in place of embedding nets.
+
+        Parameters
+        ----------
+        consequence
+            What cannot be done without nets, such as "training cannot start from it".
+        """
+        parts = descriptor_parts(self.config["descriptor"])
+        if any((part.get("compress") or {}).get("stored") for _, part in parts):
+            raise InputError(
+                "was compressed by DeePMD-kit, which leaves tables in place of the embedding nets: "
+                f"{consequence}; give the original model",
+                self.path,
+            )
 
     def model(self, precision: str | None = None) -> _core.Model:
         """The model, ready to evaluate.

@@ -24,6 +24,7 @@ ATTRIBUTES = ("model", "type-map", "descriptor", "fitting-net", "size", "tables"
 _STATISTICS = {
     *("davg", "dstd", "bias_atom_e", "constant_matrix"),
     *("fparam_avg", "fparam_istd", "aparam_avg", "aparam_istd"),
+    *("table", "table_info"),
 }
 _PARTS = {"fitting": "fitting-net"}
 

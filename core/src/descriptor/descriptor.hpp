@@ -25,6 +25,7 @@
 #include "dpcore/table_info.h"
 #include "env/statistics.hpp"
 #include "nn/initialize.hpp"
+#include "radial/stored_table.hpp"
 
 namespace dpcore {
 
@@ -134,6 +135,17 @@ class SingleDescriptor : public Descriptor {
   virtual void set_statistics(const std::vector<double>& davg, const std::vector<double>& dstd) = 0;
   virtual const std::vector<double>& davg() const = 0;
   virtual const std::vector<double>& dstd() const = 0;
+
+  /// The nets for which the model file has tables instead, in models that DeePMD-kit compressed; else empty.
+  virtual std::vector<std::string> stored_tables() const { return {}; }
+  /// Their number of columns.
+  virtual int table_width() const { return 0; }
+  /// Before finish_loading. Throws Error where it is no table.
+  virtual void set_table(const std::string& net, const StoredTable&) { (void)net; }
+  virtual StoredTable table(const std::string& net) const {
+    (void)net;
+    return {};
+  }
 };
 
 /// `config` is the normalised model/descriptor section, n_types the width of the table of types (0: the model

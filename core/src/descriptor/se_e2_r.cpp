@@ -14,7 +14,7 @@ template <class F>
 void SeE2R<S>::for_empty_slots(int type, const F& f) const {
   const RadialNorm n = this->norm(type, 0);
   for (int b = 0; b < spec_.ntypes; ++b) {
-    if (this->net(type, b) == nullptr || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
+    if (this->radial(type, b) == nullptr || spec_.sel[static_cast<std::size_t>(b)] == 0) continue;
     f(b, spec_.is_excluded(type, b) ? S(0) : static_cast<S>(-n.avg * n.inverse_std));
   }
 }
@@ -147,7 +147,8 @@ AnyMatrix SeE2R<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   Workspace::Scope scope(ws);
   const Matrix<S> g = ws.matrix<S>(1, m), g_prime = ws.matrix<S>(1, m);
   for_empty_slots(a, [&](int b, S value) {
-    this->net(a, b)->forward(exec, single(exec, value, ws), g, g_prime, ws);
+    const Radial<S>* const net = this->net(a, b);
+    (net != nullptr ? net : this->radial(a, b))->forward(exec, single(exec, value, ws), g, g_prime, ws);
     add_empty_slots<S>(exec, state.pairs, b, spec_.sel[static_cast<std::size_t>(b)], g, scale_, d);
   });
   return d;

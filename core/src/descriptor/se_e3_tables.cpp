@@ -2,6 +2,7 @@
 // The ranges of the tables of se_e3.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "descriptor/se_e3.hpp"
 
@@ -80,15 +81,19 @@ void SeE3<S>::count_outside(const Exec& exec, State& state) const {
   mirror_copy(exec, value, state.env.value);
   mirror_copy(exec, r, state.pairs.r);
   this->for_segments(state.pairs, [&](int b, int first, int last) {
-    const QuinticTable<S>* table = this->fixed_table(b, b);
-    if (table == nullptr) return;
+    // |q_j|^2 and |q_k|^2 being within the tables of j and k, so is q_j . q_k
+    double end = std::numeric_limits<double>::infinity();
+    for (int a = 0; a < spec_.ntypes; ++a) {
+      const QuinticTable<S>* table = this->fixed_table(std::min(a, b), std::max(a, b));
+      if (table != nullptr) end = std::min(end, table->grid().last);
+    }
     for (int p = first; p < last; ++p) {
       double theta = 0, r2 = 0;
       for (int c = 0; c < 3; ++c) {
         theta += static_cast<double>(value(p, c + 1)) * static_cast<double>(value(p, c + 1));
         r2 += r(p, c) * r(p, c);
       }
-      if (!(theta <= table->grid().last)) state.outside.add(1, std::sqrt(r2));
+      if (!(theta <= end)) state.outside.add(1, std::sqrt(r2));
     }
   });
 }

@@ -41,6 +41,8 @@ TwoBodySpec TwoBodySpec::from_json(const nlohmann::json& config, int ntypes, int
   if (compress != config.end() && !compress->is_null()) {
     s.compress = TableSpec::from_json(*compress, "model/descriptor/compress");
     in.require(s.compress->min_nbor_dist < s.rcut, "compress", "expected min_nbor_dist below rcut");
+    in.require(!s.stored() || n_types == 0, "compress",
+               "stored tables are for models without type embedding");
   }
   s.excluded.assign(static_cast<std::size_t>(ntypes * ntypes), false);
   for (const auto& pair : in.get_or<std::vector<std::vector<int>>>("exclude_types", {})) {
@@ -74,6 +76,8 @@ auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
   types.width = spec_.n_types;
   if (types.width > 0) types.table = store.add_derived("types", {spec_.ntypes, types.width});
   Nets<T> nets;
+  if (spec_.stored()) nets.resize(static_cast<std::size_t>((spec_.type_one_side ? 1 : spec_.ntypes) * spec_.ntypes));
+  if (spec_.stored()) return nets;
   for (int a = 0; a < (spec_.type_one_side ? 1 : spec_.ntypes); ++a) {
     for (int b = 0; b < spec_.ntypes; ++b) {
       nets.emplace_back();
@@ -134,6 +138,12 @@ std::vector<bool> TwoBody<S>::wanted(int type) const {
 template <class S>
 std::string TwoBody<S>::net_name(int a, int b) const {
   return "net_" + (spec_.type_one_side ? "" : std::to_string(a) + "_") + std::to_string(b);
+}
+
+template <class S>
+std::string TwoBody<S>::net_name(std::size_t k) const {
+  const auto n = static_cast<std::size_t>(spec_.ntypes);
+  return net_name(static_cast<int>(k / n), static_cast<int>(k % n));
 }
 
 template class TwoBody<double>;

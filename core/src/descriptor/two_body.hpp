@@ -34,6 +34,8 @@ struct TwoBodySpec {
   bool single_tables = false;         // precision "mixed": their coefficients in float32
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes, int n_types);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
+  /// Whether there are no nets but only the tables of the model file.
+  bool stored() const { return compress && compress->stored; }
   int n_slots() const;  // nnei = sum(sel)
 };
 
@@ -64,6 +66,11 @@ class TwoBody : public SingleDescriptor {
   void forget_inference() override;
   std::vector<TableInfo> tables() const override;
 
+  std::vector<std::string> stored_tables() const override;
+  int table_width() const override { return spec_.embedding.neuron.back(); }
+  void set_table(const std::string& net, const StoredTable&) override;
+  StoredTable table(const std::string& net) const override;
+
   void set_types(const std::vector<double>& table) override;
   void add_type_gradients(std::vector<double>& te_bar) const override;
   void initialize() override;
@@ -75,7 +82,8 @@ class TwoBody : public SingleDescriptor {
   TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types = 0,
           NetsFor = NetsFor::Neighbors);
 
-  /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs.
+  /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs, or in models without
+  /// nets.
   const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }
   /// The quintic table of a pair of types; null where there is none.
   const QuinticTable<S>* fixed_table(int a, int b) const {
@@ -196,6 +204,7 @@ class TwoBody : public SingleDescriptor {
   }
 
   std::string net_name(int a, int b) const;
+  std::string net_name(std::size_t k) const;
   using QuinticTables = std::vector<std::unique_ptr<QuinticTable<S>>>;
   QuinticTables exact_tables() const;
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;

@@ -115,7 +115,8 @@ void TwoBody<S>::make_single_tables() const {
     if (!spec_.single_tables) return;
     TableSpec spec = spec_.compress.value_or(own_tables(cutoff_.rcut, kSingleStep));
     spec.step = std::max(spec.step, kSingleStep);
-    const QuinticTables coarse = make_tables(table_grids(spec), spec.outside);
+    QuinticTables coarse(fixed_tables_.size());
+    if (!spec.stored) coarse = make_tables(table_grids(spec), spec.outside);
     Workspace ws;
     single_tables_.clear();
     for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
@@ -128,8 +129,44 @@ void TwoBody<S>::make_single_tables() const {
 template <class S>
 void TwoBody<S>::finish_loading() {
   if (!spec_.compress) return;
-  fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
+  if (!spec_.stored()) fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
   make_single_tables();
+}
+
+// of nets that have slots to serve
+template <class S>
+std::vector<std::string> TwoBody<S>::stored_tables() const {
+  if (!spec_.stored()) return {};
+  std::vector<bool> used(nets_.size(), false);
+  const auto has_slots = [&](int type) { return spec_.sel[static_cast<std::size_t>(type)] > 0; };
+  for (int a = 0; a < spec_.ntypes; ++a) {
+    for (int b = 0; b < spec_.ntypes; ++b) {
+      const bool here = nets_for_ == NetsFor::NeighborPairs ? a <= b && has_slots(a) && has_slots(b)
+                                                            : has_slots(b) && !spec_.is_excluded(a, b);
+      if (here) used[net_index(a, b)] = true;
+    }
+  }
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < used.size(); ++k) {
+    if (used[k]) names.push_back(net_name(k));
+  }
+  return names;
+}
+
+template <class S>
+void TwoBody<S>::set_table(const std::string& net, const StoredTable& table) {
+  fixed_tables_.resize(nets_.size());
+  for (std::size_t k = 0; k < nets_.size(); ++k) {
+    if (net_name(k) == net) fixed_tables_[k] = std::make_unique<QuinticTable<S>>(table, table_width());
+  }
+}
+
+template <class S>
+StoredTable TwoBody<S>::table(const std::string& net) const {
+  for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
+    if (net_name(k) == net && fixed_tables_[k]) return fixed_tables_[k]->stored();
+  }
+  return {};
 }
 
 /// Tables with the best of kSteps; none where that is not good enough.
@@ -212,10 +249,8 @@ std::vector<TableInfo> TwoBody<S>::tables() const {
   if (!spec_.compress) return out;
   for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
     if (!fixed_tables_[k]) continue;
-    const auto n = static_cast<std::size_t>(spec_.ntypes);
     const TableGrid& g = fixed_tables_[k]->grid();
-    out.push_back({net_name(static_cast<int>(k / n), static_cast<int>(k % n)), g.lower, g.upper, g.last,
-                   g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
+    out.push_back({net_name(k), g.lower, g.upper, g.last, g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
   }
   return out;
 }
@@ -322,6 +357,9 @@ void TwoBody<S>::end_step() noexcept {
   template void TwoBody<S>::forget_inference();                                                            \
   template void TwoBody<S>::finish_loading();                                                              \
   template std::vector<TableInfo> TwoBody<S>::tables() const;                                              \
+  template std::vector<std::string> TwoBody<S>::stored_tables() const;                                     \
+  template void TwoBody<S>::set_table(const std::string&, const StoredTable&);                             \
+  template StoredTable TwoBody<S>::table(const std::string&) const;                                        \
   template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                            \
                                        const std::vector<Workspace*>&);                                    \
   template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                                   \

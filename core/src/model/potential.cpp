@@ -35,6 +35,14 @@ std::vector<double> values(const std::map<std::string, Tensor>& tensors, const s
   return v;
 }
 
+/// [n, 6, width] or, where it is none, an error that says so
+StoredTable stored_table(const std::map<std::string, Tensor>& tensors, const std::string& name, int width) {
+  const auto it = tensors.find(name);
+  const bool table = it != tensors.end() && it->second.shape.size() == 3 && it->second.shape[0] > 0;
+  return {values(tensors, name + "_info", {8}),
+          values(tensors, name, {table ? it->second.shape[0] : 1, 6, width})};
+}
+
 void load_block(const std::map<std::string, Tensor>& tensors, const std::string& prefix,
                 ParameterBlock& block) {
   for (const auto& p : block.parameters()) block.set(p, values(tensors, prefix + p.name, p.shape).data());
@@ -106,6 +114,16 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
     }
     part.descriptor->set_statistics(values(tensors, davg, shape), deviation);
     known.insert({davg, dstd});
+    for (const auto& net : part.descriptor->stored_tables()) {
+      const std::string name = "descriptor/" + part.prefix + net + "/table";
+      try {
+        part.descriptor->set_table(net, stored_table(tensors, name, part.descriptor->table_width()));
+      } catch (const Error& e) {
+        const std::string what = e.what();
+        throw Error(what.rfind("model: ", 0) == 0 ? what : "model: tensor '" + name + "': " + what);
+      }
+      known.insert({name, name + "_info"});
+    }
   }
   for (auto& [name, constant] : fitting_->constants()) {
     if (!constant.empty()) {
@@ -140,6 +158,15 @@ std::map<std::string, Tensor> Potential::tensors() const {
     const std::vector<std::int64_t> shape = {ntypes(), part.descriptor->env_spec().n_components};
     out["descriptor/" + part.prefix + "davg"] = from_doubles(part.descriptor->davg(), shape, DType::F64);
     out["descriptor/" + part.prefix + "dstd"] = from_doubles(part.descriptor->dstd(), shape, DType::F64);
+    const DType dtype = part.descriptor->parameters().is_float() ? DType::F32 : DType::F64;
+    const std::int64_t width = part.descriptor->table_width();
+    for (const auto& net : part.descriptor->stored_tables()) {
+      const std::string name = "descriptor/" + part.prefix + net + "/table";
+      const StoredTable table = part.descriptor->table(net);
+      const auto n = static_cast<std::int64_t>(table.rows.size()) / (6 * width);
+      out[name + "_info"] = from_doubles(table.info, {8}, DType::F64);
+      out[name] = from_doubles(table.rows, {n, 6, width}, dtype);
+    }
   }
   for (const auto& [name, constant] : fitting_->constants()) {
     if (constant.empty()) continue;

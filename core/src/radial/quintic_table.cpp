@@ -68,23 +68,28 @@ void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, int stride
 TableSpec TableSpec::from_json(const nlohmann::json& section, const std::string& path) {
   const ConfigReader in(section, path);
   TableSpec s;
-  s.min_nbor_dist = in.get<double>("min_nbor_dist");
-  s.step = in.get<double>("step");
-  s.extrapolate = in.get<double>("extrapolate");
-  in.require(s.min_nbor_dist > 0, "min_nbor_dist", "expected a distance above 0");
-  in.require(s.step > 0 && std::isfinite(s.step), "step", "expected a number above 0");
-  in.require(s.extrapolate >= 1 && std::isfinite(s.extrapolate), "extrapolate",
-             "expected a number from 1 on");
+  s.stored = in.get_or<bool>("stored", false);
+  if (!s.stored) {
+    s.min_nbor_dist = in.get<double>("min_nbor_dist");
+    s.step = in.get<double>("step");
+    s.extrapolate = in.get<double>("extrapolate");
+    in.require(s.min_nbor_dist > 0, "min_nbor_dist", "expected a distance above 0");
+    in.require(s.step > 0 && std::isfinite(s.step), "step", "expected a number above 0");
+    in.require(s.extrapolate >= 1 && std::isfinite(s.extrapolate), "extrapolate",
+               "expected a number from 1 on");
+  }
   const auto outside = in.get_or<std::string>("outside", "net");
   in.require(outside == "net" || outside == "linear", "outside",
              "expected net or linear, got '" + outside + "'");
   s.outside = outside == "net" ? Outside::Net : Outside::Linear;
+  in.require(!s.stored || s.outside == Outside::Linear, "outside",
+             "expected linear, since there are no nets beside stored tables");
   return s;
 }
 
 TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest) {
   TableGrid g;
-  g.lower = std::floor(smallest) + 0.0;  // not -0
+  g.lower = g.first = std::floor(smallest) + 0.0;  // not -0
   g.upper = std::max(std::ceil(largest), g.lower + 1);
   g.last = std::max(g.upper, spec.extrapolate * g.upper);
   const double intervals = (g.upper - g.lower) / spec.step + (g.last - g.upper) / (kCoarse * spec.step);
@@ -101,37 +106,106 @@ TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest
   return g;
 }
 
+TableGrid TableGrid::of(const StoredTable& table, int n_out) {
+  const auto& info = table.info;
+  TableGrid g;
+  g.first = info.at(0);
+  g.lower = info.at(1);
+  g.upper = info.at(2);
+  g.last = info.at(3);
+  g.fine = info.at(4);
+  g.coarse = info.at(5);
+  const double n = static_cast<double>(table.rows.size()) / (6.0 * n_out), below = info.at(6),
+               fine = info.at(7);
+  // the rows fill an interval but for a part of a step
+  const auto fill = [](double rows, double step, double from, double to) {
+    return rows >= 0 && rows == std::floor(rows) && std::fabs(from + rows * step - to) < step * (1 + 1e-6);
+  };
+  const bool good = (below > 0 ? g.first < g.lower : g.first == g.lower) && g.lower < g.upper && g.upper <= g.last && g.fine > 0 &&
+                    g.coarse > 0 && n <= kMostIntervals && fine >= 1 &&
+                    fill(below, g.coarse, g.first, g.lower) && fill(fine, g.fine, g.lower, g.upper) &&
+                    fill(n - below - fine, g.coarse, g.upper, g.last);
+  if (!good) {
+    throw Error("a table with " + std::to_string(static_cast<long>(n)) + " rows is not one of steps " +
+                std::to_string(g.fine) + " from " + std::to_string(g.lower) + " to " + std::to_string(g.upper) +
+                " and " + std::to_string(g.coarse) + " from " + std::to_string(g.first) + " and to " +
+                std::to_string(g.last) + "; the file is damaged");
+  }
+  g.n_below = static_cast<int>(below);
+  g.n_fine = static_cast<int>(fine);
+  g.n_coarse = static_cast<int>(n) - g.n_below - g.n_fine;
+  return g;
+}
+
 template <class S>
 QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid& grid,
                               Outside outside, Workspace& ws)
-    : net_(&net), grid_(grid), outside_(outside) {
-  const int m = n_out(), stride = stride_of(m);
+    : net_(&net), n_out_(net.n_out()), grid_(grid), outside_(outside) {
+  allocate(grid.n_fine - 1);
+  make_rows(nodes, grid, view_.stride, coefficient_.data(), ws);
+}
+
+template <class S>
+void QuinticTable<S>::allocate(int last_fine) {
+  const int stride = stride_of(n_out_);
   const auto row = static_cast<std::size_t>(6 * stride);
-  const double bytes = static_cast<double>(grid.n()) * static_cast<double>(row * sizeof(S));
+  const double bytes = static_cast<double>(grid_.n()) * static_cast<double>(row * sizeof(S));
   if (!(bytes <= kMostBytes)) {
-    throw Error("a table from " + std::to_string(grid.lower) + " to " + std::to_string(grid.last) +
-                " in steps of " + std::to_string(grid.fine) + " would take " +
+    throw Error("a table from " + std::to_string(grid_.lower) + " to " + std::to_string(grid_.last) +
+                " in steps of " + std::to_string(grid_.fine) + " would take " +
                 std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB; choose a larger step, or check min_nbor_dist");
   }
   try {
-    coefficient_ = DeviceArray<S>("dpcore::QuinticTable", static_cast<std::size_t>(grid.n()) * row);
+    coefficient_ = DeviceArray<S>("dpcore::QuinticTable", static_cast<std::size_t>(grid_.n()) * row);
   } catch (const std::exception&) {
     throw Error("a table of " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB does not fit in memory; compress with a larger step");
   }
-  make_rows(nodes, grid, stride, coefficient_.data(), ws);
   view_.coefficient = coefficient_.data();
   view_.stride = stride;
-  view_.lower = grid.lower;
-  view_.upper = grid.upper;
-  view_.last = grid.last;
-  view_.fine = grid.fine;
-  view_.coarse = grid.coarse;
-  view_.inverse_fine = 1 / grid.fine;
-  view_.inverse_coarse = 1 / grid.coarse;
-  view_.n_fine = grid.n_fine;
-  view_.n = grid.n();
+  view_.lower = grid_.lower;
+  view_.upper = grid_.upper;
+  view_.last = grid_.last;
+  view_.fine = grid_.fine;
+  view_.coarse = grid_.coarse;
+  view_.inverse_fine = 1 / grid_.fine;
+  view_.inverse_coarse = 1 / grid_.coarse;
+  view_.n_fine = grid_.n_fine;
+  view_.n = grid_.n();
+  view_.first = grid_.first;
+  view_.n_below = grid_.n_below;
+  view_.last_fine = last_fine;
+}
+
+// Where the fine step does not divide the interval, DeePMD-kit takes the row behind the fine ones for the rest.
+template <class S>
+QuinticTable<S>::QuinticTable(const StoredTable& table, int n_out)
+    : n_out_(n_out), grid_(TableGrid::of(table, n_out)), outside_(Outside::Linear) {
+  allocate(std::min(grid_.n_fine, grid_.n_fine + grid_.n_coarse - 1));
+  const auto m = static_cast<std::size_t>(n_out), stride = static_cast<std::size_t>(view_.stride);
+  const auto host = Kokkos::create_mirror_view(coefficient_);
+  for (std::size_t k = 0; k < table.rows.size() / m; ++k) {
+    for (std::size_t c = 0; c < stride; ++c)
+      host(k * stride + c) = c < m ? static_cast<S>(table.rows[k * m + c]) : S(0);
+  }
+  Kokkos::deep_copy(coefficient_, host);
+}
+
+template <class S>
+StoredTable QuinticTable<S>::stored() const {
+  StoredTable out;
+  out.info = {grid_.first, grid_.lower,  grid_.upper,
+              grid_.last,  grid_.fine,   grid_.coarse,
+              static_cast<double>(grid_.n_below), static_cast<double>(grid_.n_fine)};
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), coefficient_);
+  const int stride = view_.stride;
+  for (int k = 0; k < 6 * grid_.n(); ++k) {
+    for (int c = 0; c < n_out_; ++c)
+      out.rows.push_back(static_cast<double>(host(static_cast<std::size_t>(k) * static_cast<std::size_t>(stride) +
+                                                  static_cast<std::size_t>(c))));
+  }
+  return out;
 }
 
 template <class S>
@@ -149,7 +223,7 @@ int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix
         const double at = static_cast<double>(s(p));
         double inside = at;
         if (!table.holds(at)) {
-          inside = at < table.lower ? table.lower : table.last;  // NaN: any
+          inside = at < table.first ? table.first : table.last;  // NaN: any
           where(fetch_add(&count(0), 1)) = p;
         }
         S t;
@@ -260,6 +334,9 @@ SingleTable::SingleTable(const QuinticTable<double>& from) {
   view_.coarse = v.coarse;
   view_.n_fine = v.n_fine;
   view_.n = v.n;
+  view_.first = v.first;
+  view_.n_below = v.n_below;
+  view_.last_fine = v.last_fine;
 }
 
 }  // namespace dpcore

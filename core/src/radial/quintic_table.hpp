@@ -14,12 +14,16 @@
 // Outside of [lower, last] the net itself is evaluated, or the table goes on as a straight line
 // (Outside::Linear, what DeePMD-kit 3 does). The ends being nodes, the first is twice and the second once
 // continuously differentiable.
+//
+// A table that DeePMD-kit made comes as it is (StoredTable), without a net; those of se_e3 have coarse steps
+// below `lower` too.
 #pragma once
 
 #include <string>
 
 #include "base/json_config.hpp"
 #include "radial/radial_net.hpp"
+#include "radial/stored_table.hpp"
 
 namespace dpcore {
 
@@ -31,6 +35,7 @@ struct TableSpec {
   double step = 0.01;        // of the net's input
   double extrapolate = 5;    // the coarse steps reach to this times the upper end of the fine ones
   Outside outside = Outside::Net;
+  bool stored = false;  // there are no nets: the model file has the tables, and only `outside` counts, Linear
   static TableSpec from_json(const nlohmann::json& section, const std::string& path);
 };
 
@@ -38,9 +43,13 @@ struct TableGrid {
   double lower = 0, upper = 0, last = 0;  // fine from lower to upper, coarse from upper to last
   double fine = 0, coarse = 0;            // the steps that divide them evenly, not larger than asked for
   int n_fine = 0, n_coarse = 0;           // intervals
-  int n() const { return n_fine + n_coarse; }
+  double first = 0;                       // where the table begins: `lower`,
+  int n_below = 0;                        // or so many coarse intervals below it
+  int n() const { return n_below + n_fine + n_coarse; }
   /// For inputs from `smallest` to `largest`, rounded outwards to integers as the reference does.
   static TableGrid make(const TableSpec&, double smallest, double largest);
+  /// Of a stored table with n_out columns; throws Error where its numbers do not fit together.
+  static TableGrid of(const StoredTable&, int n_out);
 };
 
 /// What kernels need of a table; passed by value.
@@ -50,26 +59,34 @@ struct TableView {
   int stride = 0;
   double lower = 0, upper = 0, last = 0, inverse_fine = 0, inverse_coarse = 0, fine = 0, coarse = 0;
   int n_fine = 0, n = 0;
+  double first = 0;
+  int n_below = 0, last_fine = 0;  // last_fine: of the rows for s < upper, counted from `lower`
 
-  /// Whether the table holds s: false for NaN. Below `lower` is room for the rounding of s at the cut-off.
+  /// Whether the table holds s: false for NaN. Below `first` is room for the rounding of s at the cut-off.
   KOKKOS_FORCEINLINE_FUNCTION bool holds(const double s) const {
-    return s >= lower - 1e-6 * fine && s <= last;
+    return s >= first - 1e-6 * fine && s <= last;
   }
 
   /// The row of coefficients for an s that the table holds, and s minus its node.
   KOKKOS_FORCEINLINE_FUNCTION const S* row(const double s, S& t) const {
     int j;
     double node;
-    if (s < upper) {
+    if (n_below > 0 && s < lower) {
+      j = static_cast<int>((s - first) * inverse_coarse);
+      j = j < n ? j : n - 1;
+      node = first + j * coarse;
+    } else if (s < upper) {
       j = static_cast<int>((s - lower) * inverse_fine);
-      j = j < n_fine ? j : n_fine - 1;
+      j = j < last_fine ? j : last_fine;
       node = lower + j * fine;
+      j += n_below;
     } else {
+      const int before = n_below + n_fine;
       j = static_cast<int>((s - upper) * inverse_coarse);
-      j = j < n - n_fine ? j : n - n_fine - 1;
+      j = j < n - before ? j : n - before - 1;
       node = j < 0 ? lower + (n_fine - 1) * fine
                    : upper + j * coarse;  // without coarse steps: the end of the last fine one
-      j += n_fine;
+      j += before;
     }
     t = static_cast<S>(s - node);
     return coefficient + static_cast<std::ptrdiff_t>(j) * 6 * stride;
@@ -94,8 +111,10 @@ class QuinticTable final : public Radial<S> {
   /// `nodes` is evaluated at the nodes, `net`, the same net in S, outside; `net` has to outlive the table.
   QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid&, Outside,
                Workspace&);
+  /// Without a net: the table goes on as a straight line.
+  QuinticTable(const StoredTable&, int n_out);
 
-  int n_out() const override { return net_->n_out(); }
+  int n_out() const override { return n_out_; }
   void forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
                Workspace& ws) const override {
     evaluate(exec, s, g, g_prime, ws);
@@ -111,6 +130,9 @@ class QuinticTable final : public Radial<S> {
   /// are where the error of G' is largest: at (1 - 1/sqrt 5)/2 of an interval. (Half-way it vanishes.)
   double error(Workspace&) const;
 
+  /// The table as a model file has it.
+  StoredTable stored() const;
+
   const TableGrid& grid() const { return grid_; }
   const TableView<S>& view() const { return view_; }
   std::size_t bytes() const { return coefficient_.extent(0) * sizeof(S); }
@@ -125,7 +147,11 @@ class QuinticTable final : public Radial<S> {
   }
 
  private:
-  const RadialNet<S>* net_;
+  /// Room for the coefficients, and the view.
+  void allocate(int last_fine);
+
+  const RadialNet<S>* net_ = nullptr;
+  int n_out_;
   TableGrid grid_;
   Outside outside_;
   DeviceArray<S> coefficient_;

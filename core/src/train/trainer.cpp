@@ -58,6 +58,13 @@ TrainStep::TrainStep(Potential& potential, const nlohmann::json& loss_config)
         "trainer: another trainer holds this model, and the optimiser's state is the model's; use that one "
         "or end it");
   }
+  for (const auto& part : potential_.descriptor().parts()) {
+    if (!part.descriptor->stored_tables().empty()) {
+      throw Error(
+          "trainer: the model was compressed by DeePMD-kit and has tables in place of embedding nets, which "
+          "cannot be trained; take the original model");
+    }
+  }
   if (!potential_.descriptor().tables().empty()) {
     throw Error(
         "trainer: the model is compressed, its tables would not follow the weights; start from it with "

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.se_e2_a import LAYOUT as SE_E2_A
+from dpcore.convert.tables import blocks_behind, is_tabulated
 from dpcore.convert.two_body import Layout, Place
 
-# theta of two neighbours, and the sum of theta N(theta)
-_SUMS = {"ijm,ikm->ijk", "ijk,ijkm->im"}
+# theta of two neighbours, and the sum of theta N(theta), which is in the operation of a table
+_THETA, _SUM = "ijm,ikm->ijk", "ijk,ijkm->im"
 
 
 def _check_scale(graph: Graph, place: Place, sel: list[int]) -> None:
@@ -28,37 +29,21 @@ def _check_scale(graph: Graph, place: Place, sel: list[int]) -> None:
     scope = f"filter_type_all{place.suffix}/"
     einsums = [node for node in graph.forward_nodes() if node.op == "Einsum" and node.name.startswith(scope)]
     sums = {node.attr["equation"].s.decode() for node in einsums}
-    if not fits or sums != _SUMS:
+    tabulated = is_tabulated(graph, place)
+    if not fits or sums != ({_THETA} if tabulated else {_THETA, _SUM}):
         raise graph.error(
             f"the sums over two neighbours {sorted(sums)} with the factors {scales} are not those of se_e3 "
             f"({expected}); the model is of a version dpcore does not know"
         )
-    for a, b in pairs:
-        found = _columns(graph, f"{scope}matrix_1_{a}_{b}")
+    for a, b in () if tabulated else pairs:
+        users = graph.users(f"{scope}matrix_1_{a}_{b}")
+        found = {first for first, _ in blocks_behind(graph, [source_name(user.input[0]) for user in users])}
         if found != {4 * starts[a], 4 * starts[b]}:
             raise graph.error(
                 f"cannot convert this se_e3 model: its net for neighbours of types {a} and {b} takes the columns "
                 f"{sorted(found)} of the environment matrix, which are those of other types; DeePMD-kit 2.0.0 "
                 "had this mistake, mended in 2.0.1: train again with a later version"
             )
-
-
-def _columns(graph: Graph, matrix: str) -> set[int]:
-    """First columns of the slices of the environment matrix that a net works on."""
-    found: set[int] = set()
-    pending = [source_name(user.input[0]) for user in graph.users(matrix)]
-    while pending:
-        node = graph.nodes[pending.pop()]
-        if node.op == "Slice":
-            begin = graph.resolve(source_name(node.input[1]))
-            if graph.is_const(begin) and graph.const(begin).size == 2:
-                found.add(int(graph.const(begin)[1]))
-                continue
-        if node.op in ("Slice", "Reshape"):
-            pending.append(source_name(node.input[0]))
-        elif node.op in ("Einsum", "Identity", "Cast"):
-            pending.extend(map(source_name, node.input))
-    return found
 
 
 LAYOUT = Layout(

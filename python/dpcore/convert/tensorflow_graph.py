@@ -2,7 +2,8 @@
 """DeePMD-kit TensorFlow graphs (0.12, 1.x to 3.x) as dpcore models.
 
 What is read: the descriptors ``se_e2_a``, ``se_e2_r``, ``se_e3``, ``loc_frame`` and ``hybrid`` of these, and
-the fitting nets ``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding.  Weights
+the fitting nets ``ener``, and with ``se_e2_a`` ``dipole`` and ``polar``, also with type embedding; of compressed
+models the tables.  Weights
 and statistics are the constants of the graph; what no constant tells (cut-off,
 skips, activation, how the bias enters) comes from its operations, and from the
 training script stored in it for what the graph does not show (seeds, trainable).
@@ -29,6 +30,7 @@ from dpcore.convert.short_range import read_short_range
 from dpcore.convert.tensor_fitting import read_tensor_fitting
 from dpcore.convert.type_embedding import has_type_embedding, read_type_embedding
 from dpcore.convert.unsupported import model_kind, refuse_unknown_operations, refuse_unsupported
+from dpcore.grammar import descriptor_parts
 
 # Names of the outputs; those with "_test" were used before 1.0.
 _ENERGY_OUTPUTS = ("o_atom_energy", "o_energy", "atom_energy_test", "energy_test")
@@ -76,6 +78,8 @@ def read_tensorflow_graph(
         "config": json.dumps(config),
         "training": json.dumps(_training_summary(graph, read_script(graph), notes)),
     }
+    if any("compress" in part for _, part in descriptor_parts(config["descriptor"])):
+        model_metadata["model_type"] = "compressed_model"
     return model_metadata, tensors
 
 

@@ -10,12 +10,13 @@ equal for all slots of a centre type.  What differs between the descriptors is a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Callable
 
 import numpy as np
 
+from dpcore.convert.exclusion import exclude_types, masked_pairs
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import (
     DenseLayer,
@@ -26,6 +27,7 @@ from dpcore.convert.networks import (
     read_layer,
 )
 from dpcore.convert.script import value_of
+from dpcore.convert.tables import Table, config_of, note_of, read_tables, tensors_of
 
 _PARTS = ("matrix", "bias", "idt")
 
@@ -105,20 +107,27 @@ def read_two_body(
     _refuse_changed_sel(graph, place, sel)
     layout.check_scale(graph, place, sel)
     davg, dstd = _statistics(graph, place, layout, sel)
+    tables, one_side = read_tables(graph, layout, place, sel)
+    nets: dict[str, list[DenseLayer]] = {}
     if n_numbers:
         nets, one_side = _net_of_types(graph, place, n_numbers)
-    else:
+    elif not tables:
         nets, one_side = _embedding_nets(graph, place, layout)
+    names = {*nets, *tables}
+    if tables:
+        names |= _names_without_slots(layout, script, one_side, sel)
     if layout.neighbor_pairs:
-        _check_pair_nets(graph, place, nets, len(sel))
+        _check_pair_nets(graph, place, names, len(sel))
         excluding = {}
     else:
         excluding = {
             "type_one_side": one_side,
-            "exclude_types": _exclude_types(graph, place, script, nets, one_side, len(sel), notes),
+            "exclude_types": exclude_types(graph, place, script, names, one_side, len(sel), notes),
         }
     layers = next(iter(nets.values()), [])
     neuron = [layer.bias.size for layer in layers] or value("neuron", "a list of integers", [])
+    if tables:
+        neuron = _neuron_of(graph, place, tables, neuron)
     if not neuron:
         raise graph.error(
             "every pair of types is excluded and no training script tells the "
@@ -126,13 +135,13 @@ def read_two_body(
         )
     form = _check_nets(graph, layout, nets, n_numbers * (1 if one_side else 2))
 
-    tensors = {f"{place.prefix}davg": davg, f"{place.prefix}dstd": dstd}
+    tensors = {f"{place.prefix}davg": davg, f"{place.prefix}dstd": dstd, **tensors_of(tables, place.prefix)}
     for name, net in nets.items():
         for k, layer in enumerate(net):
             tensors.update(layer.tensors(f"{place.prefix}{name}/layer_{k}"))
     if script.get("precision") == "float16":
         notes.append(f"{place.what}: the float16 weights are kept and evaluated in float32")
-    notes.extend(gelu_note(place.what, layers))
+    notes.extend([*gelu_note(place.what, layers), *note_of(tables, place.what)])
     written = stored_rcut(graph) if place.index is None else value("rcut", "a number", None)
     inner = value("rcut_smth", "a number", None)
     config = {
@@ -146,13 +155,43 @@ def read_two_body(
             layers[0].activation if layers else value("activation_function", "a text", "tanh")
         ),
         "resnet_dt": (form.has_idt if form and form.has_skip else value("resnet_dt", "true or false", False)),
-        "precision": layers[0].matrix.dtype.name if layers else _script_precision(script),
+        "precision": (
+            next(iter(tables.values())).rows.dtype.name
+            if tables
+            else layers[0].matrix.dtype.name
+            if layers
+            else _script_precision(script)
+        ),
         "trainable": value("trainable", "true or false", True),
         "seed": script.get("seed"),
         **excluding,
         "set_davg_zero": value("set_davg_zero", "true or false", not bool(davg.any())),
+        **config_of(tables),
     }
     return config, tensors
+
+
+def _neuron_of(graph: Graph, place: Place, tables: dict[str, Table], written: list[int]) -> list[int]:
+    """Widths of the layers that the tables stand for: what the script says, without one the last alone."""
+    width = next(iter(tables.values())).rows.shape[2]
+    if written and written[-1] != width:
+        raise graph.error(
+            f"the tables of {place.what} have {width} columns while the training script says neuron = {written}; the "
+            "file is corrupt"
+        )
+    return written or [width]
+
+
+def _names_without_slots(layout: Layout, script: dict[str, Any], one_side: bool, sel: list[int]) -> set[str]:
+    """Names of the nets of neighbours with sel = 0, which need no tables and are not excluded for it."""
+    types = range(len(sel))
+    if layout.neighbor_pairs:
+        return {f"net_{a}_{b}" for a in types for b in types if a <= b and 0 in (sel[a], sel[b])}
+    if one_side:
+        return {f"net_{b}" for b in types if sel[b] == 0}
+    written = script.get("exclude_types") or []
+    excluded = [set(pair) for pair in written if isinstance(pair, list)]
+    return {f"net_{a}_{b}" for a in types for b in types if sel[b] == 0 and {a, b} not in excluded}
 
 
 def _script_precision(script: dict[str, Any]) -> str:
@@ -266,9 +305,9 @@ def _net_order(key: tuple[str, str, str]) -> tuple[int, ...]:
     return (-1 if key[0] == "all" else int(key[0]), *map(int, key[2].split("_")))
 
 
-def _check_pair_nets(graph: Graph, place: Place, nets: dict[str, list[DenseLayer]], n_types: int) -> None:
+def _check_pair_nets(graph: Graph, place: Place, nets: Collection[str], n_types: int) -> None:
     expected = {f"net_{a}_{b}" for a in range(n_types) for b in range(a, n_types)}
-    if set(nets) != expected or _masked_pairs(graph, place, n_types):
+    if set(nets) != expected or masked_pairs(graph, place, n_types):
         raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
 
 
@@ -316,84 +355,3 @@ def _check_nets(
             f"precision: {sorted(map(str, forms))}; dpcore has one form for all"
         )
     return next(iter(forms.values()), None)
-
-
-def _exclude_types(
-    graph: Graph,
-    place: Place,
-    script: dict[str, Any],
-    nets: dict[str, list[DenseLayer]],
-    one_side: bool,
-    n_types: int,
-    notes: list[str],
-) -> list[list[int]]:
-    """Excluded pairs [a, b], a <= b: nets that are missing, or (one-sided) a mask."""
-    pairs = [(a, b) for a in range(n_types) for b in range(n_types)]
-    of_types = "net" in nets
-    if of_types:
-        excluded = _masked_pairs(graph, place, n_types)
-    elif one_side:
-        missing = [b for b in range(n_types) if f"net_{b}" not in nets]
-        if missing or len(nets) != n_types:
-            raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
-        excluded = _masked_pairs(graph, place, n_types)
-    else:
-        excluded = {(a, b) for a, b in pairs if f"net_{a}_{b}" not in nets}
-        unmasked = _masked_pairs(graph, place, n_types) <= excluded
-        if len(nets) + len(excluded) != len(pairs) or not unmasked:
-            raise graph.error(f"embedding nets {sorted(nets)} for {n_types} types; corrupt file")
-    asymmetric = any((b, a) not in excluded for a, b in excluded)
-    found = sorted({(min(pair), max(pair)) for pair in excluded})
-    pairs_written = value_of(graph, script, "exclude_types", "a list of pairs of integers", [])
-    written = sorted({(min(pair), max(pair)) for pair in pairs_written})
-    if written and not found and (of_types or (one_side and _may_ignore_exclusion(place))):
-        notes.append(
-            f"{place.what}: exclude_types = {written} was dropped: the graph does not exclude them, as "
-            "early versions did not with type embedding, nor for se_e2_r with type_one_side"
-        )
-        return []
-    if asymmetric or (script and found != written):
-        raise graph.error(
-            f"the graph excludes the pairs of types {sorted(excluded)} while the "
-            f"training script says exclude_types = {written}; the file is truncated or corrupt"
-        )
-    return [list(pair) for pair in found]
-
-
-def _may_ignore_exclusion(place: Place) -> bool:
-    return place.operation.op in ("ProdEnvMatR", "DescrptSeR")
-
-
-def _masked_pairs(graph: Graph, place: Place, n_types: int) -> set[tuple[int, int]]:
-    """Pairs that a 0/1 table [n_types, n_types] removes from the environment matrix.
-
-    Any other table that atoms look values up in is unknown and refused.
-    """
-    within = None if place.index is None else nodes_behind(graph, place)
-    excluded: set[tuple[int, int]] = set()
-    for node, source in type_tables(graph):
-        if within is not None and node.name not in within:
-            continue
-        table = graph.const(source)
-        if table.shape != (n_types, n_types) or not np.all((table == 0) | (table == 1)):
-            raise graph.error(
-                f"{node.name!r} reads the table {source!r} of shape "
-                f"{list(table.shape)}; the model is of a kind dpcore does not know"
-            )
-        excluded |= {(int(a), int(b)) for a, b in zip(*np.nonzero(table == 0))}
-    return excluded
-
-
-def type_tables(graph: Graph) -> Iterator[tuple[Any, str]]:
-    """Lookups in constant tables, but for the energy bias per type, which is read with the fitting net."""
-    for node in graph.forward_nodes():
-        if node.op in ("Gather", "GatherV2"):
-            source = graph.resolve_cast(source_name(node.input[0]))
-            if graph.is_const(source) and not source.endswith("/t_bias_atom_e"):
-                yield node, source
-
-
-def nodes_behind(graph: Graph, place: Place) -> set[str]:
-    """Names of all nodes that the nets of one part of a hybrid descriptor are computed from."""
-    pattern = place.scoped(".*")
-    return graph.ancestors(node.name for node in graph.forward_nodes() if pattern.match(node.name))

@@ -14,6 +14,7 @@ from typing import Any
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.networks import ACTIVATION_OPS
 from dpcore.convert.script import section
+from dpcore.convert.tables import OPERATIONS as TABLE_OPS
 from dpcore.errors import InputError
 
 # Operation of the environment matrix -> name of the descriptor.
@@ -33,6 +34,7 @@ DESCRIPTOR_OPS = {
     "DescrptSeAEfVert": "se_a_ef",
 }
 _THREE_BODY_NET = re.compile(r"filter_type_all(_\d+)?/matrix_\d+_\d+_\d+$")
+_TABLES = re.compile(r"filter_type_all(_\d+)?/")
 _STATISTICS = re.compile(r"descrpt_attr(_\d+)?/t_avg$")
 # Of embedding nets: se_e2_r takes a mean there, se_e3 sums over two neighbours.
 _SCOPE = re.compile(r"filter_type_[^/]+/")
@@ -57,6 +59,7 @@ _OTHER_KINDS = {
 _KNOWN_OPS = {
     *(op for op, name in DESCRIPTOR_OPS.items() if name in _DESCRIPTORS),
     *ACTIVATION_OPS,
+    *TABLE_OPS,
     *("Const", "Identity", "Placeholder", "PlaceholderWithDefault", "NoOp"),
     *("Reshape", "Slice", "StridedSlice", "Pack", "ConcatV2", "Concat", "Split", "SplitV"),
     *("ExpandDims", "Squeeze", "Tile", "Transpose", "Shape", "Rank", "Size", "Range"),
@@ -119,15 +122,18 @@ def _model_version(graph: Graph, script: dict[str, Any]) -> None:
 
 
 def _compressed(graph: Graph, script: dict[str, Any]) -> None:
-    kind = graph.string("model_type") if graph.is_const("model_type") else ""
-    tabulated = any(node.op.startswith("TabulateFusion") for node in graph)
-    if kind == "compressed_model" or tabulated:
+    """Tables are read of the descriptors in `TABLE_OPS`."""
+    said = graph.is_const("model_type") and graph.string("model_type") == "compressed_model"
+    found = {node.op for node in graph if node.op.startswith("TabulateFusion") and "Grad" not in node.op}
+    if found - set(TABLE_OPS):
         raise _refusal(
             graph,
-            "a compressed model",
-            "its embedding nets were replaced by tables; give the uncompressed model, the one "
-            "that `dp compress` of DeePMD-kit took as its input (dp compress of dpcore takes it too)",
+            f"a compressed model with the operation {min(found - set(TABLE_OPS))}",
+            "dpcore reads tables of se_e2_a, se_e2_r and se_e3; give the uncompressed model, the one that "
+            "`dp compress` of DeePMD-kit took as its input",
         )
+    if said and not found:
+        raise graph.error("the graph says that it is compressed but has no tables; the file is corrupt")
 
 
 def _spin(graph: Graph, script: dict[str, Any]) -> None:
@@ -198,12 +204,15 @@ def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
 def descriptor_kind(graph: Graph, operation: Any) -> str:
     """The descriptor that an operation of the environment matrix belongs to.
 
-    se_e3 shares the operation of se_e2_a; its nets have two types of neighbours in their names.
+    se_e3 shares the operation of se_e2_a; its nets have two types of neighbours in their names, its tables an
+    operation of their own.
     """
     kind = DESCRIPTOR_OPS[operation.op]
     sources = (graph.resolve(source_name(reference)) for reference in operation.input)
     suffixes = {match[1] for match in map(_STATISTICS.match, sources) if match}
-    nets = (match[1] for match in map(_THREE_BODY_NET.match, graph.nodes) if match)
+    nets = [match[1] for match in map(_THREE_BODY_NET.match, graph.nodes) if match]
+    tables = (_TABLES.match(node.name) for node in graph if TABLE_OPS.get(node.op) == "se_e3")
+    nets += [match[1] for match in tables if match]
     return "se_e3" if kind == "se_e2_a" and suffixes & set(nets) else kind
 
 
