@@ -87,8 +87,21 @@ def test_all_else_is_read_as_before(name, tmp_path):
     first, below, inside, above = (-last, 40, 2400, 40) if angles else (lower, 0, 240, 20)
     for net in nets:
         assert tensors[f"{net}/table"].dtype == config["descriptor"]["precision"]
-        assert tensors[f"{net}/table"].shape == (below + inside + above, 6, config["descriptor"]["neuron"][-1])
-        assert tensors[f"{net}/table_info"].tolist() == [first, lower, upper, last, fine, coarse, below, inside]
+        assert tensors[f"{net}/table"].shape == (
+            below + inside + above,
+            6,
+            config["descriptor"]["neuron"][-1],
+        )
+        assert tensors[f"{net}/table_info"].tolist() == [
+            first,
+            lower,
+            upper,
+            last,
+            fine,
+            coarse,
+            below,
+            inside,
+        ]
 
 
 def test_rows_are_powers_then_channels(tmp_path):
@@ -138,13 +151,13 @@ def test_what_needs_nets_is_refused(tmp_path):
     lost = "was compressed by DeePMD-kit, which leaves tables in place of the embedding nets: "
     for path in (graph, tmp_path / "model.dp"):
         for action, message in (
-            (lambda: open_start(None, None, path), "training cannot start from it; give the original"),
-            (lambda: compress(path, tmp_path / "new.dp"), "it cannot be compressed again"),
-            (lambda: undo(path, tmp_path / "new.dp"), "it does not contain its original"),
-            (lambda: convert_backend(path, tmp_path / "new.yaml"), "a native model needs these"),
+            (lambda path: open_start(None, None, path), "training cannot start from it; give the original"),
+            (lambda path: compress(path, tmp_path / "new.dp"), "it cannot be compressed again"),
+            (lambda path: undo(path, tmp_path / "new.dp"), "it does not contain its original"),
+            (lambda path: convert_backend(path, tmp_path / "new.yaml"), "a native model needs these"),
         ):
             with pytest.raises(InputError, match=lost + message) as raised:
-                action()
+                action(path)
             assert str(path) in str(raised.value)
     assert not list(tmp_path.glob("new.*"))
 

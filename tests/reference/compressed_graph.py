@@ -54,7 +54,10 @@ def compress(message, config, tensors, op_name=None):
         rows = table_rows(net, nodes, steps)
         _constant(message, f"table_{number}", rows.reshape(len(rows), -1), part["precision"])
         _constant(
-            message, f"table_{number}_info", np.array([lower, upper, last, fine, coarse, -1]), part["precision"]
+            message,
+            f"table_{number}_info",
+            np.array([lower, upper, last, fine, coarse, -1]),
+            part["precision"],
         )
         node = node_of(message, taker)
         node.op = op_name or OPERATIONS[part["type"]]

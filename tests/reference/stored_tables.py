@@ -37,9 +37,7 @@ def evaluate(config, tensors, *system):
         return layers_of(tensors, prefix) if table is None else (tensors[f"{prefix}/table_info"], table)
 
     def table_or_net(layers, phi, s, constants=()):
-        return (
-            look_up(*layers, s) if isinstance(layers, tuple) else embedding_net(layers, phi, s, constants)
-        )
+        return look_up(*layers, s) if isinstance(layers, tuple) else embedding_net(layers, phi, s, constants)
 
     patches = [
         mock.patch.object(module, name, function)

@@ -10,8 +10,8 @@ namespace dpcore {
 /// nodes and ends are in units of the net's input.
 struct TableInfo {
   std::string net;                        ///< such as "net_0" or "net_0_1"
-  double lower = 0, upper = 0, last = 0;  ///< fine steps up to `upper`, coarse ones up to `last` (of se_e3 from
-                                          ///< DeePMD-kit also from -last to `lower`)
+  double lower = 0, upper = 0, last = 0;  ///< fine steps up to `upper`, coarse ones up to `last` (of se_e3
+                                          ///< from DeePMD-kit also from -last to `lower`)
   double fine = 0, coarse = 0;
   int intervals = 0;
   std::size_t bytes = 0;

@@ -76,7 +76,8 @@ auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
   types.width = spec_.n_types;
   if (types.width > 0) types.table = store.add_derived("types", {spec_.ntypes, types.width});
   Nets<T> nets;
-  if (spec_.stored()) nets.resize(static_cast<std::size_t>((spec_.type_one_side ? 1 : spec_.ntypes) * spec_.ntypes));
+  if (spec_.stored())
+    nets.resize(static_cast<std::size_t>((spec_.type_one_side ? 1 : spec_.ntypes) * spec_.ntypes));
   if (spec_.stored()) return nets;
   for (int a = 0; a < (spec_.type_one_side ? 1 : spec_.ntypes); ++a) {
     for (int b = 0; b < spec_.ntypes; ++b) {

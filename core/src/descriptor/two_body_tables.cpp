@@ -250,7 +250,8 @@ std::vector<TableInfo> TwoBody<S>::tables() const {
   for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
     if (!fixed_tables_[k]) continue;
     const TableGrid& g = fixed_tables_[k]->grid();
-    out.push_back({net_name(k), g.lower, g.upper, g.last, g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
+    out.push_back(
+        {net_name(k), g.lower, g.upper, g.last, g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
   }
   return out;
 }

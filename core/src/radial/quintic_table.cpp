@@ -121,15 +121,15 @@ TableGrid TableGrid::of(const StoredTable& table, int n_out) {
   const auto fill = [](double rows, double step, double from, double to) {
     return rows >= 0 && rows == std::floor(rows) && std::fabs(from + rows * step - to) < step * (1 + 1e-6);
   };
-  const bool good = (below > 0 ? g.first < g.lower : g.first == g.lower) && g.lower < g.upper && g.upper <= g.last && g.fine > 0 &&
-                    g.coarse > 0 && n <= kMostIntervals && fine >= 1 &&
+  const bool good = (below > 0 ? g.first < g.lower : g.first == g.lower) && g.lower < g.upper &&
+                    g.upper <= g.last && g.fine > 0 && g.coarse > 0 && n <= kMostIntervals && fine >= 1 &&
                     fill(below, g.coarse, g.first, g.lower) && fill(fine, g.fine, g.lower, g.upper) &&
                     fill(n - below - fine, g.coarse, g.upper, g.last);
   if (!good) {
     throw Error("a table with " + std::to_string(static_cast<long>(n)) + " rows is not one of steps " +
-                std::to_string(g.fine) + " from " + std::to_string(g.lower) + " to " + std::to_string(g.upper) +
-                " and " + std::to_string(g.coarse) + " from " + std::to_string(g.first) + " and to " +
-                std::to_string(g.last) + "; the file is damaged");
+                std::to_string(g.fine) + " from " + std::to_string(g.lower) + " to " +
+                std::to_string(g.upper) + " and " + std::to_string(g.coarse) + " from " +
+                std::to_string(g.first) + " and to " + std::to_string(g.last) + "; the file is damaged");
   }
   g.n_below = static_cast<int>(below);
   g.n_fine = static_cast<int>(fine);
@@ -178,7 +178,8 @@ void QuinticTable<S>::allocate(int last_fine) {
   view_.last_fine = last_fine;
 }
 
-// Where the fine step does not divide the interval, DeePMD-kit takes the row behind the fine ones for the rest.
+// Where the fine step does not divide the interval, DeePMD-kit takes the row behind the fine ones for the
+// rest.
 template <class S>
 QuinticTable<S>::QuinticTable(const StoredTable& table, int n_out)
     : n_out_(n_out), grid_(TableGrid::of(table, n_out)), outside_(Outside::Linear) {
@@ -195,15 +196,20 @@ QuinticTable<S>::QuinticTable(const StoredTable& table, int n_out)
 template <class S>
 StoredTable QuinticTable<S>::stored() const {
   StoredTable out;
-  out.info = {grid_.first, grid_.lower,  grid_.upper,
-              grid_.last,  grid_.fine,   grid_.coarse,
-              static_cast<double>(grid_.n_below), static_cast<double>(grid_.n_fine)};
+  out.info = {grid_.first,
+              grid_.lower,
+              grid_.upper,
+              grid_.last,
+              grid_.fine,
+              grid_.coarse,
+              static_cast<double>(grid_.n_below),
+              static_cast<double>(grid_.n_fine)};
   const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), coefficient_);
   const int stride = view_.stride;
   for (int k = 0; k < 6 * grid_.n(); ++k) {
     for (int c = 0; c < n_out_; ++c)
-      out.rows.push_back(static_cast<double>(host(static_cast<std::size_t>(k) * static_cast<std::size_t>(stride) +
-                                                  static_cast<std::size_t>(c))));
+      out.rows.push_back(static_cast<double>(host(
+          static_cast<std::size_t>(k) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(c))));
   }
   return out;
 }

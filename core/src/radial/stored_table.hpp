@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// A table that a model file holds in place of a net: what is left of the net in models that DeePMD-kit compressed.
+// A table that a model file holds in place of a net: what is left of the net in models that DeePMD-kit
+// compressed.
 #pragma once
 
 #include <vector>

@@ -44,9 +44,7 @@ def is_tabulated(graph: Graph, place: Place) -> bool:
     return any(True for _ in _operations(graph, place))
 
 
-def read_tables(
-    graph: Graph, layout: Layout, place: Place, sel: list[int]
-) -> tuple[dict[str, Table], bool]:
+def read_tables(graph: Graph, layout: Layout, place: Place, sel: list[int]) -> tuple[dict[str, Table], bool]:
     """Tables by the names of the nets (``net_b`` one-sided, ``net_a_b``), and one-sidedness; {} where there are nets.
 
     Types without slots have none.  Raises ``InputError`` for damaged tables.
@@ -56,7 +54,9 @@ def read_tables(
     sides = set()
     for node, centre in _operations(graph, place):
         if OPERATIONS[node.op] != layout.name:
-            raise graph.error(f"{node.name!r} is an operation {node.op} in a descriptor {layout.name}; corrupt file")
+            raise graph.error(
+                f"{node.name!r} is an operation {node.op} in a descriptor {layout.name}; corrupt file"
+            )
         sides.add(centre == "all")
         blocks = blocks_behind(graph, [source_name(node.input[-1])])
         if any(width == 0 for _, width in blocks):
@@ -140,7 +140,9 @@ def _operations(graph: Graph, place: Place) -> Iterable[tuple[Any, str]]:
         match = pattern.match(node.name)
         if match and node.op in OPERATIONS:
             if len(node.input) < 3:
-                raise graph.error(f"{node.name!r} has {len(node.input)} inputs, expected 3 or more; corrupt file")
+                raise graph.error(
+                    f"{node.name!r} has {len(node.input)} inputs, expected 3 or more; corrupt file"
+                )
             yield node, match[1]
 
 
@@ -171,7 +173,11 @@ def _table(graph: Graph, node: Any, layout: Layout) -> Table:
     # in the precision of the graph, as its operation counts
     below, inside = int((lower - first) / coarse), int((upper - lower) / fine)
     above = len(rows) - below - inside
-    if inside < 1 or above < 0 or not abs(float(upper) + above * float(coarse) - float(last)) < coarse * _SLACK:
+    if (
+        inside < 1
+        or above < 0
+        or not abs(float(upper) + above * float(coarse) - float(last)) < coarse * _SLACK
+    ):
         raise graph.error(
             f"{names[0]!r} has {len(rows)} rows, too few or too many for {names[1]!r} = {info.tolist()}; the file is "
             "truncated or corrupt"
