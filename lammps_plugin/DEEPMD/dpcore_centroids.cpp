@@ -2,6 +2,7 @@
 #include "dpcore_centroids.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <unordered_map>
 
 #include <mpi.h>
@@ -9,6 +10,7 @@
 #include <dpcore/errors.h>
 
 #include "atom.h"
+#include "comm.h"
 #include "dpcore_models.h"
 #include "force.h"
 
@@ -23,6 +25,7 @@ struct Place {
   tagint centroid;
   imageint image;
   double x[3];
+  int process[3];  // place of the atom's process in their grid
 };
 
 /// A centroid that asks where its atom is.
@@ -45,8 +48,19 @@ std::vector<T> all_of(const std::vector<T>& mine, MPI_Comm world) {
   return all;
 }
 
-Place place_of(const Atom* atom, int i, tagint centroid) {
+/// LAMMPS hands atoms on between processes that are neighbours in their grid.
+bool can_move(const Comm* comm, const Place& to) {
+  if (comm->layout == Comm::LAYOUT_TILED) return true;  // there is no grid
+  for (int d = 0; d < 3; ++d) {
+    const int apart = std::abs(to.process[d] - comm->myloc[d]);
+    if (std::min(apart, comm->procgrid[d] - apart) > 1) return false;
+  }
+  return true;
+}
+
+Place place_of(const Atom* atom, const Comm* comm, int i, tagint centroid) {
   Place p;
+  std::copy_n(comm->myloc, 3, p.process);
   p.centroid = centroid;
   p.image = atom->image[i];
   std::copy_n(atom->x[i], 3, p.x);
@@ -100,7 +114,8 @@ void Centroids::find() {
     if (j < 0 || j >= atom->nlocal)
       throw dpcore::Error(
           name(i) + " and atom " + std::to_string(id) +
-          ", its partner, are on different processes: another fix has moved one of them alone");
+          ", its partner, are on different processes: a centroid must stand near its atom before a run, "
+          "and no other fix may move it");
     const bool host = has_centroid(atom->type[i]);
     const int a = host ? i : j, w = host ? j : i;
     if (!has_centroid(atom->type[a]) ||
@@ -135,7 +150,7 @@ void Centroids::find() {
 
 void Centroids::put_on_atoms() {
   for (std::size_t k = 0; k < pairs.size(); k += 2)
-    put(atom, pairs[k + 1], place_of(atom, pairs[k], atom->tag[pairs[k + 1]]));
+    put(atom, pairs[k + 1], place_of(atom, comm, pairs[k], atom->tag[pairs[k + 1]]));
 }
 
 void Centroids::gather() {
@@ -151,9 +166,9 @@ void Centroids::gather() {
         if (other == local.end())
           questions.push_back({id, atom->tag[i]});
         else
-          put(atom, i, place_of(atom, other->second, atom->tag[i]));
+          put(atom, i, place_of(atom, comm, other->second, atom->tag[i]));
       } else {
-        const Place p = place_of(atom, i, id);
+        const Place p = place_of(atom, comm, i, id);
         if (other == local.end())
           places.push_back(p);
         else if (is_centroid(atom->type[other->second]))
@@ -166,12 +181,19 @@ void Centroids::gather() {
   agree(failed, world);
   for (const Question& q : all_of(questions, world)) {
     const auto here = local.find(q.atom);
-    if (here != local.end()) places.push_back(place_of(atom, here->second, q.centroid));
+    if (here != local.end()) places.push_back(place_of(atom, comm, here->second, q.centroid));
   }
   for (const Place& p : all_of(places, world)) {
     const auto here = local.find(p.centroid);
-    if (here != local.end() && is_centroid(atom->type[here->second])) put(atom, here->second, p);
+    if (here == local.end() || !is_centroid(atom->type[here->second])) continue;
+    if (!can_move(comm, p))
+      failed =
+          name(here->second) +
+          " stands too far from its atom for LAMMPS to bring it there; put centroids near their atoms in "
+          "the data file";
+    put(atom, here->second, p);
   }
+  agree(failed, world);
 }
 
 }  // namespace dpcore_lammps

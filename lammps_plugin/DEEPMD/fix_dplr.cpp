@@ -183,7 +183,7 @@ void FixDPLR::pre_reverse(int, int vflag) {
   const double unit = my.energy / my.length;  // of forces
   const auto nlocal = static_cast<std::size_t>(atom->nlocal);
   my.electric.assign(3 * nlocal, 0.0);
-  if (my.kspace != nullptr && my.kspace->electric_force() != nullptr) {
+  if (my.kspace != nullptr && my.kspace->compute_flag != 0 && my.kspace->electric_force() != nullptr) {
     double** const f = my.kspace->electric_force();
     for (std::size_t i = 0; i < nlocal; ++i)
       for (std::size_t d = 0; d < 3; ++d) my.electric[3 * i + d] = f[i][d] / unit;

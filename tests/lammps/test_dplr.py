@@ -242,5 +242,24 @@ def test_bonds_that_are_wrong(tmp_path, models, box, name):
     assert out.code != 0 and expected in out.text, out.text[-1500:]
 
 
+def test_centroids_far_from_their_atoms(tmp_path, models):
+    """LAMMPS hands atoms on to processes beside each other only."""
+    box = make_box(tilt=False)
+    far = box.coord[box.types == 0] + [5.0, 0, 0]
+    write_data(tmp_path / "box.data", box, far % np.diag(box.cell))
+    text = script(models, newton="processors 4 1 1")
+    out = lammps(tmp_path, text + "run 0\n", ranks=4, check=False)
+    assert out.code != 0 and "stands too far from its atom for LAMMPS to bring it there" in out.text
+
+
+def test_without_computing_waves(tmp_path, models, box):
+    """kspace_modify compute no leaves the net, after a run with the waves too."""
+    text = script(models) + "run 0\nkspace_modify compute no\n"
+    found = measure(tmp_path, text)
+    energy, force, _ = predict(models.parent / "plain.dp", box)
+    assert abs(found[0] - energy) <= 1e-9
+    np.testing.assert_allclose(found[1][: len(force)], force, rtol=0, atol=1e-9)
+
+
 def test_beta_is_that_of_the_model():
     assert abs(BETA - 0.4) < 1e-7
