@@ -88,6 +88,16 @@ void add_columns(const S (&b)[4][kPowers], const S* a, int stride, int m0, int n
       sum[3][v] += b3 * x;
     }
   }
+  if (n_valid == NV * L) {
+    for (int c = 0; c < 4; ++c) {
+      for (int v = 0; v < NV; ++v) {
+        S* to = moment + c * n_out + m0 + v * L;
+        sum[c][v] += load(to);
+        std::memcpy(to, &sum[c][v], sizeof(Vec<S>));
+      }
+    }
+    return;
+  }
   alignas(64) S tile[4][NV * L];
   std::memcpy(tile, sum, sizeof(tile));
   for (int c = 0; c < 4; ++c) {
