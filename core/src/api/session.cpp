@@ -61,7 +61,12 @@ void take_list(const Neighborhood& n, Structure& out) {
   }
   out.first.assign(n_local + 1, 0);
   for (std::size_t i = 0; i < n_local; ++i) out.first[i + 1] = out.first[i] + count[i];
-  out.neighbor.resize(out.first.back());
+  const std::size_t n_pairs = out.first.back();
+  if (n_pairs > out.neighbor.capacity()) {  // without the old list, or twice its room, beside the new one
+    std::vector<int>().swap(out.neighbor);
+    out.neighbor.reserve(n_pairs + n_pairs / 16);
+  }
+  out.neighbor.resize(n_pairs);
   for (int k = 0; k < n.n_centres; ++k) {
     const auto begin = out.first[static_cast<std::size_t>(n.centre[k])];
     for (int q = 0; q < n.n_neighbors[k]; ++q) {
