@@ -64,9 +64,9 @@ def results(path, frames):
 
 
 def with_near_atoms(frames):
-    """Six frames, in which an atom comes as near as 0.03 A to one of another type; without cell."""
+    """Six frames, in which an atom comes as near as 0.03 A to one of another type if there is one; without cell."""
     coord = np.repeat(frames["coord"][:1], 6, axis=0).reshape(6, -1, 3)
-    other = int(np.flatnonzero(frames["type"] != frames["type"][0])[0])
+    other = int(np.argmax(frames["type"] != frames["type"][0])) or 1
     coord[:, other] = coord[:, 0] + np.array([0.03, 0.1, 0.2, 0.4, 0.6, 0.8])[:, None] * [0.36, 0.48, 0.8]
     out = {"coord": coord.reshape(6, -1), "type": frames["type"]}
     for key in ("fparam", "aparam"):
