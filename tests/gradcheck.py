@@ -58,8 +58,9 @@ LARGE = ("relu", "relu6", "softplus")  # embedding nets with outputs well above 
 
 # "type_embedding": se_e2_a in a model with type embedding. Not in the list: loc_frame, which has no nets, is not
 # continuous, and needs two neighbours of every atom
-DESCRIPTORS = ("se_e2_a", "se_e2_r", "se_e3", "hybrid", "type_embedding")
-EXCLUDING = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding")  # those with exclude_types and type_one_side
+DESCRIPTORS = ("se_e2_a", "se_e2_r", "se_e3", "hybrid", "type_embedding", "se_a_tpe")
+# those with exclude_types and type_one_side
+EXCLUDING = ("se_e2_a", "se_e2_r", "hybrid", "type_embedding", "se_a_tpe")
 TYPE_EMBEDDING = {
     "neuron": [2, 4],
     "activation_function": "tanh",
@@ -103,6 +104,7 @@ def make_config(descriptor=None, fitting=None, type_map=("A", "B")):
         "se_e2_a": {"type": "se_e2_a", **keys},
         "se_e2_r": {"type": "se_e2_r", **without_axis},
         "se_e3": {"type": "se_e3", **neither},
+        "se_a_tpe": {"type": "se_a_tpe", "type_nchanl": 3, "type_nlayer": 2, "numb_aparam": 0, **keys},
         "hybrid": {
             "type": "hybrid",
             "list": [{"type": "se_e2_a", **keys}, {"type": "se_e2_r", **without_axis, **second}],
@@ -150,7 +152,7 @@ def net_of(config, *types):
     one type in the fitting.
     """
     section = descriptor_parts(config)[0][0] if len(types) == 2 else "fitting/"
-    if config.get("type_embedding"):
+    if config.get("type_embedding") or (len(types) == 2 and config["descriptor"]["type"] == "se_a_tpe"):
         return f"{section}net/"
     return section + "_".join(["net", *map(str, types)]) + "/"
 
@@ -216,6 +218,10 @@ def make_tensors(config, seed=0, angular=True):
             value = rng.permutation(np.resize(levels, shape[0])) + spread * rng.normal(size=shape)
         elif kind == "idt":
             value = rng.uniform(0.4, 1.1, shape)
+        if "/amplify/" in name:  # small: the energy is steep in these, for the steps of differences
+            value = 0.3 * np.sqrt(shape[-1] / sections["descriptor"]["neuron"][-1]) * value
+        elif "/types/" in name and kind == "bias":  # channels of order one
+            value = 1.0 + 0.5 * value
         tensors[name] = value.astype(tensors[name].dtype)
     return tensors
 

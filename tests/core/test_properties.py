@@ -29,7 +29,7 @@ from gradcheck import (
 )
 
 # descriptors with a rotation matrix, which tensors need
-WITH_ROTATION = {"se_e2_a"}
+WITH_ROTATION = {"se_e2_a", "se_a_tpe"}
 # descriptors that tell a structure from its mirror image; that end at the cut-off without a switch
 CHIRAL, ABRUPT = {"loc_frame"}, {"loc_frame"}
 COMBINATIONS = [(d, "ener") for d in (*DESCRIPTORS, "loc_frame")]

@@ -29,6 +29,7 @@ WIDTHS = {"coord": 3 * N_ATOMS, "box": 9, "force": 3 * N_ATOMS, "virial": 9}
         "input_hybrid.json",
         "input_type_embedding.json",
         "input_loc_frame.json",
+        "input_se_a_tpe.json",
     ],
 )
 def test_inputs_of_other_descriptors_train(name, tmp_path, monkeypatch):

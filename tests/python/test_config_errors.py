@@ -48,7 +48,7 @@ BAD = [
     # kinds this version has not, and kinds that nobody has
     *[
         ({f"{D}/type": kind}, f"{D}/type", f'"{kind}" is not supported by this version')
-        for kind in ("se_a_tpe", "se_atten", "dpa1")
+        for kind in ("se_a_ebd_v2", "se_atten", "dpa1")
     ],
     *[
         ({f"{F}/type": kind}, f"{F}/type", f'"{kind}" is not supported by this version')
@@ -89,7 +89,7 @@ BAD = [
     ({D: {"type": "se_r", "axis_neuron": 4}}, f"{D}/axis_neuron", "unknown key"),
     ({D: {"type": "se_r", "sel": [4]}}, f"{D}/sel", "each of the 2 types"),
     ({D: {"type": "se_r", "rcut": 3.0, "rcut_smth": 3.0}}, f"{D}/rcut_smth", "below rcut"),
-    ({D: hybrid(A, A), f"{F}/type": "polar"}, f"{F}/type", "polar needs .* se_e2_a; hybrid has none"),
+    ({D: hybrid(A, A), f"{F}/type": "polar"}, f"{F}/type", "polar needs .* se_e2_a or se_a_tpe; hybrid has none"),
     ({D: {"type": "se_r", "sel": [4, 8]}, F: {"type": "dipole"}}, f"{F}/type", "se_e2_r has none"),
     ({f"{F}/type": "enr"}, f"{F}/type", 'Did you mean "ener"'),
     ({"learning_rate/type": 3}, "learning_rate/type", "got 3"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Training, continuing, freezing and using models with se_e2_r, se_e3, loc_frame, hybrid and type embedding."""
+"""Training, continuing, freezing and using models with se_e2_r, se_e3, se_a_tpe, loc_frame, hybrid, type embedding."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ DESCRIPTORS = {
     "hybrid with se_e3": {"type": "hybrid", "list": [FAR, ANGLES]},
     "hybrid with loc_frame": {"type": "hybrid", "list": [FAR, LOCAL]},
     "se_e3 with type_embedding": ANGLES,
+    "se_a_tpe": {**FAR, "type": "se_a_ebd", "axis_neuron": 3, "type_nchanl": 2},
 }
 
 
@@ -136,7 +137,7 @@ def test_weights_of_a_model_are_taken_and_others_refused(kind, tmp_path, capfd):
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1
     message = capfd.readouterr().err
     assert "descriptor/type: the input has" in message and '"hybrid of se_e2_a, se_e2_r, se_e2_r"' in message
-    wider = {**(ANGLES if kind == "se_e3" else FAR), "neuron": [4, 9]}
+    wider = {**DESCRIPTORS.get("" if kind == "hybrid" else kind, FAR), "neuron": [4, 9]}
     changed = {"type": "hybrid", "list": [NEAR, wider, FAR]} if kind == "hybrid" else wider
     write_input(tmp_path / "other.json", {"model/descriptor": changed})
     assert dp("train", "other.json", "--init-frz-model", "m.dp") == 1

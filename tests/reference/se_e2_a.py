@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r, se_e3, loc_frame or hybrid in its place, and
+"""Slow numpy oracle of energy models: se_e2_a + ener, and with se_e2_r, se_e3, se_a_tpe, loc_frame or hybrid in its place, and
 with type embedding.
 
 A plain transcription of the published formulas (Zhang et al., NeurIPS 31, 2018,
 "End-to-end symmetry preserving inter-atomic potential energy model") as
-DeePMD-kit evaluates them: every slot of ``sel`` is computed, empty ones too, and
-periodic images are found by brute force.  It shares no code with the core, and
-nothing in it is clever.
+DeePMD-kit evaluates them: every slot of ``sel`` is computed, empty ones too, and periodic images are found by
+brute force.  It shares no code with the core.
 
 Units: A, eV, eV/A.  Virial -dE/d(strain), eV, [xx xy xz yx yy yz zx zy zz].
 Indices: i centre, j slot (neighbour), c component 0..3 of an environment row,
@@ -108,9 +107,8 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
         davg, dstd = mine["descriptor/davg"][types[i]], mine["descriptor/dstd"][types[i]]
         n_components = len(davg)  # 4, or the radial one alone
         rows = (rows[:, :n_components] - davg) / dstd
-        evaluate_one = {"se_e2_a": se_e2_a, "se_e2_r": se_e2_r.se_e2_r, "se_e3": se_e3.se_e3}[
-            settings["type"]
-        ]
+        kinds = {"se_e2_r": se_e2_r.se_e2_r, "se_e3": se_e3.se_e3}
+        evaluate_one = kinds.get(settings["type"], se_e2_a)  # also se_a_tpe, with another G in `moment`
         descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows)
         filled = [slot for slot, _, _ in slots]
 
@@ -133,17 +131,11 @@ def descriptor_parts(settings, tensors):
     """(settings, tensors) of a descriptor, or of each part of a hybrid one, named as a single one."""
     if settings["type"] != "hybrid":
         return [(settings, tensors)]
-    return [
-        (
-            part,
-            {
-                k.replace(f"part_{n}/", ""): v
-                for k, v in tensors.items()
-                if f"/part_{n}/" in k or k == "types"
-            },
-        )
-        for n, part in enumerate(settings["list"])
-    ]
+    parts = []
+    for n, part in enumerate(settings["list"]):
+        mine = {k: v for k, v in tensors.items() if f"/part_{n}/" in k or k == "types"}
+        parts.append((part, {k.replace(f"part_{n}/", ""): v for k, v in mine.items()}))
+    return parts
 
 
 # ---- neighbours and environment matrix -------------------------------------
@@ -309,6 +301,8 @@ def moment(settings, tensors, centre, rows):
     """T = 1/n_slots sum_j row_j (x) G_j [4, M1], and what it is made of: G, dG/ds [n_slots, M1], the rows
     [n_slots, 4] and whether they count [n_slots].
     """
+    from reference import se_a_tpe  # which needs this file
+
     dtype = np.dtype(settings["precision"])
     rows = rows.astype(dtype)
     n_slots, width = len(rows), settings["neuron"][-1]
@@ -327,10 +321,12 @@ def moment(settings, tensors, centre, rows):
             name = "net"
             constants = tensors["types"][[neighbour] if settings["type_one_side"] else [neighbour, centre]]
         part = slice(starts[neighbour], starts[neighbour + 1])
-        layers = layers_of(tensors, f"descriptor/{name}")
-        phi = settings["activation_function"]
-        g[part], dg[part] = embedding_net(layers, phi, rows[part, 0], np.ravel(constants))
         counted[part] = True
+        if settings["type"] == "se_a_tpe":
+            g[part], dg[part] = se_a_tpe.embedding(settings, tensors, centre, neighbour, rows[part, 0])
+            continue
+        layers, phi = layers_of(tensors, f"descriptor/{name}"), settings["activation_function"]
+        g[part], dg[part] = embedding_net(layers, phi, rows[part, 0], np.ravel(constants))
     used = np.where(counted[:, None], rows, dtype.type(0.0))
     t = used.T @ g / dtype.type(n_slots)  # [4, M1]
     return t, g, dg, used, counted

@@ -75,6 +75,8 @@ class Descriptor {
   /// The table te [ntypes, n_types] of a model with type embedding, whenever it has changed; before
   /// finish_loading.
   virtual void set_types(const std::vector<double>& table) { (void)table; }
+  /// The parameters have changed: make what is derived from them in their stores; before finish_loading.
+  virtual void refresh_derived() {}
   /// Add the adjoint of te; after finish_step.
   virtual void add_type_gradients(std::vector<double>& te_bar) const { (void)te_bar; }
 

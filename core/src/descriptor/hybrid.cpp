@@ -49,6 +49,10 @@ void Hybrid::set_types(const std::vector<double>& table) {
   for (const auto& one : list_) one->set_types(table);
 }
 
+void Hybrid::refresh_derived() {
+  for (const auto& one : list_) one->refresh_derived();
+}
+
 void Hybrid::add_type_gradients(std::vector<double>& te_bar) const {
   for (const auto& one : list_) one->add_type_gradients(te_bar);
 }

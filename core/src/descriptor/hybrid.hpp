@@ -15,6 +15,7 @@ class Hybrid final : public Descriptor {
   double rcut() const override;
   std::vector<Part> parts() override;
   void set_types(const std::vector<double>& table) override;
+  void refresh_derived() override;
   void add_type_gradients(std::vector<double>& te_bar) const override;
   std::unique_ptr<Descriptor::State> make_state() const override;
 

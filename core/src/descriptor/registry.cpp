@@ -8,6 +8,7 @@
 #include "base/json_config.hpp"
 #include "descriptor/hybrid.hpp"
 #include "descriptor/loc_frame.hpp"
+#include "descriptor/se_a_tpe.hpp"
 #include "descriptor/se_e2_a.hpp"
 #include "descriptor/se_e2_r.hpp"
 #include "descriptor/se_e3.hpp"
@@ -41,8 +42,8 @@ std::unique_ptr<Descriptor> in_precision(const nlohmann::json& config, int ntype
 
 const std::map<std::string, Maker>& registry() {
   static const std::map<std::string, Maker> makers = {
-      {"hybrid", make<Hybrid>},         {"loc_frame", make<LocFrame>}, {"se_e2_a", in_precision<SeE2A>},
-      {"se_e2_r", in_precision<SeE2R>}, {"se_e3", in_precision<SeE3>},
+      {"hybrid", make<Hybrid>},         {"loc_frame", make<LocFrame>},    {"se_a_tpe", in_precision<SeATpe>},
+      {"se_e2_a", in_precision<SeE2A>}, {"se_e2_r", in_precision<SeE2R>}, {"se_e3", in_precision<SeE3>},
   };
   return makers;
 }

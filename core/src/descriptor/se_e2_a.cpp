@@ -21,8 +21,8 @@ int axis_neuron(const nlohmann::json& config) {
 }  // namespace
 
 template <class S>
-SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes, int n_types)
-    : TwoBody<S>(config, ntypes, 4, n_types),
+SeE2A<S>::SeE2A(const nlohmann::json& config, int ntypes, int n_types, NetsFor nets_for)
+    : TwoBody<S>(config, ntypes, 4, n_types, nets_for),
       axis_neuron_(axis_neuron(config)),
       inverse_nnei_(1.0 / spec_.n_slots()) {}
 

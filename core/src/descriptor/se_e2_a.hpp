@@ -17,9 +17,9 @@
 namespace dpcore {
 
 template <class S>
-class SeE2A final : public TwoBody<S> {
+class SeE2A : public TwoBody<S> {
  public:
-  SeE2A(const nlohmann::json& config, int ntypes, int n_types);
+  SeE2A(const nlohmann::json& config, int ntypes, int n_types, NetsFor = NetsFor::Neighbors);
 
   int dim_out() const override { return dim_axes() + (rotation_ ? 3 * n_radial() : 0); }
   int append_rotation() override {
@@ -44,6 +44,10 @@ class SeE2A final : public TwoBody<S> {
   void contract_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment,
                          const Tensor3<S>& moment_bar) const;
 
+ protected:
+  using TwoBody<S>::spec_;
+  using TwoBody<S>::cutoff_;
+
  private:
   /// How the pairs of a neighbour type come by G: from the net or a table and stored, from a quintic table as
   /// it is needed, or not at all but by way of the powers of a piece table or the nodes of a training step's.
@@ -57,9 +61,6 @@ class SeE2A final : public TwoBody<S> {
     std::vector<Way> way;                // [ntypes]
     Tensor3<S> moment, moment_dot;       // [n_rows, 4, n_radial]
   };
-
-  using TwoBody<S>::spec_;
-  using TwoBody<S>::cutoff_;
 
   int n_radial() const { return spec_.embedding.neuron.back(); }
   int dim_axes() const { return n_radial() * axis_neuron_; }

@@ -63,6 +63,10 @@ TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components, 
       config_(config),
       n_components_(n_components),
       nets_for_(nets_for) {
+  if (nets_for == NetsFor::Channels) {
+    if (spec_.stored()) throw Error("model/descriptor/compress: se_a_tpe has no stored tables");
+    spec_.channels = ChannelSpec::from_json(config, ntypes, spec_.embedding, spec_.type_one_side);
+  }
   nets_ = make_nets<S>(store_);
   store_.allocate();
   davg_.assign(static_cast<std::size_t>(n_components * ntypes), 0.0);
@@ -75,6 +79,8 @@ auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
   TypeInputs types;
   types.width = spec_.n_types;
   if (types.width > 0) types.table = store.add_derived("types", {spec_.ntypes, types.width});
+  std::optional<TypeChannels<T>> channels;
+  if (spec_.channels) channels.emplace(store, *spec_.channels);
   Nets<T> nets;
   if (spec_.stored())
     nets.resize(static_cast<std::size_t>((spec_.type_one_side ? 1 : spec_.ntypes) * spec_.ntypes));
@@ -86,8 +92,10 @@ auto TwoBody<S>::make_nets(ParameterStore<T>& store) const -> Nets<T> {
           nets_for_ == NetsFor::NeighborPairs ? a <= b : spec_.type_one_side || !spec_.is_excluded(a, b);
       if (!exists) continue;
       types.types = spec_.type_one_side ? std::vector<int>{b} : std::vector<int>{b, a};
-      const std::string name = types.width > 0 ? "net" : net_name(a, b);
-      nets.back() = std::make_unique<RadialNet<T>>(store, name + "/", spec_.embedding, types);
+      const std::string name = types.width > 0 || channels ? "net" : net_name(a, b);
+      std::optional<LayerSpec> last;
+      if (channels) last = channels->layer(net_index(a, b));
+      nets.back() = std::make_unique<RadialNet<T>>(store, name + "/", spec_.embedding, types, last);
     }
   }
   return nets;

@@ -2,7 +2,8 @@
 // What descriptors with embedding nets of one number share: their keys, one net for each type of neighbour
 // (and of centre unless type_one_side) or for each two types of neighbours, statistics per centre type, and
 // tables of the nets. With type embedding there is one net for all, with the numbers of the types as further
-// inputs: for a pair of types it still is a function of one scalar.
+// inputs, or with channels one that a layer of the types ends: for a pair of types it still is a function of
+// one scalar.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "radial/piece_table.hpp"
 #include "radial/quintic_table.hpp"
 #include "radial/radial_table.hpp"
+#include "radial/type_channels.hpp"
 
 namespace dpcore {
 
@@ -29,9 +31,10 @@ struct TwoBodySpec {
   EmbeddingSpec embedding;
   bool type_one_side = false;
   bool davg_zero = false;
-  std::vector<bool> excluded;         // [ntypes * ntypes], symmetric
-  std::optional<TableSpec> compress;  // evaluation by fixed tables
-  bool single_tables = false;         // precision "mixed": their coefficients in float32
+  std::vector<bool> excluded;           // [ntypes * ntypes], symmetric
+  std::optional<TableSpec> compress;    // evaluation by fixed tables
+  std::optional<ChannelSpec> channels;  // with NetsFor::Channels
+  bool single_tables = false;           // precision "mixed": their coefficients in float32
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes, int n_types);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   /// Whether there are no nets but only the tables of the model file.
@@ -43,6 +46,7 @@ struct TwoBodySpec {
 enum class NetsFor {
   Neighbors,      // each type of neighbour of each type of centre, of all centres with type_one_side
   NeighborPairs,  // each two types of neighbours, net(a, b) with a <= b
+  Channels,       // as Neighbors; one net with a last layer for each (radial/type_channels.hpp)
 };
 
 /// Pairs whose adjoints of G are formed and used at once: on a CPU few enough for a core's cache.
@@ -82,6 +86,7 @@ class TwoBody : public SingleDescriptor {
   TwoBody(const nlohmann::json& config, int ntypes, int n_components, int n_types = 0,
           NetsFor = NetsFor::Neighbors);
 
+  ParameterStore<S>& store() { return store_; }
   /// The net of a pair of types, nullptr where it is excluded and nets belong to pairs, or in models without
   /// nets.
   const RadialNet<S>* net(int a, int b) const { return nets_[net_index(a, b)].get(); }

@@ -72,7 +72,7 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   const int n_radial = needs_rotation(fitting) ? descriptor_->append_rotation() : 0;
   if (needs_rotation(fitting) && n_radial == 0) {
     throw Error("model/fitting_net/type: " + kind() +
-                " needs the rotation matrix of the descriptor se_e2_a; " +
+                " needs the rotation matrix of a descriptor that has one, as se_e2_a; " +
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
   fitting_ = make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types});
@@ -142,7 +142,7 @@ void Potential::load(const std::map<std::string, Tensor>& tensors, bool networks
     for (const auto& p : block->parameters()) known.insert(prefix + p.name);
   }
   if (networks) {
-    refresh_types();
+    refresh_derived();
     descriptor_->finish_loading();
   }
   for (const auto& [name, tensor] : tensors) {
@@ -181,7 +181,8 @@ std::map<std::string, Tensor> Potential::tensors() const {
   return out;
 }
 
-void Potential::refresh_types() {
+void Potential::refresh_derived() {
+  descriptor_->refresh_derived();
   if (!types_) return;
   const std::vector<double> table = types_->table();
   descriptor_->set_types(table);
@@ -202,8 +203,8 @@ void Potential::backward_types(const std::vector<Fitting::State*>& fitting) {
 
 void Potential::initialize() {
   if (types_) types_->initialize();
-  refresh_types();
   descriptor_->initialize();
+  refresh_derived();
   descriptor_->finish_loading();
   fitting_->initialize();
 }

@@ -28,9 +28,9 @@ class Potential {
   /// The parameters and the prefixes of their names in the model file; the fitting net's are last.
   std::vector<std::pair<std::string, ParameterBlock*>> blocks() const;
 
-  /// Tell descriptor and fitting the numbers of the types, which the type embedding's net makes; after each
-  /// change of its parameters.
-  void refresh_types();
+  /// Make what is derived from the parameters after each change of them, and tell descriptor and fitting the
+  /// numbers of the types, which the type embedding's net makes.
+  void refresh_derived();
   /// The net's gradients, from the adjoints that the descriptor and these states of the fitting have.
   void backward_types(const std::vector<Fitting::State*>&);
 

@@ -47,6 +47,7 @@ DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, s
     : store_(&store), layers_(std::move(layers)) {
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     auto& layer = layers_[k];
+    if (layer.derived) continue;
     const std::string name = prefix + "layer_" + std::to_string(k) + "/";
     layer.matrix = store.add(name + "matrix", {layer.n_in, layer.n_out}, trainable[k]);
     layer.bias = layer.has_bias ? store.add(name + "bias", {layer.n_out}, trainable[k])

@@ -39,6 +39,7 @@ struct LayerSpec {
   Skip skip = Skip::None;
   bool time_step = false;                     // multiply by idt; only with a skip
   bool has_bias = true;                       // else b = 0, no parameter
+  bool derived = false;                       // matrix and bias are offsets that stand: of derived parts
   std::size_t matrix = 0, bias = 0, idt = 0;  // offsets in the store
 };
 

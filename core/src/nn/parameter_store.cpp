@@ -122,6 +122,20 @@ void ParameterStore<S>::zero_gradients(int slot, ParameterRange range) {
 }
 
 template <class S>
+void ParameterStore<S>::sum_gradients(ParameterRange range) const {
+  S* const g = gradient(0, range.begin);
+  for (int slot = 1; slot < slots_; ++slot) {
+    S* const more = gradient(slot, range.begin);
+    for_each_element(
+        Exec(), "dpcore::sum_gradients", 1, static_cast<int>(range.end - range.begin),
+        KOKKOS_LAMBDA(const int, const int j) {
+          g[j] += more[j];
+          more[j] = S(0);  // get_gradient adds up the slots
+        });
+  }
+}
+
+template <class S>
 void ParameterStore<S>::get_moment(int moment, double* out) const {
   copy_out((moment == 0 ? moment1_ : moment2_).data(), size_, out);
 }
@@ -140,14 +154,7 @@ void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, Parame
     if (!p.trainable || first >= last) continue;
     const int n = static_cast<int>(last - first);
     S* const g = gradient(0, first);
-    for (int slot = 1; slot < slots_; ++slot) {
-      S* const more = gradient(slot, first);
-      for_each_element(
-          Exec(), "dpcore::sum_gradients", 1, n, KOKKOS_LAMBDA(const int, const int j) {
-            g[j] += more[j];
-            more[j] = S(0);  // get_gradient adds up the slots
-          });
-    }
+    sum_gradients({first, last});
     S *const value = values_.data() + first, *const m = moment1_.data() + first,
              *const v = moment2_.data() + first;
     for_each_element(

@@ -76,6 +76,8 @@ class ParameterStore final : public ParameterBlock {
   void allocate();
 
   const S* value(std::size_t offset) const { return values_.data() + offset; }
+  /// For who makes a derived part.
+  S* derived_value(std::size_t offset) const { return values_.data() + offset; }
   S* gradient(int slot, std::size_t offset) const {
     return gradients_.data() + static_cast<std::size_t>(slot) * size_ + offset;
   }
@@ -86,6 +88,8 @@ class ParameterStore final : public ParameterBlock {
   void set(const ParameterInfo&, const double* in) override;
   void prepare_training(int slots) override;
   void get_gradient(const ParameterInfo&, double* out) const override;
+  /// Add the gradients of all slots to slot 0, and clear the others.
+  void sum_gradients(ParameterRange) const;
   using ParameterBlock::zero_gradients;
   void zero_gradients(int slot, ParameterRange) override;
   void get_moment(int moment, double* out) const override;

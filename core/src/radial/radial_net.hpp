@@ -2,6 +2,7 @@
 // The embedding net as radial functions: R -> R^n_out, evaluated in chunks of rows that stay in cache.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,13 @@ struct TypeInputs {
 template <class S>
 class RadialNet final : public Radial<S> {
  public:
+  /// `last`: a layer behind those of the spec.
   RadialNet(ParameterStore<S>& store, const std::string& prefix, const EmbeddingSpec& spec,
-            TypeInputs types = {})
+            TypeInputs types = {}, const std::optional<LayerSpec>& last = {})
       : store_(&store),
         types_(std::move(types)),
-        stack_(store, prefix, embedding_layers(1 + types_.size(), spec),
-               std::vector<bool>(spec.neuron.size(), spec.trainable)) {}
+        stack_(store, prefix, layers(1 + types_.size(), spec, last),
+               std::vector<bool>(spec.neuron.size() + 1, spec.trainable)) {}
 
   int n_out() const override { return stack_.n_out(); }
   void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
@@ -44,6 +46,12 @@ class RadialNet final : public Radial<S> {
   void backward_values(const Exec&, const Vector<S>& s, const Matrix<S>& g_bar, int slot, Workspace&) const;
 
  private:
+  static std::vector<LayerSpec> layers(int n_in, const EmbeddingSpec& spec,
+                                       const std::optional<LayerSpec>& last) {
+    auto all = embedding_layers(n_in, spec);
+    if (last) all.push_back(*last);
+    return all;
+  }
   /// Rows of inputs for s [n].
   Matrix<S> inputs(const Exec&, S* s, int n, Workspace&) const;
   /// Room for the adjoint of the inputs where it is needed, else empty.

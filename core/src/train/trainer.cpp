@@ -157,7 +157,7 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
     for (const auto& [prefix, block] : potential_.blocks()) {
       if (block != &potential_.fitting().parameters()) this->update(*block, alpha);
     }
-    potential_.refresh_types();
+    potential_.refresh_derived();
     beta1_power *= 0.9F;
     beta2_power *= 0.999F;
     ++steps;

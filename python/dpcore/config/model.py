@@ -24,7 +24,7 @@ from dpcore.grammar import descriptor_parts
 log = logging.getLogger(__name__)
 
 SHORT_RANGE_KEYS = ("use_srtab", "smin_alpha", "sw_rmin", "sw_rmax", "srtab_add_bias")
-_WITH_ROTATION = ("dipole", "polar")
+_NEED_ROTATION = ("dipole", "polar")
 _STORED_AS = {"default": "float64", "float16": "float32"}
 
 
@@ -149,9 +149,9 @@ def check(model: dict[str, Any]) -> None:
     _check_short_range(model)
     _check_modifier(model, n_types)
     kind, surroundings = model["fitting_net"]["type"], model["descriptor"]["type"]
-    if kind in _WITH_ROTATION and surroundings != "se_e2_a":
+    if kind in _NEED_ROTATION and surroundings not in descriptor.WITH_ROTATION:
         raise InputError(
-            f"{kind} needs the rotation matrix of the descriptor se_e2_a; {surroundings} has none",
+            f"{kind} needs the rotation matrix of the descriptor {' or '.join(descriptor.WITH_ROTATION)}; {surroundings} has none",
             "model/fitting_net/type",
         )
     for where, keys in descriptor_parts(model["descriptor"]):

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dpcore.convert import se_e2_a, se_e2_r, se_e3
+from dpcore.convert import se_a_tpe, se_e2_a, se_e2_r, se_e3
 from dpcore.convert.exclusion import nodes_behind, type_tables
 from dpcore.convert.graph import Graph, source_name
 from dpcore.convert.loc_frame import read_loc_frame
 from dpcore.convert.two_body import Place, read_two_body
 from dpcore.convert.unsupported import DESCRIPTOR_OPS, descriptor_kind, is_hybrid
 
-LAYOUTS = {module.LAYOUT.name: module.LAYOUT for module in (se_e2_a, se_e2_r, se_e3)}
+LAYOUTS = {module.LAYOUT.name: module.LAYOUT for module in (se_e2_a, se_e2_r, se_e3, se_a_tpe)}
 _PART = re.compile(r"descrpt_attr_(\d+)/t_avg$")
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Two-body descriptors of a frozen graph: statistics and embedding nets.
 
-The operation of the environment matrix carries ``sel`` and the radii (float32);
-``t_avg`` and ``t_std`` are its last inputs, one value per slot and component,
-equal for all slots of a centre type.  What differs between the descriptors is a
-`Layout`.  The names of the k-th part of a hybrid descriptor end in ``_k``.
+The operation of the environment matrix carries ``sel`` and the radii (float32); ``t_avg`` and ``t_std`` are its
+last inputs, one value per slot and component, equal for all slots of a centre type.  What differs between the
+descriptors is a `Layout`.  The names of the k-th part of a hybrid descriptor end in ``_k``.
 """
 
 from __future__ import annotations
@@ -41,7 +40,8 @@ class Layout:
     raises where the sum over the slots is not scaled as dpcore does, and ``keys`` are those that the
     other descriptors have not.  ``with_types``: with type embedding it has one net, which takes the numbers of
     the types besides.  With ``neighbor_pairs`` the nets belong to two types of neighbours instead of one, and
-    to all types of centres; no pair of types can be excluded.
+    to all types of centres; no pair of types can be excluded.  With ``complete`` there is one net
+    for all types without their numbers; it adds to the config section and gives more tensors.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Layout:
     keys: Callable[[Callable[[str, str, Any], Any]], dict[str, Any]] = lambda value: {}
     with_types: bool = False
     neighbor_pairs: bool = False
+    complete: Callable[[Graph, Place, dict[str, Any]], dict[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def read_two_body(
     davg, dstd = _statistics(graph, place, layout, sel)
     tables, one_side = read_tables(graph, layout, place, sel)
     nets: dict[str, list[DenseLayer]] = {}
-    if n_numbers:
+    if n_numbers or layout.complete:
         nets, one_side = _net_of_types(graph, place, n_numbers)
     elif not tables:
         nets, one_side = _embedding_nets(graph, place, layout)
@@ -168,7 +169,7 @@ def read_two_body(
         "set_davg_zero": value("set_davg_zero", "true or false", not bool(davg.any())),
         **config_of(tables),
     }
-    return config, tensors
+    return config, tensors | (layout.complete(graph, place, config) if layout.complete else {})
 
 
 def _neuron_of(graph: Graph, place: Place, tables: dict[str, Table], written: list[int]) -> list[int]:

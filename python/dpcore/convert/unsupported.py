@@ -35,14 +35,17 @@ DESCRIPTOR_OPS = {
 }
 _THREE_BODY_NET = re.compile(r"filter_type_all(_\d+)?/matrix_\d+_\d+_\d+$")
 _TABLES = re.compile(r"filter_type_all(_\d+)?/")
+_AMPLIFIED_NET = re.compile(r"filter_type_all(_\d+)?_amplify/matrix$")
 _STATISTICS = re.compile(r"descrpt_attr(_\d+)?/t_avg$")
 # Of embedding nets: se_e2_r takes a mean there, se_e3 sums over two neighbours.
 _SCOPE = re.compile(r"filter_type_[^/]+/")
 _IN_SCOPE = ("Mean", "Einsum")
+_OF_CHANNELS = re.compile(r"Mean(_\d+)?$")  # of se_a_tpe
 _DESCRIPTORS = {
     **{"se_e2_a": "se_e2_a", "se_a": "se_e2_a", "se_e2_r": "se_e2_r", "se_r": "se_e2_r"},
     **dict.fromkeys(("se_e3", "se_at", "se_a_3be", "se_t"), "se_e3"),
     "loc_frame": "loc_frame",
+    **dict.fromkeys(("se_a_tpe", "se_a_ebd"), "se_a_tpe"),
 }
 # absent in old scripts: the default is ener
 _TYPES_OF_FITTING = {"ener", "dipole", "polar", "se_e2_a", "se_a"}
@@ -89,14 +92,18 @@ def refuse_unknown_operations(graph: Graph) -> None:
 
     Call after ``graph.trace_forward``.
     """
-    unknown = sorted(
-        {node.op for node in graph.forward_nodes() if not (node.op in _IN_SCOPE and _SCOPE.match(node.name))}
-        - _KNOWN_OPS
-    )
+    known = [_SCOPE]
+    if any(map(_AMPLIFIED_NET.match, graph.nodes)):
+        known.append(_OF_CHANNELS)
+    unknown = {
+        node.op
+        for node in graph.forward_nodes()
+        if not (node.op in _IN_SCOPE and any(pattern.match(node.name) for pattern in known))
+    } - _KNOWN_OPS
     if unknown:
         raise _refusal(
             graph,
-            f"a model that uses operations dpcore does not know ({', '.join(unknown)})",
+            f"a model that uses operations dpcore does not know ({', '.join(sorted(unknown))})",
             "it is of a kind or version that this converter was not written for; please report it",
         )
 
@@ -186,8 +193,6 @@ def _model_options(graph: Graph, script: dict[str, Any]) -> None:
 
 def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
     embedded = _has_prefix(graph, "type_embed_net/")
-    if _has_prefix(graph, "filter_type_all_amplify") or _has_prefix(graph, "type_embed_layer"):
-        raise _refusal(graph, "a model with the descriptor se_a_tpe", "no version of the reference runs it")
     if bool(section(script, "model").get("type_embedding")) != embedded and script:
         raise graph.error(
             f"the graph has {'a' if embedded else 'no'} type embedding, and the training script says otherwise; "
@@ -204,16 +209,20 @@ def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
 def descriptor_kind(graph: Graph, operation: Any) -> str:
     """The descriptor that an operation of the environment matrix belongs to.
 
-    se_e3 shares the operation of se_e2_a; its nets have two types of neighbours in their names, its tables an
+    se_e3 and se_a_tpe share the operation of se_e2_a; the names of their nets tell, and tables of se_e3 have an
     operation of their own.
     """
     kind = DESCRIPTOR_OPS[operation.op]
     sources = (graph.resolve(source_name(reference)) for reference in operation.input)
     suffixes = {match[1] for match in map(_STATISTICS.match, sources) if match}
-    nets = [match[1] for match in map(_THREE_BODY_NET.match, graph.nodes) if match]
+    if kind != "se_e2_a":
+        return kind
+    nets = {match[1] for match in map(_THREE_BODY_NET.match, graph.nodes) if match}
     tables = (_TABLES.match(node.name) for node in graph if TABLE_OPS.get(node.op) == "se_e3")
-    nets += [match[1] for match in tables if match]
-    return "se_e3" if kind == "se_e2_a" and suffixes & set(nets) else kind
+    if suffixes & (nets | {match[1] for match in tables if match}):
+        return "se_e3"
+    amplified = {match[1] for match in map(_AMPLIFIED_NET.match, graph.nodes) if match}
+    return "se_a_tpe" if suffixes & amplified else kind
 
 
 def is_hybrid(graph: Graph, script: dict[str, Any]) -> bool:
@@ -262,7 +271,7 @@ def _fitting(graph: Graph, script: dict[str, Any]) -> None:
     kind = model_kind(graph)
     hybrid = is_hybrid(graph, section(script, "model", "descriptor"))
     name = "hybrid" if hybrid else next(descriptor_kind(graph, n) for n in graph if n.op in DESCRIPTOR_OPS)
-    if kind in TENSOR_KINDS and name != "se_e2_a":
+    if kind in TENSOR_KINDS and name not in ("se_e2_a", "se_a_tpe"):
         raise _refusal(
             graph,
             f"a {kind} model with the descriptor {name}",

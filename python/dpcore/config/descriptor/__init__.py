@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from dargs import Argument, Variant
 
-from dpcore.config.descriptor import hybrid, loc_frame, se_e2_a, se_e2_r, se_e3
+from dpcore.config.descriptor import hybrid, loc_frame, se_a_tpe, se_e2_a, se_e2_r, se_e3
 
-REGISTRY = {module.NAME: module for module in (se_e2_a, se_e2_r, se_e3, loc_frame, hybrid)}
+REGISTRY = {module.NAME: module for module in (se_e2_a, se_e2_r, se_e3, se_a_tpe, loc_frame, hybrid)}
+
+# those with a rotation matrix, which tensors need
+WITH_ROTATION = ("se_e2_a", "se_a_tpe")
 
 # names of the manual which this version does not provide: refused by name, not as a misspelling
 NOT_SUPPORTED = (
-    "se_a_tpe", "se_a_ebd", "se_a_ebd_v2",
-    "se_atten", "se_atten_v2", "se_e3_tebd", "se_a_mask", "dpa1", "dpa2", "dpa3",
+    "se_a_ebd_v2", "se_atten", "se_atten_v2", "se_e3_tebd", "se_a_mask", "dpa1", "dpa2", "dpa3",
 )  # fmt: skip
 
 
