@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import parameter_gradients
 import pytest
 from dpcore import _core as core
 from gradcheck import (
@@ -28,7 +29,7 @@ from gradcheck import (
 from reference import tensor as tensor_oracle
 from training import LOSSES, LR, START_LR, make_batch
 
-from core import test_gradients, test_oracle
+from core import test_oracle
 
 pytestmark = pytest.mark.usefixtures("exact_nets")
 
@@ -41,7 +42,7 @@ def config_of(fitting=None, type_map=("A", "B"), **descriptor):
 
 
 def check_gradients(config, system=SYSTEMS["triclinic"]):
-    return test_gradients.check(test_gradients.LossOfParameters(config, system, LOSSES["all"]))
+    return parameter_gradients.check(parameter_gradients.LossOfParameters(config, system, LOSSES["all"]))
 
 
 @pytest.mark.parametrize("one_side", [False, True])
@@ -52,14 +53,14 @@ def test_channels_and_layers(one_side, channels, layers):
     assert shapes["descriptor/amplify/layer_0/matrix"] == (6, 6 * channels ** (1 if one_side else 2))
     assert shapes[f"descriptor/types/layer_{layers}/matrix"] == (channels, channels)
     test_oracle.check(config, SYSTEMS["several frames"])
-    test_gradients.assert_nonzero(check_gradients(config))
+    parameter_gradients.assert_nonzero(check_gradients(config))
 
 
 @pytest.mark.parametrize("one_side", [False, True])
 def test_three_types(one_side):
     config = config_of(type_map=("A", "B", "C"), type_one_side=one_side, exclude_types=[[0, 2]])
     test_oracle.check(config, THREE)
-    test_gradients.assert_nonzero(check_gradients(config, THREE))
+    parameter_gradients.assert_nonzero(check_gradients(config, THREE))
 
 
 @pytest.mark.parametrize("one_side", [False, True])
@@ -67,7 +68,7 @@ def test_every_element(one_side):
     """Not only along random directions: every number of the net of the types and of the amplifying layer."""
     keys = {"neuron": [2, 4], "axis_neuron": 2, "sel": [6, 8], "type_nchanl": 2, "type_one_side": one_side}
     config = config_of({"neuron": [4, 4]}, **keys)
-    loss = test_gradients.LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"])
+    loss = parameter_gradients.LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"])
     for name, gradient in loss.gradients().items():
         if "/types/" not in name and "/amplify/" not in name:
             continue
@@ -116,7 +117,7 @@ def test_two_parts_of_a_hybrid_descriptor_have_channels_of_their_own():
     second = config_of(type_nchanl=2, sel=[9, 9], activation_function="gelu")["descriptor"]
     config = {**make_config(), "descriptor": {"type": "hybrid", "list": [first, second]}}
     test_oracle.check(config, SYSTEMS["triclinic"])
-    test_gradients.assert_nonzero(check_gradients(config))
+    parameter_gradients.assert_nonzero(check_gradients(config))
 
 
 def test_with_type_embedding_the_fitting_net_alone_has_the_types():
@@ -125,7 +126,7 @@ def test_with_type_embedding_the_fitting_net_alone_has_the_types():
     names = list(make_tensors(config))
     assert {"fitting/net/layer_0/matrix", "descriptor/types/layer_0/matrix"} <= set(names)
     test_oracle.check(config, SYSTEMS["triclinic"])
-    test_gradients.assert_nonzero(check_gradients(config))
+    parameter_gradients.assert_nonzero(check_gradients(config))
 
 
 @pytest.mark.parametrize("precision, limit", [("float64", 1e-6), ("float32", 1e-4)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import parameter_gradients
 import pytest
 from dpcore import _core
 from gradcheck import (
@@ -28,7 +29,7 @@ from reference import tensor as tensor_oracle
 from reference.agreement import relative_error
 from training import LOSSES, LR, START_LR, make_batch, make_tensor_batch
 
-from core import test_gradients, test_oracle
+from core import test_oracle
 
 pytestmark = pytest.mark.usefixtures("exact_nets")
 
@@ -42,8 +43,8 @@ def config_of(descriptor=None, fitting=None, type_map=("A", "B"), **types):
 
 
 def check_gradients(config, name="triclinic"):
-    loss = test_gradients.LossOfParameters(config, SYSTEMS[name], LOSSES["all"])
-    return test_gradients.check(loss)
+    loss = parameter_gradients.LossOfParameters(config, SYSTEMS[name], LOSSES["all"])
+    return parameter_gradients.check(loss)
 
 
 # a first layer as wide as its input [s, te] or [s, te, te], or twice as wide, adds the input: also te
@@ -55,7 +56,7 @@ def test_first_layer_with_a_skip(one_side, width, resnet_dt):
     assert ("descriptor/net/layer_0/idt" in make_tensors(config)) == (resnet_dt and width != 7)
     test_oracle.check(config, SYSTEMS["triclinic"])
     gradients = check_gradients(config)
-    test_gradients.assert_nonzero(gradients)
+    parameter_gradients.assert_nonzero(gradients)
 
 
 # widths of the net of the types: as many as types or twice as many add the unit vector
@@ -66,14 +67,14 @@ def test_nets_of_the_types(neuron, bias):
     tensors = make_tensors(config)
     assert ("type_embedding/layer_0/bias" in tensors) == bias
     test_oracle.check(config, SYSTEMS["not periodic"])
-    test_gradients.assert_nonzero(check_gradients(config))
+    parameter_gradients.assert_nonzero(check_gradients(config))
 
 
 def test_every_element():
     config = config_of({"neuron": [2, 4], "sel": [6, 8]}, {"neuron": [4, 4], "numb_fparam": 1}, neuron=[2, 3])
-    loss = test_gradients.LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"])
+    loss = parameter_gradients.LossOfParameters(config, SYSTEMS["triclinic"], LOSSES["all"])
     gradients = loss.gradients()
-    test_gradients.assert_nonzero(gradients)
+    parameter_gradients.assert_nonzero(gradients)
     for name, gradient in gradients.items():
         expected = np.empty_like(gradient)
         for index in np.ndindex(gradient.shape):
@@ -217,10 +218,10 @@ def test_tensors_with_type_embedding(name):
         return _core.Trainer(model(config, moved), loss).losses(batch, LR, START_LR)["rmse"] ** 2
 
     for key, gradient in gradients.items():
-        direction = {key: test_gradients.random_direction(gradient.shape, key)}
-        difference = test_gradients.difference(value)
+        direction = {key: parameter_gradients.random_direction(gradient.shape, key)}
+        difference = parameter_gradients.difference(value)
         along = np.sum(gradient * direction[key])
-        limit = 1e-8 * np.linalg.norm(gradient) + test_gradients.difference_noise(1.0 + value(0.0))
+        limit = 1e-8 * np.linalg.norm(gradient) + parameter_gradients.difference_noise(1.0 + value(0.0))
         assert np.max(np.abs(gradient)) > 0 and abs(along - difference) <= limit, key
 
 
