@@ -182,6 +182,18 @@ CASES = {
         n_frames=3,
         one_atom=True,
     ),
+    # as type_embedding_dipole
+    "type_embedding_polar": section(
+        fitting={"type": "polar", "sel_type": [0], "scale": [1.2, 0.8]},
+        model={"type_embedding": {"neuron": [2, 4, 8], "seed": 14, "trainable": False}},
+        loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3},
+    ),
+    "type_embedding_polar_matrix": section(
+        fitting={"type": "polar", "sel_type": [0, 1], "fit_diag": False, "shift_diag": False},
+        model={"type_embedding": {"neuron": [4], "seed": 14, "trainable": False}},
+        loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3},
+        n_frames=2,
+    ),
 }
 
 DIPOLE = section(

@@ -120,6 +120,7 @@ def _scale_and_shift(
                 others = [graph.resolve_cast(source_name(ref)) for ref in node.input]
                 if node.op == "Mul":
                     factors += [graph.number(other) for other in others if _is_number(graph, other)]
+                    factors += _of_type(graph, others, net[-1].sums[0].name, centre, n_types)
                 elif node.op in ("Add", "AddV2"):
                     for other in others:
                         constants += _diagonal(graph, other, table[centre])
@@ -132,6 +133,17 @@ def _scale_and_shift(
         scale[centre] = factors[0]
         shift[centre] = constants[0] if constants else 0.0
     return scale, shift
+
+
+def _of_type(graph: Graph, names: list[str], net: str, centre: int, n_types: int) -> list[float]:
+    """Of the factors of a product those that atoms take from a table by their types, where types share a net."""
+    found = []
+    for behind in (graph.ancestors([name], values_only=True) for name in names):
+        if net in behind:
+            continue
+        consts = [graph.const(name).reshape(-1) for name in behind if graph.is_const(name)]
+        found += [float(c[centre]) for c in consts if c.dtype.kind == "f" and c.size == n_types > 1]
+    return found
 
 
 def _is_number(graph: Graph, name: str) -> bool:

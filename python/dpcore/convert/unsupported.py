@@ -198,12 +198,6 @@ def _type_embedding(graph: Graph, script: dict[str, Any]) -> None:
             f"the graph has {'a' if embedded else 'no'} type embedding, and the training script says otherwise; "
             "the file is corrupt"
         )
-    if embedded and model_kind(graph) == "polar":
-        raise _refusal(
-            graph,
-            "a polar model with type embedding",
-            "dpcore reads type embedding of the kinds ener and dipole only",
-        )
 
 
 def descriptor_kind(graph: Graph, operation: Any) -> str:
