@@ -11,7 +11,8 @@
 //                       an empty D_dot_bar those of <D_bar, D>, after forward alone; only where
 //                       append_rotation gave a matrix
 // Precision: D and its adjoints are in the descriptor's own precision; `AnyMatrix` carries them across the
-// seam.
+// seam. Numbers of D that are equal by symmetry stand once in these matrices, whose rows are folded
+// (nn/symmetric_blocks.hpp); the adjoint of such a column is the sum of theirs.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include "dpcore/table_info.h"
 #include "env/statistics.hpp"
 #include "nn/initialize.hpp"
+#include "nn/symmetric_blocks.hpp"
 #include "radial/stored_table.hpp"
 
 namespace dpcore {
@@ -53,6 +55,7 @@ class Descriptor {
     bool for_training = false;  // tangent and backward_params will follow: keep what they need
     SelOverflow overflow;       // accumulates over tiles
     OutsideTable outside;       // accumulates over tiles
+    AnyMatrix out;              // rows where forward and tangent may put D, D_dot; empty: of the workspace
     std::vector<State*> parts{
         this};  // the states with pairs: of hybrid those of its list, else the state itself
   };
@@ -63,6 +66,10 @@ class Descriptor {
 
   virtual ~Descriptor() = default;
   virtual int dim_out() const = 0;
+  /// The symmetric matrices in D.
+  virtual std::vector<SymmetricBlock> symmetric() const { return {}; }
+  /// Columns of D in the passes.
+  int n_columns() const { return folded_width(dim_out(), symmetric()); }
   virtual double rcut() const = 0;  // A, the largest of the parts
   /// The descriptors with parameters and statistics: of hybrid those of its list, else the descriptor itself.
   virtual std::vector<Part> parts() = 0;

@@ -30,6 +30,16 @@ int Hybrid::dim_out() const {
   return n;
 }
 
+std::vector<SymmetricBlock> Hybrid::symmetric() const {
+  std::vector<SymmetricBlock> out;
+  int at = 0;
+  for (const auto& one : list_) {
+    for (const SymmetricBlock& b : one->symmetric()) out.push_back({at + b.first, b.n});
+    at += one->dim_out();
+  }
+  return out;
+}
+
 double Hybrid::rcut() const {
   double most = 0;
   for (const auto& one : list_) most = std::max(most, one->rcut());
@@ -116,7 +126,7 @@ AnyMatrix Hybrid::forward(const Exec& exec, const DeviceStructure& structure, co
   std::vector<AnyMatrix> d;
   for (std::size_t k = 0; k < list_.size(); ++k)
     d.push_back(list_[k]->forward(exec, structure, tile, *state.list[k], ws));
-  return join(exec, d, tile.size(), dim_out(), ws);
+  return join(exec, d, tile.size(), n_columns(), ws);
 }
 
 void Hybrid::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix& d_descriptor,
@@ -126,7 +136,7 @@ void Hybrid::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatrix
   const Matrix<double> all = as<double>(exec, d_descriptor, ws);
   int at = 0;
   for (std::size_t k = 0; k < list_.size(); ++k) {
-    const int width = list_[k]->dim_out();
+    const int width = list_[k]->n_columns();
     list_[k]->backward_inputs(exec, tile, columns(exec, all, at, width, ws), *state.list[k], ws);
     at += width;
   }
@@ -137,7 +147,7 @@ AnyMatrix Hybrid::tangent(const Exec& exec, const Tile& tile, Descriptor::State&
   std::vector<AnyMatrix> d_dot;
   for (std::size_t k = 0; k < list_.size(); ++k)
     d_dot.push_back(list_[k]->tangent(exec, tile, *state.list[k], ws));
-  return join(exec, d_dot, tile.size(), dim_out(), ws);
+  return join(exec, d_dot, tile.size(), n_columns(), ws);
 }
 
 void Hybrid::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix& d_bar,
@@ -148,7 +158,7 @@ void Hybrid::backward_params(const Exec& exec, const Tile& tile, const AnyMatrix
   const Matrix<double> bar = as<double>(exec, d_bar, ws), dot_bar = as<double>(exec, d_dot_bar, ws);
   int at = 0;
   for (std::size_t k = 0; k < list_.size(); ++k) {
-    const int width = list_[k]->dim_out();
+    const int width = list_[k]->n_columns();
     list_[k]->backward_params(exec, tile, columns(exec, bar, at, width, ws),
                               columns(exec, dot_bar, at, width, ws), *state.list[k], slot, ws);
     at += width;

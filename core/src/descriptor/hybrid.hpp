@@ -12,6 +12,7 @@ class Hybrid final : public Descriptor {
   Hybrid(const nlohmann::json& config, int ntypes, int n_types);
 
   int dim_out() const override;
+  std::vector<SymmetricBlock> symmetric() const override;
   double rcut() const override;
   std::vector<Part> parts() override;
   void set_types(const std::vector<double>& table) override;

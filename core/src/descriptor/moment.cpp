@@ -127,24 +127,40 @@ void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first,
 
 namespace {
 
-// Both contractions for axes [l0, l0 + lanes) of one centre; moments [4, n_radial], d [n_radial, n_axis].
+/// Column of element (m, l) of D, for m < n_axis that of the lower triangle; `d_row(m)[l]` in all of them.
+KOKKOS_FORCEINLINE_FUNCTION int d_row(const int m, const int n_axis) {
+  return m < n_axis ? m * (m + 1) / 2 : n_axis * (n_axis + 1) / 2 + (m - n_axis) * n_axis;
+}
+KOKKOS_FORCEINLINE_FUNCTION int d_length(const int m, const int n_axis) { return m < n_axis ? m + 1 : n_axis; }
+
+// Both contractions for axes [l0, l0 + lanes) of one centre; moments [4, n_radial], d the columns of D.
 
 /// d[m][l] = sum_c a[c][m] b[c][l], with `symmetrise` + b[c][m] a[c][l]
 template <class S>
 void contract_lanes(const S* a, const S* b, const bool symmetrise, const int n_radial, const int n_axis,
                     const int l0, S* d) {
+  constexpr int L = kLanes<S>;
   Vec<S> al[4], bl[4];
   for (int c = 0; c < 4; ++c) {
     al[c] = load(a + c * n_radial + l0);
     bl[c] = load(b + c * n_radial + l0);
   }
-  for (int m = 0; m < n_radial; ++m) {
+  const auto element = [&](int m) {
     Vec<S> sum = a[m] * bl[0];
     for (int c = 1; c < 4; ++c) sum += a[c * n_radial + m] * bl[c];
     if (symmetrise) {
       for (int c = 0; c < 4; ++c) sum += b[c * n_radial + m] * al[c];
     }
-    std::memcpy(d + m * n_axis + l0, &sum, sizeof(sum));
+    return sum;
+  };
+  for (int m = l0; m < n_axis; ++m) {
+    const Vec<S> sum = element(m);
+    std::memcpy(d + d_row(m, n_axis) + l0, &sum, sizeof(S) * static_cast<std::size_t>(std::min(L, m + 1 - l0)));
+  }
+  d += d_row(n_axis, n_axis) + l0;
+  for (int m = n_axis; m < n_radial; ++m, d += n_axis) {
+    const Vec<S> sum = element(m);
+    std::memcpy(d, &sum, sizeof(sum));
   }
 }
 
@@ -155,11 +171,15 @@ void contract_lanes_backward(const S* d, const S* t, const int n_radial, const i
   constexpr int L = kLanes<S>;
   Vec<S> tl[4], across[4] = {};
   for (int c = 0; c < 4; ++c) tl[c] = load(t + c * n_radial + l0);
-  for (int m0 = 0; m0 < n_radial; m0 += L) {
+  for (int m0 = l0; m0 < n_radial; m0 += L) {
     const int n = std::min(L, n_radial - m0);
     Vec<S> row[L] = {};
     for (int m = 0; m < n; ++m) {
-      row[m] = load(d + (m0 + m) * n_axis + l0);
+      const S* from = d + d_row(m0 + m, n_axis) + l0;
+      const int length = d_length(m0 + m, n_axis) - l0;
+      S part[L] = {};
+      if (length < L) from = std::copy_n(from, length, part) - length;
+      row[m] = load(from);
       for (int c = 0; c < 4; ++c) across[c] += t[c * n_radial + m0 + m] * row[m];
     }
     for (int c = 0; c < 4; ++c) {
@@ -191,17 +211,18 @@ void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, b
         continue;
       }
       for (int m = 0; m < n_radial; ++m) {
-        S* d = &descriptor(i, m * n_axis);
+        S* d = &descriptor(i, d_row(m, n_axis));
+        const int length = d_length(m, n_axis);
         for (int c = 0; c < 4; ++c) {
           const S am = a(i, c, m), bm = symmetrise ? b(i, c, m) : S(0);
           const S* al = &a(i, c, 0);
           const S* bl = &b(i, c, 0);
           if (c == 0) {
 #pragma omp simd
-            for (int l = 0; l < n_axis; ++l) d[l] = am * bl[l] + bm * al[l];
+            for (int l = 0; l < length; ++l) d[l] = am * bl[l] + bm * al[l];
           } else {
 #pragma omp simd
-            for (int l = 0; l < n_axis; ++l) d[l] += am * bl[l] + bm * al[l];
+            for (int l = 0; l < length; ++l) d[l] += am * bl[l] + bm * al[l];
           }
         }
       }
@@ -210,12 +231,13 @@ void contract_axes(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>& b, b
     for_each_element(
         exec, "dpcore::contract_axes", n, n_radial * n_axis, KOKKOS_LAMBDA(const int i, const int k) {
           const int m = k / n_axis, l = k % n_axis;
+          if (l >= d_length(m, n_axis)) return;
           S sum = S(0);
           for (int c = 0; c < 4; ++c) {
             sum += a(i, c, m) * b(i, c, l);
             if (symmetrise) sum += b(i, c, m) * a(i, c, l);
           }
-          descriptor(i, k) = sum;
+          descriptor(i, d_row(m, n_axis) + l) = sum;
         });
   }
 }
@@ -239,24 +261,26 @@ void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tens
   for_each(
       exec, "dpcore::contract_axes_backward", n, KOKKOS_LAMBDA(const int i) {
         for (int m = 0; m < n_radial; ++m) {
-          const S* d = &d_bar(i, m * n_axis);
+          const S* d = &d_bar(i, d_row(m, n_axis));
+          const int length = d_length(m, n_axis);
           S sum[4] = {S(0), S(0), S(0), S(0)};
           for (int c = 0; c < 4; ++c) {
             const S* t = &moment(i, c, 0);
             S s = S(0);
 #pragma omp simd reduction(+ : s)
-            for (int l = 0; l < n_axis; ++l) s += d[l] * t[l];
+            for (int l = 0; l < length; ++l) s += d[l] * t[l];
             sum[c] = s;
           }
           for (int c = 0; c < 4; ++c) moment_bar(i, c, m) = add ? moment_bar(i, c, m) + sum[c] : sum[c];
         }
         for (int k = 0; k < n_radial; ++k) {
-          const S* d = &d_bar(i, k * n_axis);
+          const S* d = &d_bar(i, d_row(k, n_axis));
+          const int length = d_length(k, n_axis);
           for (int c = 0; c < 4; ++c) {
             const S t = moment(i, c, k);
             S* out = &moment_bar(i, c, 0);
 #pragma omp simd
-            for (int m = 0; m < n_axis; ++m) out[m] += d[m] * t;
+            for (int m = 0; m < length; ++m) out[m] += d[m] * t;
           }
         }
       });

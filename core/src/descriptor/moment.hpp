@@ -3,7 +3,8 @@
 //
 //     moment      T_i[c][m] = scale sum_j R_j[c] G_j[m]            over the pairs j of centre i, c = 0..3
 //     descriptor  D_i[m][l] = sum_c T_i[c][m] T_i[c][l]            m < n_radial, l < n_axis
-// Both are bilinear: tangents and adjoints are the same loops with other arguments.
+// D's first n_axis rows are a symmetric matrix, which stands folded in rows of numbers
+// (nn/symmetric_blocks.hpp). Both are bilinear: tangents and adjoints are the same loops with other arguments.
 #pragma once
 
 #include "env/env_matrix.hpp"
@@ -29,14 +30,14 @@ void moment_backward_params(const Exec&, const TilePairs&, int first, int last, 
                             const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot,
                             S scale, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar);
 
-/// D[n, m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the symmetrised
+/// D[n, folded m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the symmetrised
 /// product A^T B_< + B^T A_<, which is the tangent of D when b is the tangent of a.
 template <class S>
 void contract_axes(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool symmetrise, int n_axis,
                    const Matrix<S>& descriptor);
 
 /// T_bar[n, 4, m] (= or +=) adjoint of T in <D_bar, T^T T_<>: sum_l D_bar[m][l] T[c][l] + [m < n_axis] sum_k
-/// D_bar[k][m] T[c][k]
+/// D_bar[k][m] T[c][k], where D_bar above the diagonal is zero, as its columns are the sums of both
 template <class S>
 void contract_axes_backward(const Exec&, const Matrix<S>& d_bar, const Tensor3<S>& moment, int n_axis,
                             bool add, const Tensor3<S>& moment_bar);

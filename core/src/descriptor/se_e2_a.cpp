@@ -89,7 +89,7 @@ void SeE2A<S>::contract(const Exec& exec, const Tensor3<S>& a, const Tensor3<S>&
                         const Matrix<S>& out) const {
   contract_axes<S>(exec, a, b, tangent, axis_neuron_, out);
   if (!rotation_) return;
-  const int first = dim_axes(), m = n_radial();
+  const int first = axis_columns(), m = n_radial();
   for_each_element(
       exec, "dpcore::rotation", static_cast<int>(b.extent(0)), 3 * m,
       KOKKOS_LAMBDA(const int i, const int k) { out(i, first + k) = b(i, 1 + k % 3, k / 3); });
@@ -100,7 +100,7 @@ void SeE2A<S>::contract_backward(const Exec& exec, const Matrix<S>& d_bar, const
                                  const Tensor3<S>& moment_bar) const {
   contract_axes_backward<S>(exec, d_bar, moment, axis_neuron_, false, moment_bar);
   if (!rotation_) return;
-  const int first = dim_axes(), m = n_radial();
+  const int first = axis_columns(), m = n_radial();
   for_each_element(
       exec, "dpcore::rotation_backward", static_cast<int>(moment.extent(0)), 3 * m,
       KOKKOS_LAMBDA(const int i, const int k) { moment_bar(i, 1 + k % 3, k / 3) += d_bar(i, first + k); });
@@ -188,8 +188,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
                      state.moment);
     }
   }
-  const Matrix<S> d =
-      ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
+  const Matrix<S> d = room_for<S>(state.out, tile.size(), this->n_columns(), ws);
   contract(exec, state.moment, state.moment, false, d);
   return d;
 }
@@ -237,8 +236,7 @@ AnyMatrix SeE2A<S>::tangent(const Exec& exec, const Tile& tile, Descriptor::Stat
   auto& state = static_cast<State&>(base);
   env_tangent<S>(exec, state.pairs, this->env_norm(tile.type), state.env, ws);
   state.moment_dot = zero_moment<S>(exec, tile.size(), n_radial(), ws);
-  const Matrix<S> d_dot =
-      ws.matrix<S>(static_cast<std::size_t>(tile.size()), static_cast<std::size_t>(dim_out()));
+  const Matrix<S> d_dot = room_for<S>(state.out, tile.size(), this->n_columns(), ws);
   Workspace::Scope scope(ws);
   // T_dot = scale sum_j (R_dot_j G_j + R_j G'_j s_dot_j): the second with rows R_j s_dot_j; empty slots do
   // not move

@@ -22,6 +22,10 @@ class SeE2A : public TwoBody<S> {
   SeE2A(const nlohmann::json& config, int ntypes, int n_types, NetsFor = NetsFor::Neighbors);
 
   int dim_out() const override { return dim_axes() + (rotation_ ? 3 * n_radial() : 0); }
+  std::vector<SymmetricBlock> symmetric() const override {
+    if (axis_neuron_ < 2) return {};
+    return {{0, axis_neuron_}};
+  }
   int append_rotation() override {
     rotation_ = true;
     return n_radial();
@@ -64,6 +68,7 @@ class SeE2A : public TwoBody<S> {
 
   int n_radial() const { return spec_.embedding.neuron.back(); }
   int dim_axes() const { return n_radial() * axis_neuron_; }
+  int axis_columns() const { return folded_width(dim_axes(), symmetric()); }
   NodePairs<S> node_pairs(const State& state, int b) const {
     return {state.pairs, b, state.env.radial, state.env.value, state.env.value_dot};
   }

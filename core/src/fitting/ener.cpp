@@ -8,8 +8,8 @@ namespace dpcore {
 template <class S>
 EnerFitting<S>::EnerFitting(const nlohmann::json& config, const FittingSizes& sizes)
     : ntypes_(sizes.ntypes),
-      dim_descriptor_(sizes.dim_descriptor),
-      types_(sizes, sizes.dim_descriptor),
+      dim_descriptor_(sizes.n_columns()),
+      types_(sizes, sizes.n_columns()),
       config_(config),
       has_vacuum_(static_cast<std::size_t>(sizes.ntypes)) {
   const ConfigReader in(config, "model/fitting_net");
@@ -17,7 +17,7 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, const FittingSizes& si
   dim_aparam_ = in.get_or<int>("numb_aparam", 0);
   in.require(dim_fparam_ >= 0, "numb_fparam", "expected a number >= 0");
   in.require(dim_aparam_ >= 0, "numb_aparam", "expected a number >= 0");
-  const auto layers = fitting_layers(in, n_in(), 1);
+  const auto layers = fitting_layers(in, n_in() + sizes.dim_descriptor - dim_descriptor_, 1);
   std::vector<bool> trainable(layers.size(), true);
   const auto t = config.find("trainable");
   if (t != config.end() && t->is_array()) {
@@ -39,10 +39,10 @@ EnerFitting<S>::EnerFitting(const nlohmann::json& config, const FittingSizes& si
   const bool any_vacuum = std::find(has_vacuum_.begin(), has_vacuum_.end(), true) != has_vacuum_.end();
   if (types_.shared()) {
     has_vacuum_.assign(has_vacuum_.size(), any_vacuum);
-    nets_.emplace_back(store_, "net/", layers, trainable);
+    nets_.emplace_back(store_, "net/", layers, trainable, sizes.symmetric);
   }
   for (int type = 0; type < ntypes_ && !types_.shared(); ++type) {
-    nets_.emplace_back(store_, "net_" + std::to_string(type) + "/", layers, trainable);
+    nets_.emplace_back(store_, "net_" + std::to_string(type) + "/", layers, trainable, sizes.symmetric);
   }
   store_.allocate();
   constants_["bias_atom_e"].assign(static_cast<std::size_t>(ntypes_), 0.0);
@@ -143,7 +143,7 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
     const Matrix<S> d = as<S>(exec, descriptor, ws);
     const bool alone = n_in() == dim_descriptor_ && !state.training;
     const Matrix<S> input = alone ? d : part.input;
-    if (!alone) {
+    if (input.data() != d.data()) {
       for_each_element(
           exec, "dpcore::fitting_input", n, dim_descriptor_,
           KOKKOS_LAMBDA(const int i, const int j) { input(i, j) = d(i, j); });
@@ -182,6 +182,13 @@ AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, in
 }
 
 template <class S>
+AnyMatrix EnerFitting<S>::descriptor_rows(const Fitting::State& base, bool dot) const {
+  const auto& state = static_cast<const State&>(base);
+  if (n_in() != dim_descriptor_) return {};
+  return dot ? state.input_dot : state.input;
+}
+
+template <class S>
 AnyMatrix EnerFitting<S>::descriptor_columns(const Exec& exec, const Matrix<S>& input, Workspace& ws) const {
   if (dim_descriptor_ == n_in()) return input;
   const Matrix<S> d = ws.matrix<S>(input.extent(0), static_cast<std::size_t>(dim_descriptor_));
@@ -199,10 +206,12 @@ AnyMatrix EnerFitting<S>::backward_params(const Exec& exec, const Tile& tile, co
   StackState<S> part = slice(state.rows, row0, row0 + n);
   const Matrix<S> input_dot = part.input_dot, seed = ws.matrix<S>(static_cast<std::size_t>(n), 1);
   const Matrix<S> dot = as<S>(exec, d_dot, ws);
-  for_each_element(
-      exec, "dpcore::fitting_input_dot", n, n_in(), KOKKOS_LAMBDA(const int i, const int j) {
-        input_dot(i, j) = j < dim ? dot(i, j < dim ? j : 0) : S(0);
-      });
+  if (input_dot.data() != dot.data()) {
+    for_each_element(
+        exec, "dpcore::fitting_input_dot", n, n_in(), KOKKOS_LAMBDA(const int i, const int j) {
+          input_dot(i, j) = j < dim ? dot(i, j < dim ? j : 0) : S(0);
+        });
+  }
   const Vector<double> kept = state.energy_bar;
   for_each(
       exec, "dpcore::energy_bar", n, KOKKOS_LAMBDA(const int i) {
@@ -238,8 +247,9 @@ void EnerFitting<S>::run_gradient_job(const Exec& exec, int job,
     const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
     const auto& net = this->net(state.type);
     const GradientJob j = gradient_job(net, all.job);
-    net.accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, k == all.first);
-    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.row0, j.row1, 0, false);
+    net.accumulate_gradients(exec, state.rows, j.layer, j.piece, 0, k == all.first);
+    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.piece, 0, false);
+    if (k + 1 == all.last) net.unfold_gradients(exec, j.piece, 0);
   }
 }
 

@@ -27,6 +27,9 @@ class EnerFitting final : public Fitting {
   ParameterBlock& parameters() override { return store_; }
 
   void set_types(const std::vector<double>& table) override { types_.set(table); }
+  void refresh_derived() override {
+    for (auto& net : nets_) net.refresh();
+  }
   std::unique_ptr<Fitting::State> make_state() const override { return std::make_unique<State>(); }
   void prepare(int type, int n, bool training, Fitting::State&, Workspace&) const override;
   void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&,
@@ -34,6 +37,7 @@ class EnerFitting final : public Fitting {
   void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
                const FittingParams&, int row0, Fitting::State&, const Matrix<double>& value,
                Workspace&) const override;
+  AnyMatrix descriptor_rows(const Fitting::State&, bool dot) const override;
   AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, Fitting::State&,
                             Workspace&) const override;
   AnyMatrix backward_params(const Exec&, const Tile&, const AnyMatrix& d_dot, const Matrix<double>& value_bar,
@@ -67,7 +71,7 @@ class EnerFitting final : public Fitting {
   /// The first dim_descriptor columns.
   AnyMatrix descriptor_columns(const Exec&, const Matrix<S>& input, Workspace&) const;
 
-  int ntypes_, dim_descriptor_, dim_fparam_, dim_aparam_;
+  int ntypes_, dim_descriptor_, dim_fparam_, dim_aparam_;  // of D its columns
   TypeColumns<S> types_;
   nlohmann::json config_;
   std::vector<bool> has_vacuum_;  // [ntypes]

@@ -4,7 +4,8 @@
 // centres.
 //
 // Tensors need the rotation matrix of the descriptor: the last 3 n_radial columns of D
-// (Descriptor::append_rotation). A State holds the centres of one type: of one tile in inference, of the
+// (Descriptor::append_rotation). Matrices of D and of its adjoints and tangents have folded rows
+// (nn/symmetric_blocks.hpp), the nets' weights do not. A State holds the centres of one type: of one tile in inference, of the
 // whole batch in training, where a tile works on its rows and the weight gradients are formed afterwards over
 // all rows, split into jobs.
 #pragma once
@@ -19,6 +20,7 @@
 #include "base/any_matrix.hpp"
 #include "base/structure.hpp"
 #include "nn/initialize.hpp"
+#include "nn/symmetric_blocks.hpp"
 
 namespace dpcore {
 
@@ -34,6 +36,8 @@ struct FittingSizes {
   int dim_descriptor = 0;
   int n_radial = 0;  // of the rotation matrix, where the descriptor appended it, else 0
   int n_types = 0;   // width of the table of types (model/type_embedding), or 0: a net for each type
+  std::vector<SymmetricBlock> symmetric = {};  // of D
+  int n_columns() const { return folded_width(dim_descriptor, symmetric); }
 };
 
 class Fitting {
@@ -48,6 +52,7 @@ class Fitting {
   };
 
   virtual ~Fitting() = default;
+  /// Columns of D as the passes have it.
   virtual int dim_descriptor() const = 0;
   virtual int dim_fparam() const = 0;
   virtual int dim_aparam() const = 0;
@@ -62,6 +67,8 @@ class Fitting {
 
   /// The table te [ntypes, n_types] of a model with type embedding, whenever it has changed.
   virtual void set_types(const std::vector<double>& table) = 0;
+  /// Whenever the parameters have changed. Not from inside run_workers.
+  virtual void refresh_derived() = 0;
 
   /// A state is made once per worker (inference) or per type (training) and prepared for `n` rows of `type`.
   /// Before the tiles of a training state run, `begin` must have run on it.
@@ -71,6 +78,12 @@ class Fitting {
   virtual void begin(const Exec&, const DeviceStructure&, const Tile& whole_type, const FittingParams&,
                      State&, Workspace&) const = 0;
 
+  /// Of a training state: where D (or D_dot) of its rows may be put, [n, dim_descriptor], before forward (or
+  /// backward_params) is given just that; empty: nowhere.
+  virtual AnyMatrix descriptor_rows(const State&, bool dot) const {
+    (void)dot;
+    return {};
+  }
   /// value [tile.size(), n_out] of rows [row0, row0 + tile.size()) of the state; eV, or the unit of the
   /// labels
   virtual void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,

@@ -10,7 +10,7 @@ namespace {
 /// Rows of a weight matrix per gradient job.
 constexpr int kJobRows = kExecOnHost ? 200 : 1 << 20;
 
-int n_jobs(const LayerSpec& layer) { return (layer.n_in + kJobRows - 1) / kJobRows; }
+int n_jobs(const FoldedPiece& piece) { return piece.n > 0 ? 1 : (piece.n_rows + kJobRows - 1) / kJobRows; }
 
 }  // namespace
 
@@ -66,7 +66,9 @@ namespace {
 template <class S>
 int jobs_of_one(const DenseStack<S>& net) {
   int n = 0;
-  for (const auto& layer : net.layers()) n += n_jobs(layer);
+  for (int k = 0; k < static_cast<int>(net.layers().size()); ++k) {
+    for (const FoldedPiece& piece : net.pieces(k)) n += n_jobs(piece);
+  }
   return n;
 }
 
@@ -86,18 +88,30 @@ JobStates job_states(const DenseStack<S>& net, int job, int n_states, bool share
 template <class S>
 GradientJob gradient_job(const DenseStack<S>& net, int job) {
   int k = 0;
-  for (; job >= n_jobs(net.layers()[static_cast<std::size_t>(k)]); ++k) {
-    job -= n_jobs(net.layers()[static_cast<std::size_t>(k)]);
+  std::vector<FoldedPiece> pieces = net.pieces(0);
+  std::size_t i = 0;
+  for (; job >= n_jobs(pieces[i]);) {
+    job -= n_jobs(pieces[i]);
+    if (++i < pieces.size()) continue;
+    pieces = net.pieces(++k);
+    i = 0;
   }
   const LayerSpec& layer = net.layers()[static_cast<std::size_t>(k)];
-  const int row0 = job * kJobRows, row1 = std::min(layer.n_in, row0 + kJobRows);
+  FoldedPiece piece = pieces[i];
+  if (piece.n == 0) {
+    const int first = job * kJobRows;
+    piece.n_rows = piece.n_columns = std::min(piece.n_rows - first, kJobRows);
+    piece.row += first;
+    piece.column += first;
+  }
   const auto at = [&](int row) {
     return layer.matrix + static_cast<std::size_t>(row) * static_cast<std::size_t>(layer.n_out);
   };
   // bias and time step stand behind the matrix, and go with its last row
+  const int row1 = piece.row + piece.n_rows;
   const std::size_t last = layer.time_step ? layer.idt : layer.bias;
   const std::size_t end = row1 < layer.n_in ? at(row1) : last + static_cast<std::size_t>(layer.n_out);
-  return {k, row0, row1, {at(row0), end}};
+  return {k, piece, {at(piece.row), end}};
 }
 
 template <class S>

@@ -23,7 +23,8 @@ StackState<S> slice(const StackState<S>& all, int begin, int end);
 
 /// The weight gradients of a net, split by rows of its matrices into jobs that may run in parallel.
 struct GradientJob {
-  int layer, row0, row1;
+  int layer;
+  FoldedPiece piece;
   ParameterRange range;  // of the parameters whose gradients it makes
 };
 template <class S>

@@ -7,13 +7,13 @@ namespace dpcore {
 
 template <class S>
 TensorFitting<S>::TensorFitting(const nlohmann::json& config, const FittingSizes& sizes, int n_y)
-    : dim_net_(sizes.dim_descriptor - 3 * sizes.n_radial),
+    : dim_net_(sizes.n_columns() - 3 * sizes.n_radial),
       n_radial_(sizes.n_radial),
       types_(sizes, dim_net_),
       config_(config) {
   const ConfigReader in(config, "model/fitting_net");
   const int ntypes = sizes.ntypes;
-  const auto layers = fitting_layers(in, n_in(), n_y);
+  const auto layers = fitting_layers(in, n_in() + sizes.dim_descriptor - sizes.n_columns(), n_y);
   std::vector<int> selected(static_cast<std::size_t>(ntypes));
   std::iota(selected.begin(), selected.end(), 0);
   selected = in.get_or<std::vector<int>>("sel_type", selected);
@@ -27,7 +27,7 @@ TensorFitting<S>::TensorFitting(const nlohmann::json& config, const FittingSizes
                "type " + std::to_string(t) + " is given twice");
     nets_[static_cast<std::size_t>(t)] =
         std::make_shared<DenseStack<S>>(store_, types_.shared() ? "net/" : "net_" + std::to_string(t) + "/",
-                                        layers, std::vector<bool>(layers.size(), true));
+                                        layers, std::vector<bool>(layers.size(), true), sizes.symmetric);
   }
   store_.allocate();
 }
@@ -160,7 +160,8 @@ void TensorFitting<S>::run_gradient_job(const Exec& exec, int job,
   for (int k = all.first; k < all.last; ++k) {
     const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
     const GradientJob j = gradient_job(net(state), all.job);
-    net(state).accumulate_gradients(exec, state.rows, j.layer, j.row0, j.row1, 0, k == all.first);
+    net(state).accumulate_gradients(exec, state.rows, j.layer, j.piece, 0, k == all.first);
+    if (k + 1 == all.last) net(state).unfold_gradients(exec, j.piece, 0);
   }
 }
 

@@ -24,6 +24,11 @@ class TensorFitting : public Fitting {
   ParameterBlock& parameters() override { return store_; }
   bool selects(int type) const override { return nets_[static_cast<std::size_t>(type)] != nullptr; }
   void set_types(const std::vector<double>& table) override { types_.set(table); }
+  void refresh_derived() override {
+    for (const auto& net : nets_) {
+      if (net) net->refresh();
+    }
+  }
 
   std::unique_ptr<Fitting::State> make_state() const override { return std::make_unique<State>(); }
   void prepare(int type, int n, bool training, Fitting::State&, Workspace&) const override;
@@ -73,7 +78,7 @@ class TensorFitting : public Fitting {
   const DenseStack<S>& net(const State& state) const { return *nets_[static_cast<std::size_t>(state.type)]; }
   int n_in() const { return dim_net_ + types_.width(); }
 
-  int dim_net_, n_radial_;
+  int dim_net_, n_radial_;  // dim_net: columns of D before those of Q
   TypeColumns<S> types_;
   nlohmann::json config_;
   ParameterStore<S> store_;

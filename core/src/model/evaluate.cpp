@@ -156,12 +156,13 @@ void evaluate_descriptors(const Potential& potential, const Structure& structure
   const TilePlan plan = plan_tiles(structure, potential.ntypes(), n_workers(), kLargestTile, kSmallestTile);
   team.prepare(potential, structure, plan, false);
   const DeviceArray<double> all("dpcore::descriptors", plan.centre.size() * width);
+  const std::vector<FoldedPiece> pieces = folded_pieces(static_cast<int>(width), descriptor.symmetric());
   run_tiles(team, plan, [&](int index, const Tile& tile) {
     Worker& w = *team.workers[static_cast<std::size_t>(index)];
     const Workspace::Scope scope(w.scratch);
     const AnyMatrix d = descriptor.forward(w.exec, team.structure, tile, *w.descriptor, w.scratch);
-    copy_matrix(w.exec, as<double>(w.exec, d, w.scratch),
-                WorkerTeam::rows_of(all, tile, static_cast<int>(width)));
+    unfold(w.exec, pieces, as<double>(w.exec, d, w.scratch),
+           WorkerTeam::rows_of(all, tile, static_cast<int>(width)));
     if constexpr (!kExecOnHost) w.exec.fence("dpcore::evaluate_descriptors");
   });
   team.collect_counts(out);

@@ -75,7 +75,7 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
                 " needs the rotation matrix of a descriptor that has one, as se_e2_a; " +
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
-  fitting_ = make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types});
+  fitting_ = make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types, descriptor_->symmetric()});
   if (in.get_or<std::string>("use_srtab", "").empty()) return;
   in.require(kind() == "ener", "use_srtab",
              "a short-range table is one of energies; the model is of kind " + kind());
@@ -183,6 +183,7 @@ std::map<std::string, Tensor> Potential::tensors() const {
 
 void Potential::refresh_derived() {
   descriptor_->refresh_derived();
+  fitting_->refresh_derived();
   if (!types_) return;
   const std::vector<double> table = types_->table();
   descriptor_->set_types(table);
@@ -203,10 +204,10 @@ void Potential::backward_types(const std::vector<Fitting::State*>& fitting) {
 
 void Potential::initialize() {
   if (types_) types_->initialize();
+  fitting_->initialize();
   descriptor_->initialize();
   refresh_derived();
   descriptor_->finish_loading();
-  fitting_->initialize();
 }
 
 }  // namespace dpcore

@@ -43,8 +43,11 @@ void add_skip_adjoint(const Exec& exec, const LayerSpec& layer, const Matrix<con
 
 template <class S>
 DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, std::vector<LayerSpec> layers,
-                          const std::vector<bool>& trainable)
-    : store_(&store), layers_(std::move(layers)) {
+                          const std::vector<bool>& trainable, const std::vector<SymmetricBlock>& symmetric)
+    : store_(&store),
+      layers_(std::move(layers)),
+      pieces_(folded_pieces(layers_.front().n_in, symmetric)) {
+  for (const FoldedPiece& p : pieces_) n_folded_ += p.n > 0 ? p.n_columns : 0;
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     auto& layer = layers_[k];
     if (layer.derived) continue;
@@ -53,6 +56,47 @@ DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, s
     layer.bias = layer.has_bias ? store.add(name + "bias", {layer.n_out}, trainable[k])
                                 : store.add_derived(name + "bias", {layer.n_out});
     if (layer.time_step) layer.idt = store.add(name + "idt", {layer.n_out}, trainable[k]);
+  }
+}
+
+template <class S>
+void DenseStack<S>::refresh() {
+  if (n_folded_ == 0) return;
+  const int m = layers_.front().n_out;
+  const std::size_t size = 2 * static_cast<std::size_t>(n_folded_) * static_cast<std::size_t>(m);
+  if (folded_.extent(0) != size) folded_ = DeviceArray<S>("dpcore::DenseStack::folded", size);
+  for (const FoldedPiece& p : pieces_) {
+    if (p.n == 0) continue;
+    const S* const w = store_->value(layers_.front().matrix) + static_cast<std::ptrdiff_t>(p.row) * m;
+    S* const sums = folded_.data() + static_cast<std::ptrdiff_t>(p.folded) * m;
+    const int n = p.n;
+    for_each_element(
+        Exec(), "dpcore::fold_rows", n * n, m, KOKKOS_LAMBDA(const int k, const int j) {
+          const int a = k / n, b = k % n;
+          if (b <= a) sums[(a * (a + 1) / 2 + b) * m + j] = w[k * m + j] + (b < a ? w[(b * n + a) * m + j] : S(0));
+        });
+  }
+}
+
+template <class S>
+void DenseStack<S>::apply(const Exec& exec, int k, const Matrix<S>& x, int beta, const Matrix<S>& z) const {
+  if (k > 0) return multiply<S>(exec, x, matrix(k), beta, z);
+  const int n = static_cast<int>(z.extent(0)), m = layers_.front().n_out, width = static_cast<int>(x.extent(1));
+  for (const FoldedPiece& p : pieces_) {
+    gemm<S>(exec, Op::None, Op::None, n, m, p.n_columns, x.data() + p.column, width, rows_of(p), m,
+            p.column > 0 ? 1 : beta, z.data(), m);
+  }
+}
+
+template <class S>
+void DenseStack<S>::apply_transposed(const Exec& exec, int k, const Matrix<S>& z_bar,
+                                     const Matrix<S>& x_bar) const {
+  if (k > 0) return multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar);
+  const int n = static_cast<int>(x_bar.extent(0)), m = layers_.front().n_out,
+            width = static_cast<int>(x_bar.extent(1));
+  for (const FoldedPiece& p : pieces_) {
+    gemm<S>(exec, Op::None, Op::Transpose, n, p.n_columns, m, z_bar.data(), m, rows_of(p), m, 0,
+            x_bar.data() + p.column, width);
   }
 }
 
@@ -98,7 +142,7 @@ void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState
       for_each_element(
           exec, "dpcore::dense_bias", state.n, layer.n_out,
           KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = bias[j]; });
-      multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 1, z);
+      apply(exec, static_cast<int>(k), x_in, 1, z);
     }
     const S* idt = store_->value(layer.idt);
     const std::size_t size = static_cast<std::size_t>(state.n) * static_cast<std::size_t>(layer.n_out);
@@ -133,7 +177,7 @@ void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackS
           exec, "dpcore::tangent_single_input", state.n, layer.n_out,
           KOKKOS_LAMBDA(const int i, const int j) { z_dot(i, j) = x_in(i, 0) * w[j]; });
     } else {
-      multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, z_dot);
+      apply(exec, static_cast<int>(k), x_in, 0, z_dot);
     }
     const S* idt = store_->value(layer.idt);
     for_each_element(
@@ -159,7 +203,7 @@ void DenseStack<S>::second_tangent(const Exec& exec, const StackState<S>& state,
     const Matrix<S> x_ddot = k + 1 == layers_.size()
                                  ? x_ddot_last
                                  : ws.matrix<S>(static_cast<std::size_t>(state.n), s.x.extent(1));
-    multiply<S>(exec, x_in, matrix(static_cast<int>(k)), 0, x_ddot);
+    apply(exec, static_cast<int>(k), x_in, 0, x_ddot);
     const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot;
     for_each_element(
         exec, "dpcore::second_tangent", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {
@@ -199,7 +243,7 @@ void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_las
     } else {
       x_bar_in = ws.matrix<S>(n, static_cast<std::size_t>(layer.n_in));
     }
-    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    apply_transposed(exec, k, z_bar, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
   }
@@ -233,7 +277,7 @@ void DenseStack<S>::backward_params(const Exec& exec, const Matrix<S>& y_bar, St
     const Matrix<S> x_bar_in =
         k == 0 ? *d_input
                : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
-    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    apply_transposed(exec, k, z_bar, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
   }
@@ -264,79 +308,27 @@ void DenseStack<S>::backward_values(const Exec& exec, const Matrix<S>& y_bar, St
     const Matrix<S> x_bar_in =
         k == 0 ? *d_input
                : ws.matrix<S>(static_cast<std::size_t>(state.n), static_cast<std::size_t>(layer.n_in));
-    multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar_in);
+    apply_transposed(exec, k, z_bar, x_bar_in);
     if (layer.skip != Skip::None) add_skip_adjoint<S>(exec, layer, x_bar, x_bar_in);
     x_bar = x_bar_in;
   }
 }
 
-// z_bar summed over the rows, times W^T
+// z_bar summed over the rows, times W^T; behind the blocks columns are rows of W, shifted
 template <class S>
 void DenseStack<S>::backward_constants(const Exec& exec, const StackState<S>& state, int first,
                                        const Vector<S>& bar) const {
   const Matrix<const S> w = matrix(0);
   const Matrix<S> z_bar = state.layers.front().z_bar;
-  const int n = state.n, m = layers_.front().n_out;
+  const int n = state.n, m = layers_.front().n_out, row = first + layers_.front().n_in - n_in();
   for_each(
       exec, "dpcore::backward_constants", static_cast<int>(bar.extent(0)), KOKKOS_LAMBDA(const int k) {
         S sum = S(0);
         for (int i = 0; i < n; ++i) {
-          for (int j = 0; j < m; ++j) sum += w(first + k, j) * z_bar(i, j);
+          for (int j = 0; j < m; ++j) sum += w(row + k, j) * z_bar(i, j);
         }
         bar(k) = sum;
       });
-}
-
-template <class S>
-void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& state, int k, int row0,
-                                         int row1, int slot, bool assign) const {
-  const auto& layer = layers_[static_cast<std::size_t>(k)];
-  const auto& s = state.layers[static_cast<std::size_t>(k)];
-  const Matrix<S>& x = k == 0 ? state.input : state.layers[static_cast<std::size_t>(k - 1)].x;
-  const Matrix<S>& x_dot = k == 0 ? state.input_dot : state.layers[static_cast<std::size_t>(k - 1)].x_dot;
-  S* w_bar = store_->gradient(slot, layer.matrix) + static_cast<std::ptrdiff_t>(row0) * layer.n_out;
-  const int m = layer.n_out;
-  const bool moves = state.input_dot.data() != nullptr;
-  const auto below = [&](const Matrix<S>& upper, const Matrix<S>& lower) {
-    return lower.data() == upper.data() + upper.extent(0) * upper.extent(1);
-  };
-  const bool joined = moves && below(x, x_dot) && below(s.z_bar, s.z_dot_bar);
-  gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, joined ? 2 * state.n : state.n, x.data() + row0,
-          layer.n_in, s.z_bar.data(), m, assign ? 0 : 1, w_bar, m);
-  if (moves && !joined) {
-    gemm<S>(exec, Op::Transpose, Op::None, row1 - row0, m, state.n, x_dot.data() + row0, layer.n_in,
-            s.z_dot_bar.data(), m, 1, w_bar, m);
-  }
-  if (row1 != layer.n_in) return;
-  S* b_bar = store_->gradient(slot, layer.bias);
-  S* idt_bar = store_->gradient(slot, layer.idt);
-  const bool scaled = layer.time_step;
-  const int n = state.n;
-  const Matrix<S> z_bar = s.z_bar, phi = s.phi;
-  if constexpr (kExecOnHost) {
-    if (assign) {
-      for (int j = 0; j < m; ++j) b_bar[j] = S(0);
-      for (int j = 0; scaled && j < m; ++j) idt_bar[j] = S(0);
-    }
-    for (int i = 0; i < n; ++i) {
-#pragma omp simd
-      for (int j = 0; j < m; ++j) b_bar[j] += z_bar(i, j);
-      if (!scaled) continue;
-#pragma omp simd
-      for (int j = 0; j < m; ++j) idt_bar[j] += phi(i, j);
-    }
-  } else {
-    for_each(
-        exec, "dpcore::bias_gradient", m, KOKKOS_LAMBDA(const int j) {
-          S b = assign ? S(0) : b_bar[j], t = assign || !scaled ? S(0) : idt_bar[j];
-          for (int i = 0; i < n; ++i) {
-            b += z_bar(i, j);
-            if (scaled) t += phi(i, j);
-          }
-          b_bar[j] = b;
-          if (scaled) idt_bar[j] = t;
-        });
-  }
 }
 
 template class DenseStack<double>;

@@ -28,6 +28,7 @@
 #include "linalg/gemm.hpp"
 #include "nn/activation.hpp"
 #include "nn/parameter_store.hpp"
+#include "nn/symmetric_blocks.hpp"
 
 namespace dpcore {
 
@@ -72,11 +73,17 @@ struct StackState {
 template <class S>
 class DenseStack {
  public:
-  /// Register the layers' parameters as `prefix`layer_k/{matrix,bias,idt}; trainable per layer.
+  /// Register the layers' parameters as `prefix`layer_k/{matrix,bias,idt}; trainable per layer. With
+  /// symmetric blocks in its input the net takes and gives back folded rows (nn/symmetric_blocks.hpp): layer 0,
+  /// which has no skip then, multiplies by sums of rows of its matrix, which `refresh` makes.
   DenseStack(ParameterStore<S>& store, const std::string& prefix, std::vector<LayerSpec> layers,
-             const std::vector<bool>& trainable);
+             const std::vector<bool>& trainable, const std::vector<SymmetricBlock>& symmetric = {});
 
-  int n_in() const { return layers_.front().n_in; }
+  /// After each change of the parameters. Not from inside run_workers.
+  void refresh();
+
+  /// Columns of the input: fewer than rows of the first matrix where these are folded.
+  int n_in() const { return pieces_.back().column + pieces_.back().n_columns; }
   int n_out() const { return layers_.back().n_out; }
   const std::vector<LayerSpec>& layers() const { return layers_; }
 
@@ -98,15 +105,38 @@ class DenseStack {
   /// d_input may be nullptr.
   void backward_values(const Exec&, const Matrix<S>& y_bar, StackState<S>&, const Matrix<S>* d_input,
                        Workspace&) const;
-  /// bar (=) adjoints of the input columns from `first` on, which hold the same numbers in all rows; after
-  /// backward_params or backward_values, for a layer 0 without skip.
+  /// bar (=) adjoints of the input columns from `first` on, which hold the same numbers in all rows and lie
+  /// behind all blocks; after backward_params or backward_values, for a layer 0 without skip.
   void backward_constants(const Exec&, const StackState<S>&, int first, const Vector<S>& bar) const;
-  /// Rows [row0, row1) of W_bar of layer k; bias and idt with the last row. `slot` of the store; += or, if
-  /// `assign`, =.
-  void accumulate_gradients(const Exec&, const StackState<S>&, int k, int row0, int row1, int slot,
+  /// The rows of W of layer k as its input has them.
+  std::vector<FoldedPiece> pieces(int k) const {
+    if (k == 0) return pieces_;
+    return folded_pieces(layers_[static_cast<std::size_t>(k)].n_in, {});
+  }
+  /// A piece of W_bar of layer k, or a part of one without fold; bias and idt with the last row. `slot` of the
+  /// store; += or, if `assign`, =. A fold is assigned first, and complete after unfold_gradients.
+  void accumulate_gradients(const Exec&, const StackState<S>&, int k, const FoldedPiece&, int slot,
                             bool assign) const;
+  /// After the last of them.
+  void unfold_gradients(const Exec&, const FoldedPiece&, int slot) const;
+  /// All layers at once; += only for nets without folds.
+  void accumulate_all(const Exec&, const StackState<S>&, int slot, bool assign) const;
 
  private:
+  /// z = x W (+ z) and x_bar = z_bar W^T of layer k
+  void apply(const Exec&, int k, const Matrix<S>& x, int beta, const Matrix<S>& z) const;
+  void apply_transposed(const Exec&, int k, const Matrix<S>& z_bar, const Matrix<S>& x_bar) const;
+  /// The rows of W of layer 0 that belong to a piece, folded or in the store.
+  const S* rows_of(const FoldedPiece& p) const {
+    const std::ptrdiff_t m = layers_.front().n_out;
+    return p.n > 0 ? folded_.data() + p.folded * m : store_->value(layers_.front().matrix) + p.row * m;
+  }
+  /// Gradients of a piece: folded ones stand behind the folded weights.
+  S* gradients_of(const FoldedPiece& p, int k, int slot) const {
+    const auto& l = layers_[static_cast<std::size_t>(k)];
+    return p.n > 0 ? folded_.data() + (n_folded_ + p.folded) * static_cast<std::ptrdiff_t>(l.n_out)
+                   : store_->gradient(slot, l.matrix) + p.row * static_cast<std::ptrdiff_t>(l.n_out);
+  }
   Matrix<const S> matrix(int k) const {
     const auto& l = layers_[static_cast<std::size_t>(k)];
     return Matrix<const S>(store_->value(l.matrix), l.n_in, l.n_out);
@@ -114,6 +144,9 @@ class DenseStack {
 
   ParameterStore<S>* store_;
   std::vector<LayerSpec> layers_;
+  std::vector<FoldedPiece> pieces_;  // of the input of layer 0
+  int n_folded_ = 0;                 // rows in all folds
+  DeviceArray<S> folded_;            // [2 n_folded, n_out]: weights, gradients
 };
 
 }  // namespace dpcore

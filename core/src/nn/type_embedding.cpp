@@ -73,8 +73,7 @@ class TypeNet final : public TypeEmbedding {
     for (std::size_t k = 0; k < te_bar.size(); ++k) host.data()[k] = static_cast<S>(te_bar[k]);
     mirror_copy(Exec(), bar, host);
     net_.backward_values(Exec(), bar, state, nullptr, ws);
-    for (std::size_t k = 0; k < net_.layers().size(); ++k)
-      net_.accumulate_gradients(Exec(), state, static_cast<int>(k), 0, net_.layers()[k].n_in, 0, true);
+    net_.accumulate_all(Exec(), state, 0, true);
   }
 
  private:

@@ -104,9 +104,7 @@ void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const M
     const Matrix<S> d_input = input_room(end - begin, ws);
     stack_.backward_params(exec, rows(g_bar, begin, end), state, d_input.data() ? &d_input : nullptr, ws);
     add_type_gradients(exec, d_input, slot);
-    for (std::size_t k = 0; k < state.layers.size(); ++k) {
-      stack_.accumulate_gradients(exec, state, static_cast<int>(k), 0, stack_.layers()[k].n_in, slot, false);
-    }
+    stack_.accumulate_all(exec, state, slot, false);
   });
 }
 
@@ -144,9 +142,7 @@ void RadialNet<S>::backward_values(const Exec& exec, const Vector<S>& s, const M
     const Matrix<S> d_input = input_room(end - begin, ws);
     stack_.backward_values(exec, rows(g_bar, begin, end), state, d_input.data() ? &d_input : nullptr, ws);
     add_type_gradients(exec, d_input, slot);
-    for (std::size_t k = 0; k < state.layers.size(); ++k) {
-      stack_.accumulate_gradients(exec, state, static_cast<int>(k), 0, stack_.layers()[k].n_in, slot, false);
-    }
+    stack_.accumulate_all(exec, state, slot, false);
   });
 }
 

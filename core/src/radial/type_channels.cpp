@@ -161,8 +161,7 @@ void TypeChannels<S>::backward() {
   const Matrix<S> channels_bar = ws_.matrix<S>(channels.extent(0), channels.extent(1));
   products_backward(exec, q_bar, channels, spec_.one_side, channels_bar);
   net_.backward_values(exec, channels_bar, state, nullptr, ws_);
-  for (std::size_t l = 0; l < net_.layers().size(); ++l)
-    net_.accumulate_gradients(exec, state, static_cast<int>(l), 0, net_.layers()[l].n_in, 0, true);
+  net_.accumulate_all(exec, state, 0, true);
 }
 
 template class TypeChannels<double>;
