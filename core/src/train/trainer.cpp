@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
+constexpr int kGroupRows = kExecOnHost ? 96 : 1 << 14;  // centres that a fitting net takes at once
 constexpr std::size_t kKeptBytes = std::size_t(1) << 26;  // for descriptors' states, of all workers
 constexpr std::size_t kRestPiece = 1 << 14;  // elements of a store that one worker updates at a time
 constexpr int kCentresOfAdam = 40;           // as many take as long in a weight product as Adam does
@@ -90,7 +91,6 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
                                              const Labels& labels, float lr, float start_lr, bool update) {
   Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
-  const ShortRange* const table = potential_.short_range();
   const int ntypes = potential_.ntypes();
   const TilePlan plan = plan_tiles(structure, ntypes, n_workers(), kLargestTile, kSmallestTile);
   team_.prepare(potential_, structure, plan, false);
@@ -106,39 +106,14 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
     fitting.prepare(t, all.size(), true, *fitting_[static_cast<std::size_t>(t)], shared);
     fitting.begin(team_.workers.front()->exec, team_.structure, all, params,
                   *fitting_[static_cast<std::size_t>(t)], shared);
-    if (table != nullptr) fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all);
+    if (potential_.short_range() != nullptr)
+      fitting_[static_cast<std::size_t>(t)]->weight = team_.weights(all);
   }
   tiles_.resize(plan.tiles.size());
   kept_.resize(team_.workers.size());
   for (Workspace& ws : kept_) ws.reset();
-  run_tiles(team_, plan, [&](int index, const Tile& tile) {
-    if (!fitting.selects(tile.type)) return;
-    Worker& w = *team_.workers[static_cast<std::size_t>(index)];
-    Workspace::Scope scope(w.scratch);
-    Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
-    TileState& mine = tiles_[static_cast<std::size_t>(&tile - plan.tiles.data())];
-    Workspace& kept = kept_[static_cast<std::size_t>(index)];
-    mine.kept = kept.used() < kKeptBytes / kept_.size();
-    if (mine.kept && !mine.descriptor) mine.descriptor = descriptor.make_state();
-    Descriptor::State& pairs = mine.kept ? *mine.descriptor : *w.descriptor;
-    if (mine.kept) start(pairs);
-    const AnyMatrix d =
-        descriptor.forward(w.exec, team_.structure, tile, pairs, mine.kept ? kept : w.scratch);
-    if (mine.kept) add_counts(pairs, *w.descriptor);
-    fitting.forward(w.exec, team_.structure, tile, d, params, tile.row, state, team_.values(tile), w.scratch);
-    if (table != nullptr) {
-      table->forward(w.exec, team_.structure, tile, potential_.short_range_bias(tile.type), w.short_range,
-                     w.scratch);
-      table->blend(w.exec, team_.values(tile), team_.weights(tile), w.short_range, w.scratch);
-      table->add_forces(w.exec, team_.structure, tile, w.short_range, w.sums);
-    }
-    if (!loss_->needs_derivatives()) return;
-    mine.d_bar = fitting.backward_inputs(w.exec, tile, 0, tile.row, state, w.kept);
-    descriptor.backward_inputs(w.exec, tile, mine.d_bar, pairs, w.scratch);
-    for (const Descriptor::State* part : pairs.parts) {
-      add_force_virial(w.exec, team_.structure, tile, part->pairs, 0, w.sums);
-    }
-  });
+  share_tiles(plan);
+  run_workers(team_.size(), [&](int index) { forward(index, plan, params); });
   team_.collect(structure, plan, evaluation_);
 
   LossGradient gradient;
@@ -165,13 +140,99 @@ std::map<std::string, double> TrainStep::run(const Structure& structure, const F
   return terms;
 }
 
-void TrainStep::backward(const Structure& structure, const TilePlan& plan, const LossGradient& gradient) {
+// Every worker gets neighbouring tiles, and as many centres as the others.
+void TrainStep::share_tiles(const TilePlan& plan) {
+  const auto n_workers = static_cast<std::size_t>(team_.size());
+  shares_.assign(n_workers, Share());
+  std::size_t all = 0, before = 0;
+  for (const Tile& tile : plan.tiles) {
+    if (potential_.fitting().selects(tile.type)) all += static_cast<std::size_t>(tile.size());
+  }
+  for (std::size_t t = 0; t < plan.tiles.size(); ++t) {
+    if (!potential_.fitting().selects(plan.tiles[t].type)) continue;
+    const auto n = static_cast<std::size_t>(plan.tiles[t].size());
+    shares_[(2 * before + n) * n_workers / (2 * all)].tiles.push_back(static_cast<int>(t));
+    before += n;
+  }
+}
+
+// The next tiles of a worker from its k-th on, of one type and with descriptors' states that are kept, or one
+// tile.
+TrainStep::Group TrainStep::next_group(int index, const TilePlan& plan, std::size_t k) {
+  Group g;
+  const Share& share = shares_[static_cast<std::size_t>(index)];
+  const Workspace& kept = kept_[static_cast<std::size_t>(index)];
+  g.kept = kept.used() < kKeptBytes / kept_.size();
+  do {
+    const Tile& tile = plan.tiles[static_cast<std::size_t>(share.tiles[k])];
+    if (g.tiles.empty()) {
+      g.all = tile;
+    } else if (!g.kept || tile.type != g.all.type || tile.end - g.all.begin > kGroupRows) {
+      break;
+    }
+    g.all.end = tile.end;
+    g.tiles.push_back(share.tiles[k]);
+  } while (++k < share.tiles.size());
+  return g;
+}
+
+// Where D (or D_dot) of a group goes, so that the fitting has it as one matrix.
+AnyMatrix TrainStep::descriptor_rows(const Group& g, bool dot, Workspace& ws) const {
+  const Fitting& fitting = potential_.fitting();
+  const AnyMatrix offered =
+      fitting.descriptor_rows(*fitting_[static_cast<std::size_t>(g.all.type)], dot);
+  if (!offered.empty()) return rows(offered, g.all.row, g.all.row + g.all.size());
+  return any_matrix(fitting.is_float(), static_cast<std::size_t>(g.all.size()),
+                    static_cast<std::size_t>(fitting.dim_descriptor()), ws);
+}
+
+void TrainStep::forward(int index, const TilePlan& plan, const FittingParams& params) {
   const Descriptor& descriptor = potential_.descriptor();
   const Fitting& fitting = potential_.fitting();
   const ShortRange* const table = potential_.short_range();
-  const auto parts = potential_.descriptor().parts();
-  const bool derivatives = loss_->needs_derivatives();
-  const auto n_out = static_cast<std::size_t>(fitting.n_out());
+  Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+  Workspace& kept = kept_[static_cast<std::size_t>(index)];
+  Share& share = shares_[static_cast<std::size_t>(index)];
+  for (std::size_t done = 0; done < share.tiles.size(); done += share.groups.back().tiles.size()) {
+    share.groups.push_back(next_group(index, plan, done));
+    Group& g = share.groups.back();
+    const Workspace::Scope scope(w.scratch);
+    Fitting::State& state = *fitting_[static_cast<std::size_t>(g.all.type)];
+    const AnyMatrix d = descriptor_rows(g, false, w.scratch);
+    for (const int t : g.tiles) {
+      const Tile& tile = plan.tiles[static_cast<std::size_t>(t)];
+      Descriptor::State& pairs = state_of(g, t, w);
+      if (g.kept) start(pairs);
+      const AnyMatrix mine = g.rows_of(d, tile);
+      pairs.out = mine;
+      put(w.exec, descriptor.forward(w.exec, team_.structure, tile, pairs, g.kept ? kept : w.scratch), mine);
+      pairs.out = AnyMatrix();
+      if (g.kept) add_counts(pairs, *w.descriptor);
+    }
+    fitting.forward(w.exec, team_.structure, g.all, d, params, g.all.row, state, team_.values(g.all),
+                    w.scratch);
+    if (table != nullptr) {
+      const Workspace::Scope of_table(w.scratch);
+      table->forward(w.exec, team_.structure, g.all, potential_.short_range_bias(g.all.type), w.short_range,
+                     w.scratch);
+      table->blend(w.exec, team_.values(g.all), team_.weights(g.all), w.short_range, w.scratch);
+      table->add_forces(w.exec, team_.structure, g.all, w.short_range, w.sums);
+    }
+    if (!loss_->needs_derivatives()) continue;
+    g.d_bar = fitting.backward_inputs(w.exec, g.all, 0, g.all.row, state, w.kept);
+    for (const int t : g.tiles) {
+      const Tile& tile = plan.tiles[static_cast<std::size_t>(t)];
+      Descriptor::State& pairs = state_of(g, t, w);
+      descriptor.backward_inputs(w.exec, tile, g.rows_of(g.d_bar, tile), pairs, w.scratch);
+      for (const Descriptor::State* part : pairs.parts) {
+        add_force_virial(w.exec, team_.structure, tile, part->pairs, 0, w.sums);
+      }
+    }
+  }
+}
+
+void TrainStep::backward(const Structure& structure, const TilePlan& plan, const LossGradient& gradient) {
+  const auto n_out = static_cast<std::size_t>(potential_.fitting().n_out());
   std::vector<double> x_dot(gradient.force.size()), strain_dot(gradient.virial.size()),
       energy_bar(plan.centre.size() * n_out);
   for (std::size_t i = 0; i < x_dot.size(); ++i) x_dot[i] = -gradient.force[i];
@@ -186,35 +247,49 @@ void TrainStep::backward(const Structure& structure, const TilePlan& plan, const
   assign(x_dot_, x_dot);
   assign(strain_dot_, strain_dot);
   assign(energy_bar_, energy_bar);
-
   run_workers(team_.size(), [&](int index) {
-    for (const auto& part : parts) part.descriptor->parameters().zero_gradients(index);
+    for (const auto& part : potential_.descriptor().parts())
+      part.descriptor->parameters().zero_gradients(index);
+    for (const Group& g : shares_[static_cast<std::size_t>(index)].groups) backward(index, plan, g);
   });
-  run_tiles(team_, plan, [&](int index, const Tile& tile) {
-    if (!fitting.selects(tile.type)) return;
-    Worker& w = *team_.workers[static_cast<std::size_t>(index)];
-    Workspace::Scope scope(w.scratch);
-    Workspace& ws = w.scratch;
-    Fitting::State& state = *fitting_[static_cast<std::size_t>(tile.type)];
-    const TileState& mine = tiles_[static_cast<std::size_t>(&tile - plan.tiles.data())];
-    Descriptor::State& pairs = mine.kept ? *mine.descriptor : *w.descriptor;
-    if (!mine.kept) descriptor.forward(w.exec, team_.structure, tile, pairs, ws);
-    AnyMatrix d_dot;
-    if (derivatives) {
-      for (Descriptor::State* part : pairs.parts) {
-        pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, part->pairs, ws);
-      }
-      d_dot = descriptor.tangent(w.exec, tile, pairs, ws);
+}
+
+void TrainStep::backward(int index, const TilePlan& plan, const Group& g) {
+  const Descriptor& descriptor = potential_.descriptor();
+  const Fitting& fitting = potential_.fitting();
+  const ShortRange* const table = potential_.short_range();
+  const bool derivatives = loss_->needs_derivatives();
+  Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+  Workspace& ws = w.scratch;
+  const Workspace::Scope scope(ws);
+  AnyMatrix d_dot;
+  if (derivatives) d_dot = descriptor_rows(g, true, ws);
+  for (const int t : g.tiles) {
+    const Tile& tile = plan.tiles[static_cast<std::size_t>(t)];
+    Descriptor::State& pairs = state_of(g, t, w);
+    if (!g.kept) descriptor.forward(w.exec, team_.structure, tile, pairs, ws);
+    if (!derivatives) continue;
+    for (Descriptor::State* part : pairs.parts) {
+      pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, part->pairs, ws);
     }
-    const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, tile, fitting.n_out());
-    if (table != nullptr) {
-      table->forward(w.exec, team_.structure, tile, 0.0, w.short_range, ws);
-      pair_tangent(w.exec, team_.structure, tile, x_dot_, strain_dot_, w.short_range.pairs, ws);
-      table->switch_bar(w.exec, bar, w.short_range);
-    }
-    const AnyMatrix d_bar = fitting.backward_params(w.exec, tile, d_dot, bar, tile.row, state, ws);
-    descriptor.backward_params(w.exec, tile, d_bar, derivatives ? mine.d_bar : AnyMatrix(), pairs, index, ws);
-  });
+    const AnyMatrix mine = g.rows_of(d_dot, tile);
+    pairs.out = mine;
+    put(w.exec, descriptor.tangent(w.exec, tile, pairs, ws), mine);
+    pairs.out = AnyMatrix();
+  }
+  const Matrix<double> bar = WorkerTeam::rows_of(energy_bar_, g.all, fitting.n_out());
+  if (table != nullptr) {
+    table->forward(w.exec, team_.structure, g.all, 0.0, w.short_range, ws);
+    pair_tangent(w.exec, team_.structure, g.all, x_dot_, strain_dot_, w.short_range.pairs, ws);
+    table->switch_bar(w.exec, bar, w.short_range);
+  }
+  const AnyMatrix d_bar = fitting.backward_params(w.exec, g.all, d_dot, bar, g.all.row,
+                                                  *fitting_[static_cast<std::size_t>(g.all.type)], ws);
+  for (const int t : g.tiles) {
+    const Tile& tile = plan.tiles[static_cast<std::size_t>(t)];
+    descriptor.backward_params(w.exec, tile, g.rows_of(d_bar, tile), g.rows_of(g.d_bar, tile),
+                               state_of(g, t, w), index, ws);
+  }
 }
 
 void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {

@@ -10,7 +10,8 @@
 //     2. loss and its derivatives with respect to the outputs
 //     3. tiles: tangents, adjoints of Phi; the embedding nets' gradients per worker. The descriptor's state
 //     of 1
-//        is kept as far as memory is set aside for that; for other tiles its forward pass runs again
+//        is kept as far as memory is set aside for that; for other tiles its forward pass runs again. Tiles
+//        whose states are kept meet in groups, as the fitting's matrix products like more rows than a tile has
 //     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
 //     5. Adam; on what a worker made in 4 at once, while it is in cache
 // A loss without derivatives (tensors) leaves out the backward pass of 1 and the tangents of 3.
@@ -52,6 +53,33 @@ class TrainStep {
  private:
   std::map<std::string, double> run(const Structure&, const FittingParams&, const Labels&, float lr,
                                     float start_lr, bool update);
+  /// Tiles of one type that the fitting takes as one.
+  struct Group {
+    Tile all;
+    std::vector<int> tiles;
+    bool kept = false;  // the states of their descriptors
+    AnyMatrix d_bar;    // dE/dD
+    /// Those of a tile
+    AnyMatrix rows_of(const AnyMatrix& m, const Tile& t) const {
+      return rows(m, t.begin - all.begin, t.end - all.begin);
+    }
+  };
+  /// What a worker does.
+  struct Share {
+    std::vector<int> tiles;
+    std::vector<Group> groups;
+  };
+  void share_tiles(const TilePlan&);
+  Group next_group(int worker, const TilePlan&, std::size_t k);
+  AnyMatrix descriptor_rows(const Group&, bool dot, Workspace&) const;
+  Descriptor::State& state_of(const Group& g, int tile, const Worker& w) {
+    std::unique_ptr<Descriptor::State>& mine = tiles_[static_cast<std::size_t>(tile)];
+    if (g.kept && !mine) mine = potential_.descriptor().make_state();
+    return g.kept ? *mine : *w.descriptor;
+  }
+  /// Steps 1 and 3 of one worker.
+  void forward(int worker, const TilePlan&, const FittingParams&);
+  void backward(int worker, const TilePlan&, const Group&);
   void backward(const Structure&, const TilePlan&, const LossGradient&);
   /// Weight gradients of the fitting nets; with alpha > 0 and Adam of step size alpha.
   void fitting_gradients(const TilePlan&, double alpha);
@@ -67,13 +95,9 @@ class TrainStep {
   Evaluation evaluation_;
   std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type
   std::vector<Fitting::State*> present_;                  // of the types that have atoms in this step
-  struct TileState {
-    std::unique_ptr<Descriptor::State> descriptor;
-    bool kept = false;
-    AnyMatrix d_bar;  // dE/dD
-  };
-  std::vector<TileState> tiles_;
-  std::vector<Workspace> kept_;  // of the workers, for the states in tiles_
+  std::vector<std::unique_ptr<Descriptor::State>> tiles_;  // kept ones
+  std::vector<Workspace> kept_;                            // of the workers, for these
+  std::vector<Share> shares_;                              // of the workers
   DeviceArray<double> x_dot_, strain_dot_, energy_bar_;
 };
 
