@@ -39,8 +39,9 @@ class RadialTable final : public Radial<S> {
  public:
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
-  /// Distances of nodes to try, in units of the normalised s.
-  static constexpr std::array<double, 4> kSteps = {0.02, 0.01, 0.005, 0.0025};
+  /// Distances of nodes to try, in units of the normalised s: each is the one before over sqrt(2).
+  static constexpr std::array<double, 9> kSteps = {0.04,  0.028, 0.02,   0.014, 0.01,
+                                                   0.007, 0.005, 0.0035, 0.0025};
   static constexpr double kTolerance = 1e-9;  ///< above this a table must not be used
   /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
   static double n_nodes(double lower, double upper, double step) {
@@ -48,10 +49,12 @@ class RadialTable final : public Radial<S> {
   }
 
   /// How many of kSteps finer a table should be that had this error: half the step divides the error of the
-  /// slope by 128.
+  /// slope by 128. Differences of coarse nodes do not tell how much is needed at most: the finest gets a
+  /// chance.
   static int finer(double error) {
-    return error < 1.0 ? std::max(1, static_cast<int>(std::ceil(std::log2(error / kTolerance) / 7)))
-                       : static_cast<int>(kSteps.size());
+    constexpr int most = static_cast<int>(kSteps.size()) - 1;
+    if (!(error < 1e6)) return most + 1;
+    return std::clamp(static_cast<int>(std::ceil(std::log2(error / kTolerance) / 3.5)), 1, most);
   }
 
   /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
