@@ -148,6 +148,31 @@ def test_training_twice_gives_the_same_bytes(tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_frames_that_come_again_give_the_same_bytes():
+    """Neighbour lists are kept by frame; another cell around the same coordinates is another frame."""
+    potential = core.Model.create(json.dumps(CONFIG), make_statistics(CONFIG))
+    system = large_system()
+    rng = np.random.default_rng(5)
+    frames = [
+        system,
+        system.moved(coord=system.coord + 0.05 * rng.normal(size=system.coord.shape)),
+        system.moved(box=1.02 * system.box),
+        system.moved(coord=system.coord[::-1].copy(), box=system.box[::-1].copy()),
+    ]
+    batches = [make_batch(one, potential) for one in frames]
+    trainer = core.Trainer(potential, json.dumps(LOSSES["all"]))
+    rounds = [[trainer.gradients(b, LR, START_LR) for b in batches] for _ in range(3)]
+    del trainer
+    for batch, *found in zip(batches, *rounds):
+        alone = core.Trainer(potential, json.dumps(LOSSES["all"]))
+        expected = alone.gradients(batch, LR, START_LR)
+        del alone
+        for gradients in found:
+            for key, value in expected.items():
+                assert np.array_equal(gradients[key], value), key
+    assert any(not np.array_equal(a, b) for a, b in zip(rounds[0][0].values(), rounds[0][2].values()))
+
+
 @pytest.fixture(scope="module")
 def by_threads(tmp_path_factory):
     folder = tmp_path_factory.mktemp("threads")

@@ -36,6 +36,15 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
   const int workers = n_workers();
   scratch.lists.resize(static_cast<std::size_t>(n_frames));
   scratch.searches.resize(static_cast<std::size_t>(workers));
+  std::vector<const NeighborList*> lists(static_cast<std::size_t>(n_frames), nullptr);
+  std::vector<int> missing;
+  for (int frame = 0; frame < n_frames; ++frame) {
+    const NeighborList*& list = lists[static_cast<std::size_t>(frame)];
+    if (scratch.cache) list = scratch.cache->find(f, begin + frame);
+    if (list != nullptr) continue;
+    list = &scratch.lists[static_cast<std::size_t>(frame)];
+    missing.push_back(frame);
+  }
   const auto build = [&](int frame, int worker, int threads) {
     try {
       const double* box = f.box == nullptr ? nullptr : f.box + 9 * static_cast<std::size_t>(begin + frame);
@@ -47,18 +56,20 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
       throw Error("frame " + std::to_string(begin + frame) + ": " + e.what());
     }
   };
-  if (n_frames < workers) {
-    for (int frame = 0; frame < n_frames; ++frame) build(frame, 0, workers);
+  const int n_missing = static_cast<int>(missing.size());
+  if (n_missing < workers) {
+    for (const int frame : missing) build(frame, 0, workers);
   } else {
     run_workers(workers, [&](int worker) {
-      for (int frame = worker; frame < n_frames; frame += workers) build(frame, worker, 1);
+      for (int k = worker; k < n_missing; k += workers)
+        build(missing[static_cast<std::size_t>(k)], worker, 1);
     });
   }
 
   std::size_t n_ghost = 0, n_pairs = 0;
-  for (const auto& l : scratch.lists) {
-    n_ghost += static_cast<std::size_t>(l.n_all() - l.n_local);
-    n_pairs += l.n_pairs();
+  for (const NeighborList* l : lists) {
+    n_ghost += static_cast<std::size_t>(l->n_all() - l->n_local);
+    n_pairs += l->n_pairs();
   }
   const std::size_t n_local = n_atoms * static_cast<std::size_t>(n_frames), n_all = n_local + n_ghost;
   out.n_frames = n_frames;
@@ -74,8 +85,8 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
   out.neighbor.resize(n_pairs);
   std::size_t ghost = n_local, pair = 0;
   out.first[0] = 0;
-  for (std::size_t k = 0; k < scratch.lists.size(); ++k) {
-    const NeighborList& l = scratch.lists[k];
+  for (std::size_t k = 0; k < lists.size(); ++k) {
+    const NeighborList& l = *lists[k];
     const std::size_t shift = k * n_atoms, ghost_begin = ghost;
     const auto all = static_cast<std::size_t>(l.n_all());
     std::copy_n(l.coord.begin(), 3 * n_atoms, out.coord.begin() + static_cast<std::ptrdiff_t>(3 * shift));
@@ -99,6 +110,9 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
       }
       out.first[shift + i + 1] = pair;
     }
+  }
+  for (const int frame : missing) {  // last, as the frames of a batch may be the same ones
+    if (scratch.cache) scratch.cache->add(f, begin + frame, scratch.lists[static_cast<std::size_t>(frame)]);
   }
 }
 

@@ -2,6 +2,9 @@
 // From the caller's frames to a Structure: checks and neighbour lists.
 #pragma once
 
+#include <memory>
+
+#include "api/list_cache.hpp"
 #include "base/structure.hpp"
 #include "dpcore/model.h"
 #include "env/pairs.hpp"
@@ -13,6 +16,7 @@ namespace dpcore {
 struct FrameLists {
   std::vector<NeighborList> lists;
   std::vector<NeighborSearch> searches;
+  std::unique_ptr<ListCache> cache;  // of lists for one cut-off; may be null
 };
 
 /// Throws Error: null pointers, sizes, types out of range (names the atom), coordinates or cells that are not

@@ -13,6 +13,8 @@ namespace dpcore {
 
 namespace {
 
+constexpr std::size_t kListBytes = std::size_t(1) << 27;  // for neighbour lists of frames that come again
+
 void copy_label(const double* from, std::size_t n, std::vector<double>& to, double& find) {
   find = from == nullptr ? 0.0 : 1.0;
   if (from == nullptr) {
@@ -37,6 +39,7 @@ struct Trainer::Impl {
       throw Error("training: the model was opened in " + name_of(m.precision()) +
                   " precision, which is for evaluation; training has that of the model's config");
     }
+    lists.cache = std::make_unique<ListCache>(kListBytes);
   }
 
   void take(const Frames& f, const FrameLabels& l) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/runtime.hpp"
+
 namespace dpcore {
 
 namespace {
@@ -208,19 +210,17 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
       });
 }
 
-PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes,
-                       double rcut, Workspace& ws) {
-  Workspace::Scope scope(ws);
-  const int n = static_cast<int>(plan.centre.size());
+namespace {
+
+/// Of the centres [begin, end) the number of neighbours of each type and the least square of their distances.
+void centre_ranges(const Exec& exec, const DeviceStructure& structure, int ntypes, double rcut2, int begin,
+                   int end, const Matrix<int>& count, const Matrix<double>& nearest2) {
   const auto coord = structure.coord;
   const auto type = structure.type, neighbor = structure.neighbor, centre = structure.centre;
   const auto first = structure.first;
-  const double rcut2 = rcut * rcut;
-  const auto n_rows = static_cast<std::size_t>(n), columns = static_cast<std::size_t>(ntypes);
-  const Matrix<int> count = ws.matrix<int>(n_rows, columns);
-  const Matrix<double> nearest2 = ws.matrix<double>(n_rows, columns);
   for_each(
-      exec, "dpcore::pair_ranges", n, KOKKOS_LAMBDA(const int i) {
+      exec, "dpcore::pair_ranges", end - begin, KOKKOS_LAMBDA(const int k0) {
+        const int i = begin + k0;
         for (int b = 0; b < ntypes; ++b) {
           count(i, b) = 0;
           nearest2(i, b) = rcut2;
@@ -237,6 +237,27 @@ PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const
           if (r2 < nearest2(i, t)) nearest2(i, t) = r2;
         }
       });
+}
+
+}  // namespace
+
+PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes,
+                       double rcut, Workspace& ws) {
+  Workspace::Scope scope(ws);
+  const int n = static_cast<int>(plan.centre.size());
+  const double rcut2 = rcut * rcut;
+  const auto n_rows = static_cast<std::size_t>(n), columns = static_cast<std::size_t>(ntypes);
+  const Matrix<int> count = ws.matrix<int>(n_rows, columns);
+  const Matrix<double> nearest2 = ws.matrix<double>(n_rows, columns);
+  const int parts = kExecOnHost ? std::min(n_workers(), n) : 1;
+  const auto at = [&](int part) { return static_cast<int>(static_cast<std::int64_t>(n) * part / parts); };
+  if (kExecOnHost) {
+    run_workers(parts, [&](int part) {
+      centre_ranges(exec, structure, ntypes, rcut2, at(part), at(part + 1), count, nearest2);
+    });
+  } else {
+    centre_ranges(exec, structure, ntypes, rcut2, 0, n, count, nearest2);
+  }
   const auto count_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), count);
   const auto nearest2_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), nearest2);
   PairRanges out;
