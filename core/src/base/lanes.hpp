@@ -58,6 +58,16 @@ inline Vec<S> sums_of(const Vec<S>* v) {
   for (int k = 0; k < kLanes<S>; ++k) sums[k] = sum_of<S>(v[k]);
   return sums;
 }
+template <class S>
+inline void transpose(Vec<S>* v) {
+  for (int k = 0; k < kLanes<S>; ++k) {
+    for (int l = 0; l < k; ++l) {
+      const S x = v[k][l];
+      v[k][l] = v[l][k];
+      v[l][k] = x;
+    }
+  }
+}
 #else
 namespace lanes {
 
@@ -89,6 +99,39 @@ inline Vec<S> sums(const Vec<S>* v) {
 template <class S>
 inline Vec<S> sums_of(const Vec<S>* v) {
   return lanes::sums<kLanes<S>, S>(v);
+}
+
+namespace lanes {
+
+/// Exchange the upper half of each 2w lanes of a with the lower half of those of b.
+template <int w, class V, std::size_t... I>
+inline void exchange(V& a, V& b, std::index_sequence<I...>) {
+  constexpr int L = sizeof...(I);
+  const V lower = __builtin_shufflevector(
+      a, b, (static_cast<int>(I) / w % 2 == 0 ? static_cast<int>(I) : L + static_cast<int>(I) - w)...);
+  b = __builtin_shufflevector(
+      a, b, (static_cast<int>(I) / w % 2 == 0 ? static_cast<int>(I) + w : L + static_cast<int>(I))...);
+  a = lower;
+}
+
+template <int w, class S>
+inline void transpose_blocks(Vec<S>* v) {
+  if constexpr (w > 0) {
+    for (int k = 0; k < kLanes<S>; ++k) {
+      if (k / w % 2 == 0) {
+        exchange<w>(v[k], v[k + w], std::make_index_sequence<static_cast<std::size_t>(kLanes<S>)>());
+      }
+    }
+    transpose_blocks<w / 2, S>(v);
+  }
+}
+
+}  // namespace lanes
+
+/// Lane k of v[l] and lane l of v[k] change places, for as many vectors as one has lanes.
+template <class S>
+inline void transpose(Vec<S>* v) {
+  lanes::transpose_blocks<kLanes<S> / 2, S>(v);
 }
 #endif
 

@@ -131,7 +131,9 @@ namespace {
 KOKKOS_FORCEINLINE_FUNCTION int d_row(const int m, const int n_axis) {
   return m < n_axis ? m * (m + 1) / 2 : n_axis * (n_axis + 1) / 2 + (m - n_axis) * n_axis;
 }
-KOKKOS_FORCEINLINE_FUNCTION int d_length(const int m, const int n_axis) { return m < n_axis ? m + 1 : n_axis; }
+KOKKOS_FORCEINLINE_FUNCTION int d_length(const int m, const int n_axis) {
+  return m < n_axis ? m + 1 : n_axis;
+}
 
 // Both contractions for axes [l0, l0 + lanes) of one centre; moments [4, n_radial], d the columns of D.
 
@@ -155,7 +157,8 @@ void contract_lanes(const S* a, const S* b, const bool symmetrise, const int n_r
   };
   for (int m = l0; m < n_axis; ++m) {
     const Vec<S> sum = element(m);
-    std::memcpy(d + d_row(m, n_axis) + l0, &sum, sizeof(S) * static_cast<std::size_t>(std::min(L, m + 1 - l0)));
+    std::memcpy(d + d_row(m, n_axis) + l0, &sum,
+                sizeof(S) * static_cast<std::size_t>(std::min(L, m + 1 - l0)));
   }
   d += d_row(n_axis, n_axis) + l0;
   for (int m = n_axis; m < n_radial; ++m, d += n_axis) {
@@ -169,8 +172,7 @@ template <class S>
 void contract_lanes_backward(const S* d, const S* t, const int n_radial, const int n_axis, const int l0,
                              S* bar) {
   constexpr int L = kLanes<S>;
-  Vec<S> tl[4], across[4] = {};
-  for (int c = 0; c < 4; ++c) tl[c] = load(t + c * n_radial + l0);
+  Vec<S> across[4] = {};
   for (int m0 = l0; m0 < n_radial; m0 += L) {
     const int n = std::min(L, n_radial - m0);
     Vec<S> row[L] = {};
@@ -182,12 +184,18 @@ void contract_lanes_backward(const S* d, const S* t, const int n_radial, const i
       row[m] = load(from);
       for (int c = 0; c < 4; ++c) across[c] += t[c * n_radial + m0 + m] * row[m];
     }
+    transpose<S>(row);  // now lane m of vector l is d[m][l]
     for (int c = 0; c < 4; ++c) {
-      Vec<S> product[L];
-      for (int m = 0; m < L; ++m) product[m] = row[m] * tl[c];
-      const Vec<S> along = sums_of<S>(product);
+      const S* const of_axes = t + c * n_radial + l0;
+      Vec<S> along = of_axes[0] * row[0];
+      for (int l = 1; l < L; ++l) along += of_axes[l] * row[l];
       S* out = bar + c * n_radial + m0;
-      for (int m = 0; m < n; ++m) out[m] += along[m];
+      if (n == L) {
+        along += load(out);
+        std::memcpy(out, &along, sizeof(along));
+      } else {
+        for (int m = 0; m < n; ++m) out[m] += along[m];
+      }
     }
   }
   for (int c = 0; c < 4; ++c) {
