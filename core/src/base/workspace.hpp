@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/huge_pages.hpp"
 #include "base/views.hpp"
 
 namespace dpcore {
@@ -80,7 +81,9 @@ class Workspace {
   using Block = Kokkos::View<char*, Memory>;
 
   static Block allocate(std::size_t bytes) {
-    return Block(Kokkos::view_alloc(Kokkos::WithoutInitializing, "dpcore::Workspace"), bytes);
+    Block block(Kokkos::view_alloc(Kokkos::WithoutInitializing, "dpcore::Workspace"), bytes);
+    if constexpr (kExecOnHost) ask_for_huge_pages(block.data(), bytes);
+    return block;
   }
 
   char* take_bytes(std::size_t bytes) {

@@ -4,7 +4,8 @@
 //     moment      T_i[c][m] = scale sum_j R_j[c] G_j[m]            over the pairs j of centre i, c = 0..3
 //     descriptor  D_i[m][l] = sum_c T_i[c][m] T_i[c][l]            m < n_radial, l < n_axis
 // D's first n_axis rows are a symmetric matrix, which stands folded in rows of numbers
-// (nn/symmetric_blocks.hpp). Both are bilinear: tangents and adjoints are the same loops with other arguments.
+// (nn/symmetric_blocks.hpp). Both are bilinear: tangents and adjoints are the same loops with other
+// arguments.
 #pragma once
 
 #include "env/env_matrix.hpp"
@@ -30,8 +31,8 @@ void moment_backward_params(const Exec&, const TilePairs&, int first, int last, 
                             const Tensor3<S>& moment_dot_bar, const Matrix<S>& r, const Matrix<S>& r_dot,
                             S scale, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar);
 
-/// D[n, folded m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the symmetrised
-/// product A^T B_< + B^T A_<, which is the tangent of D when b is the tangent of a.
+/// D[n, folded m * n_axis] (=) sum_c (A[c][m] B[c][l] + B'...): with b = a the descriptor, else the
+/// symmetrised product A^T B_< + B^T A_<, which is the tangent of D when b is the tangent of a.
 template <class S>
 void contract_axes(const Exec&, const Tensor3<S>& a, const Tensor3<S>& b, bool symmetrise, int n_axis,
                    const Matrix<S>& descriptor);

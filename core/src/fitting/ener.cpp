@@ -240,16 +240,16 @@ Fitting::GradientWork EnerFitting<S>::gradient_work(int job,
 }
 
 template <class S>
-void EnerFitting<S>::run_gradient_job(const Exec& exec, int job,
-                                      const std::vector<Fitting::State*>& states) const {
+void EnerFitting<S>::run_gradient_job(const Exec& exec, int job, const std::vector<Fitting::State*>& states,
+                                      int slot) const {
   const JobStates all = job_states(nets_.front(), job, static_cast<int>(states.size()), types_.shared());
   for (int k = all.first; k < all.last; ++k) {
     const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
     const auto& net = this->net(state.type);
     const GradientJob j = gradient_job(net, all.job);
-    net.accumulate_gradients(exec, state.rows, j.layer, j.piece, 0, k == all.first);
-    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.piece, 0, false);
-    if (k + 1 == all.last) net.unfold_gradients(exec, j.piece, 0);
+    net.accumulate_gradients(exec, state.rows, j.layer, j.piece, slot, k == all.first);
+    if (state.vacuum.n > 0) net.accumulate_gradients(exec, state.vacuum, j.layer, j.piece, slot, false);
+    if (k + 1 == all.last) net.unfold_gradients(exec, j.piece, slot);
   }
 }
 

@@ -5,9 +5,9 @@
 //
 // Tensors need the rotation matrix of the descriptor: the last 3 n_radial columns of D
 // (Descriptor::append_rotation). Matrices of D and of its adjoints and tangents have folded rows
-// (nn/symmetric_blocks.hpp), the nets' weights do not. A State holds the centres of one type: of one tile in inference, of the
-// whole batch in training, where a tile works on its rows and the weight gradients are formed afterwards over
-// all rows, split into jobs.
+// (nn/symmetric_blocks.hpp), the nets' weights do not. A State holds the centres of one type: of one tile in
+// inference, of the whole batch in training, where a tile works on its rows and the weight gradients are
+// formed afterwards over all rows, split into jobs.
 #pragma once
 
 #include <map>
@@ -99,10 +99,11 @@ class Fitting {
 
   /// The counterpart of `begin`, after the tiles' backward_params and before the gradient jobs.
   virtual void finish(const Exec&, State&, Workspace&) const = 0;
-  /// Weight gradients of the types of `states` into slot 0: jobs 0..n-1 may run in parallel. Every job
-  /// assigns; what no job does, of nets of other types, is left as it is.
+  /// Weight gradients of the types of `states` into slot `slot`, 0 or a window of the job's range: jobs
+  /// 0..n-1 may run in parallel. Every job assigns; what no job does, of nets of other types, is left as it
+  /// is.
   virtual int n_gradient_jobs(const std::vector<State*>& states) const = 0;
-  virtual void run_gradient_job(const Exec&, int job, const std::vector<State*>& states) const = 0;
+  virtual void run_gradient_job(const Exec&, int job, const std::vector<State*>& states, int slot) const = 0;
   struct GradientWork {
     ParameterRange range;  // the parameters whose gradients a job makes; no two jobs share one
     int n_rows;            // of all its states

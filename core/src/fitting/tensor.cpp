@@ -153,15 +153,15 @@ Fitting::GradientWork TensorFitting<S>::gradient_work(int job,
 }
 
 template <class S>
-void TensorFitting<S>::run_gradient_job(const Exec& exec, int job,
-                                        const std::vector<Fitting::State*>& states) const {
+void TensorFitting<S>::run_gradient_job(const Exec& exec, int job, const std::vector<Fitting::State*>& states,
+                                        int slot) const {
   const auto& one = net(static_cast<const State&>(*states.front()));
   const JobStates all = job_states(one, job, static_cast<int>(states.size()), types_.shared());
   for (int k = all.first; k < all.last; ++k) {
     const auto& state = static_cast<const State&>(*states[static_cast<std::size_t>(k)]);
     const GradientJob j = gradient_job(net(state), all.job);
-    net(state).accumulate_gradients(exec, state.rows, j.layer, j.piece, 0, k == all.first);
-    if (k + 1 == all.last) net(state).unfold_gradients(exec, j.piece, 0);
+    net(state).accumulate_gradients(exec, state.rows, j.layer, j.piece, slot, k == all.first);
+    if (k + 1 == all.last) net(state).unfold_gradients(exec, j.piece, slot);
   }
 }
 

@@ -43,7 +43,7 @@ class TensorFitting : public Fitting {
                             int row0, Fitting::State&, Workspace&) const override;
   void finish(const Exec&, Fitting::State&, Workspace&) const override;
   int n_gradient_jobs(const std::vector<Fitting::State*>&) const override;
-  void run_gradient_job(const Exec&, int job, const std::vector<Fitting::State*>&) const override;
+  void run_gradient_job(const Exec&, int job, const std::vector<Fitting::State*>&, int slot) const override;
   Fitting::GradientWork gradient_work(int job, const std::vector<Fitting::State*>&) const override;
 
   void initialize() override;

@@ -75,7 +75,8 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
                 " needs the rotation matrix of a descriptor that has one, as se_e2_a; " +
                 config_["descriptor"]["type"].get<std::string>() + " has none");
   }
-  fitting_ = make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types, descriptor_->symmetric()});
+  fitting_ =
+      make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types, descriptor_->symmetric()});
   if (in.get_or<std::string>("use_srtab", "").empty()) return;
   in.require(kind() == "ener", "use_srtab",
              "a short-range table is one of energies; the model is of kind " + kind());

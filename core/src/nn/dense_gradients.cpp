@@ -69,7 +69,8 @@ void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& 
 }
 
 template <class S>
-void DenseStack<S>::accumulate_all(const Exec& exec, const StackState<S>& state, int slot, bool assign) const {
+void DenseStack<S>::accumulate_all(const Exec& exec, const StackState<S>& state, int slot,
+                                   bool assign) const {
   for (int k = 0; k < static_cast<int>(layers_.size()); ++k) {
     for (const FoldedPiece& p : pieces(k)) {
       accumulate_gradients(exec, state, k, p, slot, assign);
@@ -78,10 +79,10 @@ void DenseStack<S>::accumulate_all(const Exec& exec, const StackState<S>& state,
   }
 }
 
-#define DPCORE_INSTANTIATE(S)                                                                              \
-  template void DenseStack<S>::unfold_gradients(const Exec&, const FoldedPiece&, int) const;               \
-  template void DenseStack<S>::accumulate_gradients(const Exec&, const StackState<S>&, int,                \
-                                                    const FoldedPiece&, int, bool) const;                  \
+#define DPCORE_INSTANTIATE(S)                                                                \
+  template void DenseStack<S>::unfold_gradients(const Exec&, const FoldedPiece&, int) const; \
+  template void DenseStack<S>::accumulate_gradients(const Exec&, const StackState<S>&, int,  \
+                                                    const FoldedPiece&, int, bool) const;    \
   template void DenseStack<S>::accumulate_all(const Exec&, const StackState<S>&, int, bool) const;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)

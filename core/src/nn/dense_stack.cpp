@@ -44,9 +44,7 @@ void add_skip_adjoint(const Exec& exec, const LayerSpec& layer, const Matrix<con
 template <class S>
 DenseStack<S>::DenseStack(ParameterStore<S>& store, const std::string& prefix, std::vector<LayerSpec> layers,
                           const std::vector<bool>& trainable, const std::vector<SymmetricBlock>& symmetric)
-    : store_(&store),
-      layers_(std::move(layers)),
-      pieces_(folded_pieces(layers_.front().n_in, symmetric)) {
+    : store_(&store), layers_(std::move(layers)), pieces_(folded_pieces(layers_.front().n_in, symmetric)) {
   for (const FoldedPiece& p : pieces_) n_folded_ += p.n > 0 ? p.n_columns : 0;
   for (std::size_t k = 0; k < layers_.size(); ++k) {
     auto& layer = layers_[k];
@@ -73,7 +71,8 @@ void DenseStack<S>::refresh() {
     for_each_element(
         Exec(), "dpcore::fold_rows", n * n, m, KOKKOS_LAMBDA(const int k, const int j) {
           const int a = k / n, b = k % n;
-          if (b <= a) sums[(a * (a + 1) / 2 + b) * m + j] = w[k * m + j] + (b < a ? w[(b * n + a) * m + j] : S(0));
+          if (b <= a)
+            sums[(a * (a + 1) / 2 + b) * m + j] = w[k * m + j] + (b < a ? w[(b * n + a) * m + j] : S(0));
         });
   }
 }
@@ -81,7 +80,8 @@ void DenseStack<S>::refresh() {
 template <class S>
 void DenseStack<S>::apply(const Exec& exec, int k, const Matrix<S>& x, int beta, const Matrix<S>& z) const {
   if (k > 0) return multiply<S>(exec, x, matrix(k), beta, z);
-  const int n = static_cast<int>(z.extent(0)), m = layers_.front().n_out, width = static_cast<int>(x.extent(1));
+  const int n = static_cast<int>(z.extent(0)), m = layers_.front().n_out,
+            width = static_cast<int>(x.extent(1));
   for (const FoldedPiece& p : pieces_) {
     gemm<S>(exec, Op::None, Op::None, n, m, p.n_columns, x.data() + p.column, width, rows_of(p), m,
             p.column > 0 ? 1 : beta, z.data(), m);

@@ -74,8 +74,8 @@ template <class S>
 class DenseStack {
  public:
   /// Register the layers' parameters as `prefix`layer_k/{matrix,bias,idt}; trainable per layer. With
-  /// symmetric blocks in its input the net takes and gives back folded rows (nn/symmetric_blocks.hpp): layer 0,
-  /// which has no skip then, multiplies by sums of rows of its matrix, which `refresh` makes.
+  /// symmetric blocks in its input the net takes and gives back folded rows (nn/symmetric_blocks.hpp): layer
+  /// 0, which has no skip then, multiplies by sums of rows of its matrix, which `refresh` makes.
   DenseStack(ParameterStore<S>& store, const std::string& prefix, std::vector<LayerSpec> layers,
              const std::vector<bool>& trainable, const std::vector<SymmetricBlock>& symmetric = {});
 
@@ -113,8 +113,8 @@ class DenseStack {
     if (k == 0) return pieces_;
     return folded_pieces(layers_[static_cast<std::size_t>(k)].n_in, {});
   }
-  /// A piece of W_bar of layer k, or a part of one without fold; bias and idt with the last row. `slot` of the
-  /// store; += or, if `assign`, =. A fold is assigned first, and complete after unfold_gradients.
+  /// A piece of W_bar of layer k, or a part of one without fold; bias and idt with the last row. `slot` of
+  /// the store; += or, if `assign`, =. A fold is assigned first, and complete after unfold_gradients.
   void accumulate_gradients(const Exec&, const StackState<S>&, int k, const FoldedPiece&, int slot,
                             bool assign) const;
   /// After the last of them.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "base/huge_pages.hpp"
 #include "dpcore/errors.h"
 
 namespace dpcore {
@@ -73,7 +74,10 @@ std::size_t ParameterStore<S>::add_derived(const std::string& name, std::vector<
 template <class S>
 DeviceArray<S> ParameterStore<S>::array(const std::string& label, std::size_t n) const {
   try {
-    return DeviceArray<S>(label, n);
+    DeviceArray<S> a(Kokkos::view_alloc(Kokkos::WithoutInitializing, label), n);
+    if constexpr (kExecOnHost) ask_for_huge_pages(a.data(), n * sizeof(S));
+    Kokkos::deep_copy(a, S(0));
+    return a;
   } catch (const std::exception&) {
     throw Error("networks of " + std::to_string(size_) + " parameters do not fit in memory (" +
                 std::to_string(n * sizeof(S) >> 20) + " MiB for one array); choose smaller layers");
@@ -101,6 +105,19 @@ void ParameterStore<S>::prepare_training(int slots) {
   gradients_ = array("dpcore::ParameterStore::gradients", static_cast<std::size_t>(slots) * size_);
   moment1_ = array("dpcore::ParameterStore::moment1", size_);
   moment2_ = array("dpcore::ParameterStore::moment2", size_);
+}
+
+template <class S>
+void ParameterStore<S>::prepare_windows(int n, std::size_t size) {
+  windows_.resize(static_cast<std::size_t>(n));
+  for (Window& w : windows_) {
+    if (w.room.extent(0) < size) w.room = array("dpcore::ParameterStore::window", size);
+  }
+}
+
+template <class S>
+void ParameterStore<S>::open_window(int slot, ParameterRange range) {
+  windows_[static_cast<std::size_t>(-1 - slot)].begin = range.begin;
 }
 
 template <class S>
@@ -146,15 +163,15 @@ void ParameterStore<S>::set_moment(int moment, const double* in) {
 }
 
 template <class S>
-void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, ParameterRange range) {
+void ParameterStore<S>::adam_step(double alpha, const AdamSettings& adam, ParameterRange range, int window) {
   const S step = static_cast<S>(alpha), eps = static_cast<S>(adam.epsilon);
   const S one_minus_b1 = S(1) - static_cast<S>(adam.beta1), one_minus_b2 = S(1) - static_cast<S>(adam.beta2);
   for (const auto& p : info_) {
     const std::size_t first = std::max(range.begin, p.offset), last = std::min(range.end, p.offset + p.size);
     if (!p.trainable || first >= last) continue;
     const int n = static_cast<int>(last - first);
-    S* const g = gradient(0, first);
-    sum_gradients({first, last});
+    S* const g = gradient(window, first);
+    if (window == 0) sum_gradients({first, last});
     S *const value = values_.data() + first, *const m = moment1_.data() + first,
              *const v = moment2_.data() + first;
     for_each_element(

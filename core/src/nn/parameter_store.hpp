@@ -52,13 +52,17 @@ class ParameterBlock {
   /// Sum of the gradient slots of one part, for tests.
   virtual void get_gradient(const ParameterInfo&, double* out) const = 0;
   virtual void zero_gradients(int slot, ParameterRange) = 0;
+  /// Room for `n` windows of `size` elements: slots -1 to -n, each of one range at a time, for gradients that
+  /// are used at once and need no array of their own. Not from inside run_workers.
+  virtual void prepare_windows(int n, std::size_t size) = 0;
+  virtual void open_window(int slot, ParameterRange) = 0;
   void zero_gradients(int slot) { zero_gradients(slot, {0, size_}); }
   /// moment 0 or 1, the whole flat array as doubles [size()]
   virtual void get_moment(int moment, double* out) const = 0;
   virtual void set_moment(int moment, const double* in) = 0;
   /// One Adam step on a range with step size alpha = lr sqrt(1-beta2^t)/(1-beta1^t); gradients are summed
-  /// over the slots in order.
-  virtual void adam_step(double alpha, const AdamSettings&, ParameterRange) = 0;
+  /// over the slots in order, or those of a window.
+  virtual void adam_step(double alpha, const AdamSettings&, ParameterRange, int window = 0) = 0;
 
  protected:
   std::vector<ParameterInfo> info_, derived_;
@@ -79,6 +83,10 @@ class ParameterStore final : public ParameterBlock {
   /// For who makes a derived part.
   S* derived_value(std::size_t offset) const { return values_.data() + offset; }
   S* gradient(int slot, std::size_t offset) const {
+    if (slot < 0) {
+      const Window& w = windows_[static_cast<std::size_t>(-1 - slot)];
+      return w.room.data() + (offset - w.begin);
+    }
     return gradients_.data() + static_cast<std::size_t>(slot) * size_ + offset;
   }
   int slots() const { return slots_; }
@@ -92,9 +100,11 @@ class ParameterStore final : public ParameterBlock {
   void sum_gradients(ParameterRange) const;
   using ParameterBlock::zero_gradients;
   void zero_gradients(int slot, ParameterRange) override;
+  void prepare_windows(int n, std::size_t size) override;
+  void open_window(int slot, ParameterRange) override;
   void get_moment(int moment, double* out) const override;
   void set_moment(int moment, const double* in) override;
-  void adam_step(double alpha, const AdamSettings&, ParameterRange) override;
+  void adam_step(double alpha, const AdamSettings&, ParameterRange, int window = 0) override;
 
  private:
   std::size_t append(std::vector<ParameterInfo>& list, const std::string& name,
@@ -102,7 +112,13 @@ class ParameterStore final : public ParameterBlock {
   /// Zeros; Error where there is no memory for them.
   DeviceArray<S> array(const std::string& label, std::size_t n) const;
 
+  struct Window {
+    DeviceArray<S> room;
+    std::size_t begin = 0;
+  };
+
   DeviceArray<S> values_, gradients_, moment1_, moment2_;
+  std::vector<Window> windows_;
   int slots_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Rows of numbers in which some stand for a symmetric matrix. Folded rows hold its lower triangle alone, and a
-// dense layer on them needs one row of weights for two equal numbers: their sum.
+// Rows of numbers in which some stand for a symmetric matrix. Folded rows hold its lower triangle alone, and
+// a dense layer on them needs one row of weights for two equal numbers: their sum.
 #pragma once
 
 #include <vector>
@@ -14,8 +14,9 @@ struct SymmetricBlock {
   int first = 0, n = 0;
 };
 
-/// A stretch of rows: `n_rows` numbers from `row` on, which are `n_columns` of the folded row from `column` on.
-/// With n = 0 they are the same numbers, else a symmetric n x n matrix and its elements (m, l <= m) by rows.
+/// A stretch of rows: `n_rows` numbers from `row` on, which are `n_columns` of the folded row from `column`
+/// on. With n = 0 they are the same numbers, else a symmetric n x n matrix and its elements (m, l <= m) by
+/// rows.
 struct FoldedPiece {
   int row = 0, n_rows = 0, column = 0, n_columns = 0, n = 0;
   int folded = 0;  // elements of triangles before this one

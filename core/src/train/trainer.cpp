@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kLargestTile = kExecOnHost ? 32 : 1 << 14;
 constexpr int kSmallestTile = 16;
-constexpr int kGroupRows = kExecOnHost ? 96 : 1 << 14;  // centres that a fitting net takes at once
+constexpr int kGroupRows = kExecOnHost ? 96 : 1 << 14;    // centres that a fitting net takes at once
 constexpr std::size_t kKeptBytes = std::size_t(1) << 26;  // for descriptors' states, of all workers
 constexpr std::size_t kRestPiece = 1 << 14;  // elements of a store that one worker updates at a time
 constexpr int kCentresOfAdam = 40;           // as many take as long in a weight product as Adam does
@@ -179,8 +179,7 @@ TrainStep::Group TrainStep::next_group(int index, const TilePlan& plan, std::siz
 // Where D (or D_dot) of a group goes, so that the fitting has it as one matrix.
 AnyMatrix TrainStep::descriptor_rows(const Group& g, bool dot, Workspace& ws) const {
   const Fitting& fitting = potential_.fitting();
-  const AnyMatrix offered =
-      fitting.descriptor_rows(*fitting_[static_cast<std::size_t>(g.all.type)], dot);
+  const AnyMatrix offered = fitting.descriptor_rows(*fitting_[static_cast<std::size_t>(g.all.type)], dot);
   if (!offered.empty()) return rows(offered, g.all.row, g.all.row + g.all.size());
   return any_matrix(fitting.is_float(), static_cast<std::size_t>(g.all.size()),
                     static_cast<std::size_t>(fitting.dim_descriptor()), ws);
@@ -332,15 +331,21 @@ void TrainStep::fitting_gradients(const TilePlan& plan, double alpha) {
     shares[w].push_back(&job);
     work[w] += (job.range.end - job.range.begin) * static_cast<std::size_t>(job.centres + kCentresOfAdam);
   }
+  // what Adam uses at once stays in a cache, and no array of all gradients is written
+  std::size_t longest = 0;
+  for (const Job& job : jobs) longest = std::max(longest, job.range.end - job.range.begin);
+  if (alpha > 0) store.prepare_windows(team_.size(), longest);
   run_workers(team_.size(), [&](int index) {
     Worker& w = *team_.workers[static_cast<std::size_t>(index)];
+    const int slot = alpha > 0 ? -1 - index : 0;
     for (const Job* job : shares[static_cast<std::size_t>(index)]) {
+      if (alpha > 0) store.open_window(slot, job->range);
       if (job->index < 0) {
-        store.zero_gradients(0, job->range);
+        store.zero_gradients(slot, job->range);
       } else {
-        fitting.run_gradient_job(w.exec, job->index, present_);
+        fitting.run_gradient_job(w.exec, job->index, present_, slot);
       }
-      if (alpha > 0) store.adam_step(alpha, adam, job->range);
+      if (alpha > 0) store.adam_step(alpha, adam, job->range, slot);
     }
   });
 }

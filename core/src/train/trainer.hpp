@@ -11,7 +11,8 @@
 //     3. tiles: tangents, adjoints of Phi; the embedding nets' gradients per worker. The descriptor's state
 //     of 1
 //        is kept as far as memory is set aside for that; for other tiles its forward pass runs again. Tiles
-//        whose states are kept meet in groups, as the fitting's matrix products like more rows than a tile has
+//        whose states are kept meet in groups, as the fitting's matrix products like more rows than a tile
+//        has
 //     4. weight gradients of the fitting nets, split over workers by rows of the weight matrices
 //     5. Adam; on what a worker made in 4 at once, while it is in cache
 // A loss without derivatives (tensors) leaves out the backward pass of 1 and the tangents of 3.
@@ -93,8 +94,8 @@ class TrainStep {
   std::unique_ptr<Loss> loss_;
   WorkerTeam team_;
   Evaluation evaluation_;
-  std::vector<std::unique_ptr<Fitting::State>> fitting_;  // one per type
-  std::vector<Fitting::State*> present_;                  // of the types that have atoms in this step
+  std::vector<std::unique_ptr<Fitting::State>> fitting_;   // one per type
+  std::vector<Fitting::State*> present_;                   // of the types that have atoms in this step
   std::vector<std::unique_ptr<Descriptor::State>> tiles_;  // kept ones
   std::vector<Workspace> kept_;                            // of the workers, for these
   std::vector<Share> shares_;                              // of the workers
