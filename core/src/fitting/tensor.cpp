@@ -25,9 +25,13 @@ TensorFitting<S>::TensorFitting(const nlohmann::json& config, const FittingSizes
         "expected type indices from 0 to " + std::to_string(ntypes - 1) + ", got " + std::to_string(t));
     in.require(!nets_[static_cast<std::size_t>(t)], "sel_type",
                "type " + std::to_string(t) + " is given twice");
-    nets_[static_cast<std::size_t>(t)] =
-        std::make_shared<DenseStack<S>>(store_, types_.shared() ? "net/" : "net_" + std::to_string(t) + "/",
-                                        layers, std::vector<bool>(layers.size(), true), sizes.symmetric);
+    auto& net = nets_[static_cast<std::size_t>(t)];
+    if (types_.shared() && t != selected.front()) {
+      net = nets_[static_cast<std::size_t>(selected.front())];  // one for all, also its folded rows
+      continue;
+    }
+    net = std::make_shared<DenseStack<S>>(store_, types_.shared() ? "net/" : "net_" + std::to_string(t) + "/",
+                                          layers, std::vector<bool>(layers.size(), true), sizes.symmetric);
   }
   store_.allocate();
 }
