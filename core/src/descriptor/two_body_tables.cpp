@@ -185,10 +185,7 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
     QuinticTables tables = make_tables(grids, Outside::Net);
     Workspace ws;
     double error = 0;
-    for (const auto& t : tables) {
-      const double e = t ? t->error(ws) : 0;
-      error = e <= error ? error : e;  // NaN stays
-    }
+    for (const auto& t : tables) raise(t ? t->error(ws) : 0, error);
     if (!(error <= kGain * least)) break;  // finer ones are limited by rounding, which they amplify by 1/step
     least = error;
     best = std::move(tables);

@@ -80,11 +80,6 @@ void fit(const Chebyshev& t, const double* f, const double* f_prime, int m, doub
   }
 }
 
-/// most = max(most, x); NaN stays.
-void raise(double x, double& most) {
-  if (!(x <= most) && most == most) most = x;
-}
-
 /// The largest differences of a piece's G and G' from g and g_prime, rows of kProbes.
 void compare(const Chebyshev& t, const double* a, int m, double half, const Matrix<double>& g,
              const Matrix<double>& g_prime, int first, double& of_value, double& of_slope) {

@@ -290,14 +290,14 @@ double QuinticTable<S>::error(Workspace& ws) const {
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t c = 0; c < width; ++c) {
         largest = std::max(largest, static_cast<double>(std::abs(x(i, c))));
-        const double d = static_cast<double>(std::abs(x(i, c) - y(i, c)));
-        worst = d <= worst ? worst : d;  // NaN stays
+        raise(static_cast<double>(std::abs(x(i, c) - y(i, c))), worst);
       }
     }
     return worst / std::max(largest, 1e-30);
   };
-  const double of_value = difference(exact, table), of_slope = difference(exact_slope, slope);
-  return of_value >= of_slope ? of_value : of_slope;
+  double error = difference(exact, table);
+  raise(difference(exact_slope, slope), error);
+  return error;
 }
 
 template <class S>

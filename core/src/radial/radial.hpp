@@ -10,6 +10,11 @@
 
 namespace dpcore {
 
+/// most = max(most, x) of errors: a NaN is larger than all numbers, and stays.
+inline void raise(double x, double& most) {
+  if (!(x <= most) && most == most) most = x;
+}
+
 template <class S>
 class Radial {
  public:

@@ -178,14 +178,14 @@ double RadialTable<S>::probed_error(const Exec& exec, Workspace& ws) const {
     for (std::size_t i = 0; i < kProbes; ++i) {
       for (std::size_t c = 0; c < m; ++c) {
         largest = std::max(largest, std::abs(x(i, c)));
-        const double d = std::abs(x(i, c) - y(i, c));
-        worst = d <= worst ? worst : d;  // NaN stays
+        raise(std::abs(x(i, c) - y(i, c)), worst);
       }
     }
     return worst / std::max(largest, 1e-30);
   };
-  const double value_error = difference(exact, table), slope_error = difference(exact_slope, table_slope);
-  return value_error >= slope_error ? value_error : slope_error;
+  double error = difference(exact, table);
+  raise(difference(exact_slope, table_slope), error);
+  return error;
 }
 
 template <class S>
