@@ -327,7 +327,8 @@ def test_gradients_of_a_fitting_net_in_single_precision():
 def test_tensors_are_refused(kind):
     config = make_tensor_config(kind, None, {"type": "loc_frame"})
     with pytest.raises(
-        core.Error, match=f"{kind} needs the rotation matrix of the descriptor se_e2_a; loc_frame"
+        core.Error,
+        match=f"{kind} needs the rotation matrix of a descriptor that has one, as se_e2_a; loc_frame",
     ):
         core.Model.create(json.dumps(config), {})
 

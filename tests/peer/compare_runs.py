@@ -4,8 +4,9 @@
     python tests/peer/compare_runs.py FOLDER [RUN ...] [--steps N]
 
 For each run DeePMD-kit trains one step to make ``start.pb``; then both train N steps (200) from it with
-``--init-frz-model`` and the same input.  The first frames of a system make one batch, so that every step has
-the same frames in both, whatever their random numbers. FOLDER gets ``RUN/peer/lcurve.out`` and
+``--init-frz-model`` and the same input.  Of one system the first frames make one batch, so that every step has
+the same frames in both, whatever their random numbers; of several systems more frames are drawn one by one, in the same
+order by both. FOLDER gets ``RUN/peer/lcurve.out`` and
 ``RUN/ours/lcurve.out``; a table of the largest differences is printed. The data are found through
 DPCORE_TEST_DATA, the peer through DPCORE_PEER, our ``dp`` beside this Python.
 """
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from peer import make_cases
 
 DATA = Path(os.environ.get("DPCORE_TEST_DATA", Path(__file__).resolve().parents[3] / "shared")) / "data"
-FRAMES = 2
+FRAMES, FRAMES_OF_MANY = 2, 8
 DESCRIPTOR = {
     "type": "se_e2_a",
     "sel": [46, 92],
@@ -42,7 +43,7 @@ RADIAL = {key: value for key, value in DESCRIPTOR.items() if key != "axis_neuron
 ENERGY = {"type": "ener", "start_pref_e": 0.02, "limit_pref_e": 1, "start_pref_f": 1000, "limit_pref_f": 1}
 
 
-def run_of(system, type_map=("O", "H"), descriptor=None, fitting=None, loss=None):
+def run_of(systems, type_map=("O", "H"), descriptor=None, fitting=None, loss=None):
     return {
         "model": {
             "type_map": list(type_map),
@@ -50,7 +51,7 @@ def run_of(system, type_map=("O", "H"), descriptor=None, fitting=None, loss=None
             "fitting_net": {"neuron": [24, 24, 24], "resnet_dt": True, "seed": 2, **(fitting or {})},
         },
         "loss": {**ENERGY, "start_pref_v": 0.02, "limit_pref_v": 1} if loss is None else loss,
-        "system": system,
+        "systems": systems.split(),
     }
 
 
@@ -76,6 +77,18 @@ RUNS = {
     "se_e2_r": run_of("water/data_0"),
     "hybrid": run_of("water/data_0"),
 }
+WATER = "water/data_0 water/data_1 water/data_2"
+RUNS["se_e3"] = run_of(WATER)
+RUNS["se_e3"]["model"]["descriptor"] = {
+    "type": "se_e3",
+    "sel": [12, 24],
+    "rcut": 3.2,
+    "rcut_smth": 0.5,
+    "neuron": [2, 4, 8],
+    "seed": 1,
+}
+RUNS["type_embedding"] = run_of(WATER)
+RUNS["type_embedding"]["model"]["type_embedding"] = {"neuron": [2, 4, 8], "seed": 3}
 RUNS["se_e2_r"]["model"]["descriptor"] = {**RADIAL, "type": "se_e2_r"}
 RUNS["hybrid"]["model"]["descriptor"] = {
     "type": "hybrid",
@@ -90,7 +103,10 @@ def make_input(name, steps):
         "learning_rate": {"type": "exp", "decay_steps": 50, "start_lr": 0.003, "stop_lr": 0.0001},
         "loss": case["loss"],
         "training": {
-            "training_data": {"systems": ["../data"], "batch_size": FRAMES},
+            "training_data": {
+                "systems": [f"../data_{k}" for k in range(len(case["systems"]))],
+                "batch_size": FRAMES if len(case["systems"]) == 1 else 1,
+            },
             "numb_steps": steps,
             "seed": 10,
             "disp_file": "lcurve.out",
@@ -100,9 +116,8 @@ def make_input(name, steps):
     }
 
 
-def copy_frames(name, target):
-    """The first frames of the run's system."""
-    source = DATA / RUNS[name]["system"]
+def copy_frames(source, n, target):
+    """The first n frames of a system."""
     shutil.rmtree(target, ignore_errors=True)
     first = sorted(source.glob("set.*"))[0]
     (target / "set.000").mkdir(parents=True)
@@ -110,7 +125,7 @@ def copy_frames(name, target):
         if path.is_file():
             shutil.copyfile(path, target / path.name)
     for path in first.glob("*.npy"):
-        np.save(target / "set.000" / path.name, np.load(path)[:FRAMES])
+        np.save(target / "set.000" / path.name, np.load(path)[:n])
 
 
 def read_curve(path):
@@ -121,7 +136,9 @@ def read_curve(path):
 def compare(name, folder, steps):
     """Train with both and return {column: (largest relative difference, last of the peer, last of ours)}."""
     target = folder / name
-    copy_frames(name, target / "data")
+    systems = RUNS[name]["systems"]
+    for k, system in enumerate(systems):
+        copy_frames(DATA / system, FRAMES if len(systems) == 1 else FRAMES_OF_MANY, target / f"data_{k}")
     for part in ("first", "peer", "ours"):
         (target / part).mkdir(parents=True, exist_ok=True)
         text = json.dumps(make_input(name, 1 if part == "first" else steps), indent=1)

@@ -7,7 +7,7 @@ from unittest import mock
 
 import numpy as np
 from reference import se_e2_a as oracle
-from reference import se_e3
+from reference import se_e2_r, se_e3
 
 
 def look_up(info, rows, s):
@@ -41,7 +41,7 @@ def evaluate(config, tensors, *system):
 
     patches = [
         mock.patch.object(module, name, function)
-        for module in (oracle, se_e3)
+        for module in (oracle, se_e2_r, se_e3)
         for name, function in (("layers_of", tables_or_layers), ("embedding_net", table_or_net))
     ]
     for patch in patches:
