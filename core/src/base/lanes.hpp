@@ -72,8 +72,9 @@ inline void transpose(Vec<S>* v) {
 namespace lanes {
 
 /// Of n/2 groups of lanes in a, and n/2 in b, the first (part 0) or second halves.
-template <int n, int part, class V, std::size_t... I>
-inline V halves(const V& a, const V& b, std::index_sequence<I...>) {
+/// (Vec<S> is not deduced: that would drop its alignment.)
+template <class S, int n, int part, std::size_t... I>
+inline Vec<S> halves(const Vec<S>& a, const Vec<S>& b, std::index_sequence<I...>) {
   constexpr int L = sizeof...(I), w = L / n;  // lanes of half a group
   return __builtin_shufflevector(
       a, b,
@@ -89,7 +90,7 @@ inline Vec<S> sums(const Vec<S>* v) {
   } else {
     using Lane = std::make_index_sequence<static_cast<std::size_t>(kLanes<S>)>;
     const Vec<S> a = sums<n / 2, S>(v), b = sums<n / 2, S>(v + n / 2);
-    return halves<n, 0>(a, b, Lane()) + halves<n, 1>(a, b, Lane());
+    return halves<S, n, 0>(a, b, Lane()) + halves<S, n, 1>(a, b, Lane());
   }
 }
 
@@ -104,10 +105,10 @@ inline Vec<S> sums_of(const Vec<S>* v) {
 namespace lanes {
 
 /// Exchange the upper half of each 2w lanes of a with the lower half of those of b.
-template <int w, class V, std::size_t... I>
-inline void exchange(V& a, V& b, std::index_sequence<I...>) {
+template <class S, int w, std::size_t... I>
+inline void exchange(Vec<S>& a, Vec<S>& b, std::index_sequence<I...>) {
   constexpr int L = sizeof...(I);
-  const V lower = __builtin_shufflevector(
+  const Vec<S> lower = __builtin_shufflevector(
       a, b, (static_cast<int>(I) / w % 2 == 0 ? static_cast<int>(I) : L + static_cast<int>(I) - w)...);
   b = __builtin_shufflevector(
       a, b, (static_cast<int>(I) / w % 2 == 0 ? static_cast<int>(I) + w : L + static_cast<int>(I))...);
@@ -119,7 +120,7 @@ inline void transpose_blocks(Vec<S>* v) {
   if constexpr (w > 0) {
     for (int k = 0; k < kLanes<S>; ++k) {
       if (k / w % 2 == 0) {
-        exchange<w>(v[k], v[k + w], std::make_index_sequence<static_cast<std::size_t>(kLanes<S>)>());
+        exchange<S, w>(v[k], v[k + w], std::make_index_sequence<static_cast<std::size_t>(kLanes<S>)>());
       }
     }
     transpose_blocks<w / 2, S>(v);
