@@ -78,15 +78,6 @@ RUNS = {
     "hybrid": run_of("water/data_0"),
 }
 WATER = "water/data_0 water/data_1 water/data_2"
-RUNS["se_e3"] = run_of(WATER)
-RUNS["se_e3"]["model"]["descriptor"] = {
-    "type": "se_e3",
-    "sel": [12, 24],
-    "rcut": 3.2,
-    "rcut_smth": 0.5,
-    "neuron": [2, 4, 8],
-    "seed": 1,
-}
 RUNS["type_embedding"] = run_of(WATER)
 RUNS["type_embedding"]["model"]["type_embedding"] = {"neuron": [2, 4, 8], "seed": 3}
 RUNS["se_e2_r"]["model"]["descriptor"] = {**RADIAL, "type": "se_e2_r"}
