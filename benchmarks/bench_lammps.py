@@ -9,26 +9,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench_common import PRECISIONS, THREADS, model, quick, record, run_lammps, water, write_data, write_model
-
-# Steps so short that atoms stay where they are: a net with random weights does not keep them apart, and pairs below 0.6 A
-# are evaluated by the nets themselves.
-SCRIPT = """units metal
-atom_style atomic
-read_data water.data
-replicate {k} {k} {k}
-mass 1 16
-mass 2 1
-pair_style deepmd {model} precision {precision}
-pair_coeff * * O H
-neighbor 2.0 bin
-neigh_modify every 10 delay 0 check no
-velocity all create 300 1
-fix 1 all nve
-timestep 0.00001
-run {warm}
-run {steps} pre no
-"""
+from bench_common import (
+    PRECISIONS,
+    THREADS,
+    md_script,
+    model,
+    quick,
+    record,
+    run_lammps,
+    water,
+    write_data,
+    write_model,
+)
 
 
 def main() -> None:
@@ -43,9 +35,8 @@ def main() -> None:
             n = 192 * k**3
             for precision in PRECISIONS:
                 for ranks, threads in layouts:
-                    script = SCRIPT.format(
-                        k=k, model="water.dp", precision=precision, warm=steps // 5, steps=steps
-                    )
+                    pair = f"deepmd water.dp precision {precision}"
+                    script = md_script(k, pair, steps, warm=steps // 5)
                     seconds, peak = run_lammps(folder, script, ranks, threads)
                     us = 1e6 * seconds / steps / n
                     print(

@@ -11,27 +11,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench_common import THREADS, model, quick, record, run_lammps, water, write_data, write_model
-
-# Steps so short that atoms stay where they are: a net with random weights does not keep them apart, and pairs below 0.6 A
-# are evaluated by the nets themselves.
-SCRIPT = """units metal
-atom_style atomic
-read_data water.data
-replicate {k} {k} {k}
-mass 1 16
-mass 2 1
-{pair}
-neighbor {skin} bin
-neigh_modify every 10 delay 0 check no
-velocity all create 300 1
-fix 1 all nve
-timestep 0.00001
-run 0
-run {steps} pre no
-"""
-PAIR = "pair_style deepmd {kind}.dp\npair_coeff * * O H"
-NO_MODEL = "pair_style zero 6.0 full\npair_coeff * *"
+from bench_common import THREADS, md_script, model, quick, record, run_lammps, water, write_data, write_model
 
 
 def main() -> None:
@@ -51,8 +31,7 @@ def main() -> None:
                 raise SystemExit(f"SIZES: expected 192 k^3 atoms (192, 1536, 5184, 12288 ...), got {n}")
             steps = 2 if short else max(10, min(500, 200_000 // n))
             for kind in [*kinds, None]:
-                pair = PAIR.format(kind=kind) if kind else NO_MODEL
-                script = SCRIPT.format(k=k, pair=pair, skin=skin, steps=steps)
+                script = md_script(k, f"deepmd {kind}.dp" if kind else "zero 6.0 full", steps, skin=skin)
                 seconds, peak = run_lammps(folder, script, 1, THREADS)
                 time = f"{1e6 * seconds / steps / n:.1f} us/atom/step" if kind else "-"
                 print(

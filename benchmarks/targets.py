@@ -23,13 +23,13 @@ from bench_common import (
     STANDARD,
     THREADS,
     environment,
+    md_script,
     quick,
     run_lammps,
     run_measured,
     water,
     write_data,
 )
-from bench_lammps import SCRIPT
 
 OURS_ONLY = object()  # of rows that the peer has no counterpart of
 EVAL = """import sys, time, numpy as np
@@ -81,13 +81,9 @@ class Program:
         self.run(*self.dp, "compress", "-i", names[0], "-o", names[1])
 
     def script(self, kind: str, k: int, steps: int, precision: str = "high") -> str:
-        model = f"{kind}.{self.suffix}"
-        text = SCRIPT.format(k=k, model=model, precision=precision, warm=steps // 5, steps=steps)
-        if self.peer:
-            text = text.replace(f" precision {precision}", "").replace(
-                "pair_style", self.plugin + "pair_style"
-            )
-        return text
+        words = "" if self.peer else f" precision {precision}"
+        text = md_script(k, f"deepmd {kind}.{self.suffix}{words}", steps, warm=steps // 5)
+        return text.replace("pair_style", self.plugin + "pair_style")
 
     def md(self, kind: str, k: int, steps: int, precision: str = "high") -> tuple[float, float]:
         """Seconds for a step and the peak memory in MB of 192 k^3 atoms, in the better layout."""

@@ -68,20 +68,20 @@ def strings(values):
 
 
 class Handle:
-    """A DP_DeepPot or DP_DeepPotModelDevi, deleted with this object."""
+    """A DP_DeepPot, DP_DeepTensor ..., deleted with this object."""
 
-    def __init__(self, library, kind, pointer):
-        self.library, self.kind, self.pointer = library, kind, pointer
+    def __init__(self, dp, kind, pointer):
+        self.dp, self.kind, self.pointer = dp, kind, pointer
 
     def __del__(self):
-        getattr(self.library, f"Delete{self.kind}")(self.pointer)
+        getattr(self.dp, f"Delete{self.kind}")(self.pointer)
 
     def __getattr__(self, name):
-        function = getattr(self.library, self.kind + name)
+        function = getattr(self.dp, self.kind + name)
         return lambda *args: function(self.pointer, *args)
 
     def message(self):
-        return self.library.text(self.CheckOK())
+        return self.dp.text(self.CheckOK())
 
     def run(self, name, args, n, frames=1, models=1, dtype=np.float64):
         """Call Compute...; the results by name, [models, frames, ...]."""

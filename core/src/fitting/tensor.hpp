@@ -25,8 +25,10 @@ class TensorFitting : public Fitting {
   bool selects(int type) const override { return nets_[static_cast<std::size_t>(type)] != nullptr; }
   void set_types(const std::vector<double>& table) override { types_.set(table); }
   void refresh_derived() override {
+    const DenseStack<S>* last = nullptr;  // with type embedding all types have one net
     for (const auto& net : nets_) {
-      if (net) net->refresh();
+      if (net && net.get() != last) net->refresh();
+      if (net) last = net.get();
     }
   }
 

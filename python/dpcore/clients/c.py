@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dpcore.clients import ClientError, Frame, NotInstalled, Result
-from dpcore.clients.places import library
+from dpcore.clients.places import core_library
 
 __all__ = ["evaluate", "find"]
 
@@ -18,7 +18,7 @@ _POINTER = ctypes.c_void_p
 
 def find() -> str:
     """The library."""
-    path = library()
+    path = core_library()
     if path is None:
         raise NotInstalled("this build has no libdpcore.so; pip install dpcore has one")
     if not hasattr(ctypes.CDLL(str(path)), "DP_NewDeepPot"):

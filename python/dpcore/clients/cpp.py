@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dpcore.clients import ClientError, Frame, NotInstalled, NotRun, Result
-from dpcore.clients.places import headers, library, run
+from dpcore.clients.places import core_library, headers, run
 
 __all__ = ["evaluate", "find"]
 
@@ -44,7 +44,7 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
 
 
 def _compile(program: Path) -> None:
-    include, shared = find(), library()
+    include, shared = find(), core_library()
     compiler = os.environ.get("CXX") or next(filter(shutil.which, ("c++", "g++", "clang++")), None)
     if compiler is None:
         raise NotRun("no C++ compiler found (c++, g++ or clang++; CXX names another)")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dpcore.clients import ClientError
 
-__all__ = ["headers", "library", "program", "run"]
+__all__ = ["core_library", "headers", "program", "run"]
 
 TIMEOUT = 300.0  # s
 
@@ -30,7 +30,7 @@ def program(*names: str) -> str | None:
     return None
 
 
-def library() -> Path | None:
+def core_library() -> Path | None:
     """The library libdpcore.so that this Python uses; None: it is part of the extension module."""
     from dpcore import _core
 
@@ -46,7 +46,7 @@ def library() -> Path | None:
 
 def headers() -> Path | None:
     """The folder to include from, which holds dpcore/DeepPot.h."""
-    here = library()
+    here = core_library()
     for folder in here.parents if here is not None else ():
         if (folder / "include" / "dpcore" / "DeepPot.h").is_file():
             return folder / "include"
