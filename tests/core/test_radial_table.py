@@ -155,6 +155,64 @@ def test_steep_nets_get_finer_nodes_or_serve_themselves(steeper, used):
     assert error <= 1e-7
 
 
+def gradients_of_a_kinked_net(table: bool, batch, weight: float, **keys):
+    """Of nets whose first neuron has this weight, and its steepest point at s = 1: steep there alone."""
+    model, trainer = model_and_trainer(table, DAVG, **keys)
+    tensors = model.tensors()
+    for name in tensors:
+        if name.startswith("descriptor/") and name.endswith("layer_0/matrix"):
+            tensors[name][0, 0] = weight
+            tensors[name.replace("matrix", "bias")][..., 0] = -weight
+    tensors = {name: np.float64(np.float32(t)) for name, t in tensors.items()}  # the same in both precisions
+    del trainer
+    return _core.Trainer(_core.Model(model.config, tensors), LOSS).gradients(batch, 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize("kind", ["se_e2_a", "se_e2_r", "se_e3"])
+def test_nets_that_are_steep_in_one_place(kind):
+    """There they need nodes 0.001 apart, which everywhere would be more nodes than pairs: no table."""
+    keys = {
+        "type": kind,
+        "neuron": [4, 8],
+        **({"rcut": 4.0, "type_one_side": False} if kind == "se_e3" else {}),
+    }
+    batch = make_batch(12, 30, 8.5) if kind == "se_e3" else make_batch(30, 60, 10.0)
+    table, exact = (gradients_of_a_kinked_net(t, batch, 60.0, **keys) for t in (True, False))
+    assert worst_difference(table, exact) <= 1e-8
+    for net in {name.split("/")[1] for name in exact if name.startswith("descriptor/")}:
+        mine = [name for name in exact if name.startswith(f"descriptor/{net}/")]
+        used = any(not np.array_equal(table[name], exact[name]) for name in mine)
+        assert used, f"no table for {net}: the comparison says nothing"
+
+
+def test_tables_of_float32_nets_are_as_good_as_the_nets():
+    """Their tables may be off by 1e-7: against the nets in double the gradient is no worse than without tables."""
+
+    def together(batch, table, precision):
+        found = gradients_of_a_kinked_net(table, batch, 8.0, precision=precision, neuron=[4, 8])
+        return np.concatenate([found[name].ravel() for name in sorted(found)])
+
+    errors = {True: [], False: []}
+    for seed in range(6):
+        batch = make_batch(30, 60, 10.0, seed)
+        exact = together(batch, False, "float64")
+        for table, found in errors.items():
+            difference = together(batch, table, "float32") - exact
+            found.append(np.linalg.norm(difference) / np.linalg.norm(exact))
+    assert errors[True] != errors[False], "the table was not used: the comparison says nothing"
+    assert np.mean(errors[True]) <= 1.2 * np.mean(errors[False])
+
+
+def test_graded_nodes_for_any_number_of_threads():
+    """Sums of threads are added up in another order; the nodes are the same."""
+    batch, before = make_batch(30, 60, 10.0), _core.num_threads()
+    found = []
+    for n in (1, before):
+        _core.set_num_threads(n)
+        found.append(gradients_of_a_kinked_net(True, batch, 60.0))
+    assert worst_difference(*found) <= 1e-12
+
+
 @pytest.mark.parametrize("kind", ["se_e2_r", "hybrid"])
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize(

@@ -44,15 +44,17 @@ struct Polynomials {
 constexpr Polynomials kPolynomials;
 
 struct Place {
-  int first;  // of the eight nodes
-  double u;   // t - 1/2
+  int first;            // of the eight nodes
+  double u;             // t - 1/2
+  double inverse_step;  // 1 / the distance of these nodes
 };
 
 inline Place place(const NodeTable& table, double s) {
-  const double u = (s - table.lower) * table.inverse_step;
+  const NodeRun& run = table.runs.find(s);
+  const double u = (s - run.lower) * run.inverse_step;
   int j = static_cast<int>(u);
-  j = j < 0 ? 0 : (j >= table.n_intervals ? table.n_intervals - 1 : j);
-  return {j, u - j - 0.5};
+  j = j < 0 ? 0 : (j >= run.n_intervals ? run.n_intervals - 1 : j);
+  return {run.first + j, u - j - 0.5, run.inverse_step};
 }
 
 struct Weights {
@@ -155,7 +157,7 @@ template <class S>
 inline void add_pair_tangent(const NodeTable& table, const NodePairs<S>& in, int p, int k, Centre& centre) {
   const Place at = place(table, static_cast<double>(in.s(p)));
   const Weights value = weights(kPolynomials.value, at.u, 1.0),
-                slope = weights(kPolynomials.slope, at.u, table.inverse_step);
+                slope = weights(kPolynomials.slope, at.u, at.inverse_step);
   double x[4], x_dot[4], moved[4];
   row_of(in.r, p, 1.0, x);
   row_of(in.r_dot, p, 1.0, x_dot);
@@ -326,7 +328,7 @@ void node_moment_backward_inputs(const NodeTable& table, const NodePairs<S>& in,
     for (int p = begin; p < end; ++p) {
       const Place at = place(table, static_cast<double>(in.s(p)));
       const Weights value = weights(kPolynomials.value, at.u, 1.0),
-                    slope = weights(kPolynomials.slope, at.u, table.inverse_step);
+                    slope = weights(kPolynomials.slope, at.u, at.inverse_step);
       double x[4];
       row_of(in.r, p, 1.0, x);
       V sum[4] = {};

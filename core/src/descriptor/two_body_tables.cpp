@@ -289,25 +289,20 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
   tables_.resize(nets_.size());
   refresh(double_nets_);
   const int workers = static_cast<int>(scratch.size());
-  // the coarsest table first; where it is not good enough, the one that should be
-  const auto& steps = RadialTable<S>::kSteps;
-  std::vector<std::size_t> open;                     // nets that need a table still
-  std::vector<std::size_t> chosen(nets_.size(), 0);  // of the steps
-  std::vector<double> errors(nets_.size(), 0.0);     // of the tables
+  using Table = RadialTable<S>;
+  std::vector<std::size_t> open;  // nets that need a table still
+  std::vector<typename Table::Check> found(nets_.size());
   for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (use[k].n_inputs > 0) open.push_back(k);
+    if (!(use[k].n_inputs > 0 && use[k].n_inputs > Table::least_nodes(use[k].lower, use[k].upper))) continue;
+    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<Table>(double_net(k, double_nets_));
+    spare_tables_[k]->begin(use[k].lower, use[k].upper, use[k].whole);
+    open.push_back(k);
   }
   while (true) {
-    const auto hopeless = [&](std::size_t k) {
-      return chosen[k] >= steps.size() ||
-             !(use[k].n_inputs > RadialTable<S>::n_nodes(use[k].lower, use[k].upper, steps[chosen[k]]));
-    };
-    open.erase(std::remove_if(open.begin(), open.end(), hopeless), open.end());
+    const auto dear = [&](std::size_t k) { return !(use[k].n_inputs > spare_tables_[k]->n_nodes()); };
+    open.erase(std::remove_if(open.begin(), open.end(), dear), open.end());
     if (open.empty()) return;
-    for (const std::size_t k : open) {
-      if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<RadialTable<S>>(double_net(k, double_nets_));
-      spare_tables_[k]->reserve(use[k].lower, use[k].upper, steps[chosen[k]], workers, use[k].whole);
-    }
+    for (const std::size_t k : open) spare_tables_[k]->reserve(workers);
     run_workers(workers, [&](int worker) {
       for (const std::size_t k : open) {
         spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
@@ -317,15 +312,12 @@ void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& pl
       for (std::size_t w = static_cast<std::size_t>(worker); w < open.size();
            w += static_cast<std::size_t>(workers)) {
         const std::size_t k = open[w];
-        errors[k] = spare_tables_[k]->error(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-        if (errors[k] <= RadialTable<S>::kTolerance) tables_[k] = std::move(spare_tables_[k]);
+        found[k] = spare_tables_[k]->check(Exec(), *scratch[static_cast<std::size_t>(worker)]);
+        if (found[k] == Table::Check::Good) tables_[k] = std::move(spare_tables_[k]);
       }
     });
-    for (const std::size_t k : open) {
-      if (!tables_[k]) chosen[k] += static_cast<std::size_t>(RadialTable<S>::finer(errors[k]));
-    }
-    open.erase(std::remove_if(open.begin(), open.end(), [&](std::size_t k) { return tables_[k] != nullptr; }),
-               open.end());
+    const auto done = [&](std::size_t k) { return found[k] != Table::Check::Finer; };
+    open.erase(std::remove_if(open.begin(), open.end(), done), open.end());
   }
 }
 

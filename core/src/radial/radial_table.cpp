@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "base/lanes.hpp"
 
@@ -12,7 +13,9 @@ namespace dpcore {
 namespace {
 
 constexpr int kPoints = NodeTable::kPoints, kBelow = NodeTable::kBelow, kBlock = NodeTable::kBlock;
-constexpr int kProbes = 16;  // places between nodes where the net itself is evaluated
+// Places between nodes where the net itself is evaluated: so many at least, not further apart
+constexpr int kLeastProbes = 16;
+constexpr double kProbeDistance = 0.28;
 
 struct Weights {
   double value[kPoints], slope[kPoints];
@@ -42,31 +45,47 @@ KOKKOS_FORCEINLINE_FUNCTION void lagrange(const double t, const double inverse_s
 }
 
 /// First of the eight nodes for s, and their weights.
-KOKKOS_FORCEINLINE_FUNCTION int locate(const double s, const double lower, const double inverse_step,
-                                       const int n_intervals, Weights& w) {
-  const double u = (s - lower) * inverse_step;
+KOKKOS_FORCEINLINE_FUNCTION int locate(const double s, const NodeRuns& runs, Weights& w) {
+  const NodeRun& run = runs.find(s);
+  const double u = (s - run.lower) * run.inverse_step;
   int j = static_cast<int>(u);
-  j = j < 0 ? 0 : (j >= n_intervals ? n_intervals - 1 : j);
-  lagrange(u - j, inverse_step, w);
-  return j;
+  j = j < 0 ? 0 : (j >= run.n_intervals ? run.n_intervals - 1 : j);
+  lagrange(u - j, run.inverse_step, w);
+  return run.first + j;
+}
+
+/// to = from, with room for more if it has to grow
+template <class T>
+void upload(const std::vector<T>& from, const char* label, DeviceArray<T>& to) {
+  if (to.extent(0) < from.size()) to = DeviceArray<T>(std::string(label), from.size() + from.size() / 4);
+  const auto host = Kokkos::create_mirror_view(to);
+  std::copy(from.begin(), from.end(), host.data());
+  mirror_copy(Exec(), to, host);
 }
 
 }  // namespace
 
 template <class S>
-void RadialTable<S>::reserve(double lower, double upper, double step, int n_workers, bool whole) {
-  grid_.lower = lower;
-  grid_.inverse_step = 1.0 / step;
-  n_nodes_ = static_cast<int>(n_nodes(lower, upper, step));
-  grid_.n_intervals = n_nodes_ - kPoints + 1;
-  n_workers_ = n_workers;
+void RadialTable<S>::begin(double lower, double upper, bool whole) {
+  grid_.begin(lower, upper, kFirstLevel);
   whole_ = whole;
+}
+
+template <class S>
+void RadialTable<S>::reserve(int n_workers) {
+  upload(grid_.runs(), "dpcore::RadialTable::run", run_);
+  upload(grid_.at(), "dpcore::RadialTable::at", at_);
+  upload(grid_.positions(), "dpcore::RadialTable::position", position_);
+  runs_ = grid_.view();
+  runs_.run = run_.data();
+  runs_.at = at_.data();
+  n_nodes_ = grid_.n_nodes();
+  n_workers_ = n_workers;
   constexpr int lanes = kExecOnHost ? kLanes<double> : 1;
   stride_ = (n_out() + lanes - 1) / lanes * lanes;
   const auto m = static_cast<std::size_t>(stride_), n = static_cast<std::size_t>(n_blocks()) * kBlock;
-  if (position_.extent(0) >= n && adjoint_.extent(0) >= static_cast<std::size_t>(n_workers) * n * m) return;
+  if (value_.extent(0) >= n * m && adjoint_.extent(0) >= static_cast<std::size_t>(n_workers) * n * m) return;
   const std::size_t room = n + n / 8;
-  position_ = DeviceArray<double>("dpcore::RadialTable::position", room);
   value_ = DeviceArray<double>("dpcore::RadialTable::value", room * m);
   if constexpr (kExecOnHost) {
     block_ = DeviceArray<double>("dpcore::RadialTable::block", (room + kBlock) * m);
@@ -79,17 +98,12 @@ template <class S>
 void RadialTable<S>::refresh(const Exec& exec, int part, Workspace& ws) {
   const int begin = part_begin(part), end = std::min(part_begin(part + 1), n_nodes_), n = end - begin;
   const int m = n_out(), stride = stride_;
-  const double lower = grid_.lower, h = 1.0 / grid_.inverse_step;
-  const auto position = position_;
   double* const cleared = adjoint(part);
   for_each_element(
       exec, "dpcore::table_clear", n_nodes_, stride, KOKKOS_LAMBDA(const int k, const int c) {
         cleared[static_cast<std::ptrdiff_t>(k) * stride + c] = 0.0;
       });
   if (n <= 0) return;
-  for_each(
-      exec, "dpcore::table_positions", n,
-      KOKKOS_LAMBDA(const int k) { position(begin + k) = lower + (begin + k - kBelow) * h; });
   const Workspace::Scope scope(ws);
   const Matrix<double> g = ws.matrix<double>(static_cast<std::size_t>(n), static_cast<std::size_t>(m));
   net_->values(exec, Vector<double>(position_.data() + begin, n), g, ws);
@@ -110,9 +124,22 @@ void RadialTable<S>::refresh(const Exec& exec, int part, Workspace& ws) {
 }
 
 template <class S>
-double RadialTable<S>::error(const Exec& exec, Workspace& ws) const {
+auto RadialTable<S>::check(const Exec& exec, Workspace& ws) -> Check {
+  const auto good = [](const std::vector<double>& error) {
+    return std::all_of(error.begin(), error.end(), [](double e) { return e <= kTolerance; });
+  };
+  std::vector<double> error = estimated_errors(exec, ws);
+  if (error.empty()) return Check::Never;
+  if (good(error)) {
+    probe_errors(exec, error, ws);
+    if (good(error)) return Check::Good;
+  }
+  return grid_.refine(error, kTolerance) ? Check::Finer : Check::Never;
+}
+
+template <class S>
+std::vector<double> RadialTable<S>::estimated_errors(const Exec& exec, Workspace& ws) const {
   const int n = n_nodes_ - kPoints, m = n_out(), stride = stride_;
-  if (n <= 0) return probed_error(exec, ws);
   const Workspace::Scope scope(ws);
   const Matrix<double> found = ws.matrix<double>(static_cast<std::size_t>(n), 4);
   const double* const value = value_.data();
@@ -139,53 +166,69 @@ double RadialTable<S>::error(const Exec& exec, Workspace& ws) const {
       });
   const auto host = Kokkos::create_mirror_view(found);
   mirror_copy(exec, host, found);
-  double eighth = 0, first = 0, largest = 0, sum = 0;
-  for (int k = 0; k < n; ++k) {
-    eighth = std::max(eighth, host(k, 0));
-    first = std::max(first, host(k, 1));
-    largest = std::max(largest, host(k, 2));
-    sum += host(k, 3);
+  double steepest = 0, largest = 0, sum = 0;
+  for (const NodeRun& run : grid_.runs()) {  // no differences across runs
+    for (int k = run.first; k < run.first + run.n_nodes() - kPoints; ++k) {
+      steepest = std::max(steepest, 0.5 * host(k, 1) * run.inverse_step);
+      largest = std::max(largest, host(k, 2));
+      sum += host(k, 3);
+    }
   }
-  if (!std::isfinite(sum)) return std::numeric_limits<double>::infinity();
-  // h^8 N^(8) / 8! times 43.07 in the middle of an interval, times 144 / h for the slope at a node
-  const double term = eighth / 40320.0;
-  const double estimate =
-      std::max(43.07 * term / std::max(largest, 1e-30), 144.0 * term / std::max(0.5 * first, 1e-30));
-  return estimate > kTolerance ? estimate : std::max(estimate, probed_error(exec, ws));
+  if (!std::isfinite(sum)) return {};
+  std::vector<double> error;
+  for (const NodeGrid::Piece& piece : grid_.pieces()) {
+    const NodeRun& run = grid_.runs()[static_cast<std::size_t>(piece.run)];
+    double eighth = 0;  // of the differences around a node of the piece, or the next one on either side
+    const int last = std::min(piece.first + piece.n_intervals, run.n_nodes() - kPoints - 1);
+    for (int k = std::max(piece.first - 2, 0); k <= last; ++k) {
+      eighth = std::max(eighth, host(run.first + k, 0));
+    }
+    // h^8 N^(8) / 8! times 43.07 in the middle of an interval, times 144 / h for the slope at a node
+    const double term = eighth / 40320.0;
+    error.push_back(std::max(43.07 * term / std::max(largest, 1e-30),
+                             144.0 * term * run.inverse_step / std::max(steepest, 1e-30)));
+  }
+  return error;
 }
 
 template <class S>
-double RadialTable<S>::probed_error(const Exec& exec, Workspace& ws) const {
-  const auto m = static_cast<std::size_t>(n_out());
-  const double lower = grid_.lower, h = 1.0 / grid_.inverse_step;
+void RadialTable<S>::probe_errors(const Exec& exec, std::vector<double>& error, Workspace& ws) const {
+  const auto& pieces = grid_.pieces();
+  const int least = (kLeastProbes + static_cast<int>(pieces.size()) - 1) / static_cast<int>(pieces.size());
+  std::vector<double> at;
+  std::vector<std::size_t> piece_of;
+  for (std::size_t k = 0; k < pieces.size(); ++k) {
+    const NodeGrid::Piece& piece = pieces[k];
+    const int n = std::max(least, static_cast<int>(std::ceil(NodeGrid::width(piece.level) / kProbeDistance)));
+    for (int q = 0; q < n; ++q) {
+      at.push_back(grid_.middle(piece, (2 * q + 1) * piece.n_intervals / (2 * n)));
+      piece_of.push_back(k);
+    }
+  }
   const Workspace::Scope scope(ws);
-
-  // the net itself against the table, half-way between nodes
-  const Vector<double> probe = ws.vector<double>(kProbes);
-  const Matrix<double> exact = ws.matrix<double>(kProbes, m), exact_slope = ws.matrix<double>(kProbes, m);
-  const Matrix<double> table = ws.matrix<double>(kProbes, m), table_slope = ws.matrix<double>(kProbes, m);
-  const int n_intervals = grid_.n_intervals;
-  for_each(
-      exec, "dpcore::table_probes", kProbes,
-      KOKKOS_LAMBDA(const int k) { probe(k) = lower + h * (0.5 + k * (n_intervals - 1) / kProbes); });
+  const std::size_t n = at.size(), m = static_cast<std::size_t>(n_out());
+  const Vector<double> probe = ws.vector<double>(n);
+  const auto place = Kokkos::create_mirror_view(probe);
+  std::copy(at.begin(), at.end(), place.data());
+  mirror_copy(exec, probe, place);
+  const Matrix<double> exact = ws.matrix<double>(n, m), exact_slope = ws.matrix<double>(n, m);
+  const Matrix<double> table = ws.matrix<double>(n, m), table_slope = ws.matrix<double>(n, m);
   net_->forward(exec, probe, exact, exact_slope, ws);
   interpolate<double>(exec, probe, table, table_slope);
-  const auto difference = [&](const Matrix<double>& a, const Matrix<double>& b) {
+  const auto compare = [&](const Matrix<double>& a, const Matrix<double>& b) {
     const auto x = Kokkos::create_mirror_view(a), y = Kokkos::create_mirror_view(b);
     mirror_copy(exec, x, a);
     mirror_copy(exec, y, b);
-    double largest = 0, worst = 0;
-    for (std::size_t i = 0; i < kProbes; ++i) {
-      for (std::size_t c = 0; c < m; ++c) {
-        largest = std::max(largest, std::abs(x(i, c)));
-        raise(std::abs(x(i, c) - y(i, c)), worst);
-      }
+    double largest = 1e-30;
+    for (std::size_t i = 0; i < n * m; ++i) largest = std::max(largest, std::abs(x.data()[i]));
+    for (std::size_t i = 0; i < n; ++i) {
+      double worst = 0;
+      for (std::size_t c = 0; c < m; ++c) raise(std::abs(x(i, c) - y(i, c)), worst);
+      raise(worst / largest, error[piece_of[i]]);
     }
-    return worst / std::max(largest, 1e-30);
   };
-  double error = difference(exact, table);
-  raise(difference(exact_slope, table_slope), error);
-  return error;
+  compare(exact, table);
+  compare(exact_slope, table_slope);
 }
 
 template <class S>
@@ -194,16 +237,13 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
                                  const Matrix<T>& g_prime) const {
   const int m = n_out(), stride = stride_;
   const double* value = value_.data();
-  const double lower = grid_.lower, inverse_step = grid_.inverse_step;
-  const int n_intervals = grid_.n_intervals;
-  const Grid grid = grid_;
+  const NodeRuns runs = runs_;
   const bool whole = whole_;
   for_each(
       exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
-        const double given = static_cast<double>(s(p)), at = whole || grid.holds(given) ? given : lower;
-        const double* f =
-            value + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
+        const double given = static_cast<double>(s(p)), at = whole || runs.holds(given) ? given : runs.lower;
+        const double* f = value + static_cast<std::ptrdiff_t>(locate(at, runs, w)) * stride;
         T* out = &g(p, 0);
         T* out_slope = &g_prime(p, 0);
 #pragma omp simd
@@ -249,10 +289,10 @@ auto RadialTable<S>::find_strays(const Exec& exec, const Vector<S>& s, Workspace
   const auto count_host = Kokkos::create_mirror_view(count);
   count_host(0) = 0;
   mirror_copy(exec, count, count_host);
-  const Grid grid = grid_;
+  const NodeRuns runs = runs_;
   for_each(
       exec, "dpcore::find_strays", n, KOKKOS_LAMBDA(const int p) {
-        if (!grid.holds(static_cast<double>(s(p)))) where(fetch_add(&count(0), 1)) = p;
+        if (!runs.holds(static_cast<double>(s(p)))) where(fetch_add(&count(0), 1)) = p;
       });
   mirror_copy(exec, count_host, count);
   out.n = count_host(0);
@@ -269,17 +309,14 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
                                      const Matrix<S>& g_prime_bar, int slot, Workspace& ws) const {
   const int m = n_out(), stride = stride_;
   double* const adjoints = adjoint(slot);
-  const double lower = grid_.lower, inverse_step = grid_.inverse_step;
-  const int n_intervals = grid_.n_intervals;
-  const Grid grid = grid_;
+  const NodeRuns runs = runs_;
   const bool whole = whole_;
   for_each(
       exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
         Weights w;
         const double at = static_cast<double>(s(p));
-        if (!whole && !grid.holds(at)) return;
-        double* f =
-            adjoints + static_cast<std::ptrdiff_t>(locate(at, lower, inverse_step, n_intervals, w)) * stride;
+        if (!whole && !runs.holds(at)) return;
+        double* f = adjoints + static_cast<std::ptrdiff_t>(locate(at, runs, w)) * stride;
         const S* a = &g_bar(p, 0);
         const S* b = &g_prime_bar(p, 0);
         for (int k = 0; k < kPoints; ++k) {
@@ -307,8 +344,7 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
 
 template <class S>
 NodeTable RadialTable<S>::nodes() const {
-  return {value_.data(), block_.data(), n_nodes_,           n_out(),
-          stride_,       grid_.lower,   grid_.inverse_step, grid_.n_intervals};
+  return {value_.data(), block_.data(), n_nodes_, n_out(), stride_, runs_};
 }
 
 template <class S>

@@ -10,28 +10,26 @@
 // that energy and force stay exactly consistent. Interpolation is linear in the node values: the parameter
 // pass adds adjoints to the nodes, and one backward pass of the net over the nodes turns them into gradients.
 // The error is about 43 (h / rho)^8, rho the distance of the net's nearest complex pole
-// (docs/theory/radial-table.md); `error` measures it.
+// (docs/theory/radial-table.md); `check` measures it, piece by piece of the range, and h is chosen for each
+// piece (node_grid.hpp).
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
+#include "radial/node_grid.hpp"
 #include "radial/radial_net.hpp"
 
 namespace dpcore {
 
 /// The nodes as kernels of the host take them (descriptor/node_moment.hpp).
 struct NodeTable {
-  static constexpr int kPoints = 8, kBelow = 3;  // nodes -3..4 around the interval [0, 1)
-  static constexpr int kBlock = 8;               // nodes side by side in `block`
-  const double* value;                           // [n_nodes, stride], zeros behind n_out
-  const double* block;                           // [n_nodes / kBlock, n_out, kBlock], the same numbers
+  static constexpr int kPoints = NodeRun::kPoints, kBelow = NodeRun::kBelow;
+  static constexpr int kBlock = 8;  // nodes side by side in `block`
+  const double* value;              // [n_nodes, stride], zeros behind n_out
+  const double* block;              // [n_nodes / kBlock, n_out, kBlock], the same numbers
   int n_nodes, n_out, stride;
-  double lower, inverse_step;
-  int n_intervals;
+  NodeRuns runs;
 };
 
 template <class S>
@@ -39,35 +37,34 @@ class RadialTable final : public Radial<S> {
  public:
   explicit RadialTable(const RadialNet<double>& net) : net_(&net) {}
 
-  /// Distances of nodes to try, in units of the normalised s: each is the one before over sqrt(2).
-  static constexpr std::array<double, 9> kSteps = {0.04,  0.028, 0.02,   0.014, 0.01,
-                                                   0.007, 0.005, 0.0035, 0.0025};
-  static constexpr double kTolerance = 1e-9;  ///< above this a table must not be used
-  /// Nodes for s in [lower, upper]; a double, since a range may be too long for any table.
-  static double n_nodes(double lower, double upper, double step) {
-    return std::floor((upper - lower) / step) + 10;
+  /// Above this error a table must not be used: what double nets of other sums would not notice, and what
+  /// float32 nets do not.
+  static constexpr double kTolerance = sizeof(S) == 8 ? 1e-9 : 1e-7;
+  /// Of the first trial: nodes 0.056 apart, for float32 0.112.
+  static constexpr int kFirstLevel = sizeof(S) == 8 ? 3 : 1;
+  /// NodeGrid::least_nodes of the first trial.
+  static double least_nodes(double lower, double upper) {
+    return NodeGrid::least_nodes(lower, upper, kFirstLevel);
   }
 
-  /// How many of kSteps finer a table should be that had this error: half the step divides the error of the
-  /// slope by 128. Differences of coarse nodes do not tell how much is needed at most: the finest gets a
-  /// chance.
-  static int finer(double error) {
-    constexpr int most = static_cast<int>(kSteps.size()) - 1;
-    if (!(error < 1e6)) return most + 1;
-    return std::clamp(static_cast<int>(std::ceil(std::log2(error / kTolerance) / 3.5)), 1, most);
-  }
-
-  /// Room for s in [lower, upper]. Not from inside run_workers: Kokkos waits for all loops when it frees
-  /// memory.
+  /// Nodes of a first trial for s in [lower, upper].
   /// whole: no s will be outside of it; otherwise forward and backward_params take the net itself for those
   /// that are.
-  void reserve(double lower, double upper, double step, int n_workers, bool whole = true);
+  void begin(double lower, double upper, bool whole = true);
+  int n_nodes() const { return grid_.n_nodes(); }
+  /// Room for the nodes. Not from inside run_workers: Kokkos waits for all loops when it frees memory.
+  void reserve(int n_workers);
   /// Evaluate the net at the nodes of one of n_workers parts of the reserved range, and clear the adjoints of
   /// worker `part`.
   void refresh(const Exec&, int part, Workspace&);
-  /// The largest error of G and G' relative to their largest values: as the eighth differences of the nodes
-  /// tell it everywhere, and measured against the net at some places between nodes.
-  double error(const Exec&, Workspace&) const;
+  enum class Check {
+    Good,
+    Finer,  // now there are more nodes: reserve and refresh again
+    Never,  // the net is too steep, or its values are no numbers
+  };
+  /// Hold the error of G and G' in each piece, relative to their largest values in all, against kTolerance:
+  /// as the eighth differences of the nodes tell it everywhere, and measured against the net between nodes.
+  Check check(const Exec&, Workspace&);
 
   int n_out() const override { return net_->n_out(); }
   void forward(const Exec&, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
@@ -86,21 +83,11 @@ class RadialTable final : public Radial<S> {
   /// of slot `part`.
   void flush_gradients(const Exec&, int part, Workspace&) const;
 
-  /// The same at probes half-way between nodes, with the net. (Public: nvcc takes no kernel in private
-  /// functions.)
-  double probed_error(const Exec&, Workspace&) const;
-
   // Types and functions of kernels are public: nvcc asks for it.
-  struct Grid {
-    double lower = 0, inverse_step = 1;
-    int n_intervals = 0;
-
-    /// Whether s is between the nodes, with room for rounding at the ends; false for NaN.
-    KOKKOS_FORCEINLINE_FUNCTION bool holds(const double s) const {
-      const double u = (s - lower) * inverse_step;
-      return u >= -1e-6 && u <= n_intervals + 1e-6;
-    }
-  };
+  /// Errors of the pieces as differences tell them; empty where values are no numbers.
+  std::vector<double> estimated_errors(const Exec&, Workspace&) const;
+  /// Raise `error` to what it is half-way between nodes at some places of each piece.
+  void probe_errors(const Exec&, std::vector<double>& error, Workspace&) const;
   /// The s [n] that the table does not hold.
   struct Strays {
     Vector<int> where;  // their places
@@ -117,9 +104,12 @@ class RadialTable final : public Radial<S> {
   int n_blocks() const { return (n_nodes_ + NodeTable::kBlock - 1) / NodeTable::kBlock; }
 
   const RadialNet<double>* net_;
-  Grid grid_;
+  NodeGrid grid_;
+  NodeRuns runs_;
   int n_nodes_ = 0, n_workers_ = 0, stride_ = 0;
   bool whole_ = true;
+  DeviceArray<NodeRun> run_;
+  DeviceArray<int> at_;           // NodeRuns::at
   DeviceArray<double> position_;  // [n_nodes] s
   DeviceArray<double> value_;     // [n_nodes, stride]
   DeviceArray<double> block_;     // NodeTable::block, on the host
