@@ -18,7 +18,7 @@ from make_input import changed
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
-from bad_input import arrays, commands, compress, data, deep_pot, input_file, models, tensors
+from bad_input import arrays, commands, compress, data, deep_pot, input_file, later, models, tensors
 from bad_input.case import EVERYTHING, INPUT, make_folder
 from dpcore.cli import main
 from dpcore.config import InputError, normalize
@@ -27,7 +27,7 @@ from dpcore.modelfile import read_model
 
 CASES = {
     **{**input_file.CASES, **data.CASES, **arrays.CASES, **models.CASES, **commands.CASES},
-    **{**compress.CASES, **tensors.CASES},
+    **{**compress.CASES, **tensors.CASES, **later.CASES},
 }
 SLOW = 20.0  # seconds; every refusal takes a fraction of one
 # what a run that stops later may have written before, each as a whole
@@ -41,6 +41,7 @@ def template(tmp_path_factory):
     try:
         tensors.make_folder(folder)  # first: model.ckpt is that of the others
         make_folder(folder)
+        later.make_folder(folder)
     finally:
         os.chdir(before)
     return folder

@@ -118,6 +118,9 @@ void ComputeDeepTensorAtom::compute_peratom() {
   } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }
+  if (!m.prediction.notice.empty())
+    error->warning(FLERR,
+                   "compute deeptensor/atom: rank " + std::to_string(comm->me) + ": " + m.prediction.notice);
   if (m.prediction.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
     error->warning(FLERR, "compute deeptensor/atom: " + describe_overflow(m.prediction, comm->me));

@@ -151,6 +151,8 @@ void FixDPLR::pre_force(int) {
   } catch (const std::exception& e) {
     error->one(FLERR, message_of(e));
   }
+  if (!out.notice.empty())
+    error->warning(FLERR, "fix dplr: dipole model: rank " + std::to_string(comm->me) + ": " + out.notice);
   if (out.overflow_atoms > 0 && !my.warned) {
     my.warned = true;
     error->warning(FLERR, "fix dplr: dipole model: " + describe_overflow(out, comm->me));

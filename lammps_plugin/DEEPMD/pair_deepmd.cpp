@@ -212,6 +212,25 @@ void PairDeepMD::check_bonds() {
         "them; write special_bonds lj/coul 1.0 1.0 1.0");
 }
 
+/* ----------------------------------------------------------------------
+   under hybrid a later pair_coeff can give single pairs of types to another style, which takes them out of
+   the list
+------------------------------------------------------------------------- */
+
+void PairDeepMD::check_pairs() {
+  if (comm->me != 0 || list == nullptr || list->ijskip == nullptr) return;
+  const auto seen = [&](int t) { return impl->model_type[static_cast<std::size_t>(t - 1)] != kUnseen; };
+  for (int i = 1; i <= atom->ntypes; ++i)
+    for (int j = i; j <= atom->ntypes; ++j) {
+      if (!seen(i) || !seen(j) || (list->iskip[i] == 0 && list->ijskip[i][j] == 0)) continue;
+      error->warning(FLERR, "pair_style deepmd: a later pair_coeff takes pairs of types " +
+                                std::to_string(i) + " and " + std::to_string(j) +
+                                " from the model: it does not see them, which is no structure that it was "
+                                "trained for; pair_style hybrid/overlay adds styles to it");
+      return;
+    }
+}
+
 void PairDeepMD::init_style() {
   Impl& my = *impl;
   if (my.models.empty())
@@ -315,7 +334,10 @@ void PairDeepMD::compute(int eflag, int vflag) {
   Impl& my = *impl;
   ev_init(eflag, vflag);
   const bool peratom = vflag_atom || cvflag_atom;
-  if (my.built_at < 0) check_bonds();  // first forces of a run; rerun does not call Pair::setup()
+  if (my.built_at < 0) {  // first forces of a run; rerun does not call Pair::setup()
+    check_bonds();
+    check_pairs();
+  }
   try {
     if (my.built_at < 0) setup_sources(my.options, modify);
     predict(peratom);

@@ -56,6 +56,7 @@ class PairDeepMD : public Pair {
   void map_names();
   void map_types();
   void check_bonds();
+  void check_pairs();
   void predict(bool peratom);
   void deviation();
 };

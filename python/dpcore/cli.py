@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from dpcore import __version__
-from dpcore.errors import InputError, suggest
+from dpcore.errors import InputError, refuse_inputs, suggest
 from dpcore.log import LEVELS, set_log
 
 __all__ = ["main"]
@@ -158,7 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        set_log(args.log_level, args.log_path)
+        set_log(args.log_level)
+        if args.log_path is not None:
+            refuse_inputs(args.log_path, _paths(args), "--log-path")
+            set_log(args.log_level, args.log_path)
         return int(import_module(VERBS[args.verb].module).run(args) or 0)
     except KeyboardInterrupt:
         log.error("interrupted")
@@ -168,6 +171,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except Exception as error:
         return _report(error)
+
+
+def _paths(args: argparse.Namespace) -> list[str]:
+    """All words of the command line that may be files."""
+    values = [value for name, value in vars(args).items() if name != "log_path"]
+    words = [word for value in values for word in (value if isinstance(value, list) else [value])]
+    return [word for word in words if isinstance(word, str)]
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:

@@ -67,6 +67,7 @@ def convert_backend(model: str | Path, output: str | Path) -> None:
         raise InputError("the output would overwrite the input; give another name", output)
     if not output.parent.is_dir():
         raise InputError("the folder of the output does not exist; create it first", output)
+    file.training  # noqa: B018  as before: what is damaged
     if "model_type" in file.metadata:
         log.info("%s is compressed; its original nets are written", file.path)
     write_native(output, file.metadata, file.model_tensors())

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["InputError", "in_set", "show", "suggest"]
+__all__ = ["InputError", "in_set", "refuse_inputs", "show", "suggest"]
 
 
 class InputError(ValueError):
@@ -66,3 +67,14 @@ def show(value: Any) -> str:
     except (TypeError, ValueError):
         text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def refuse_inputs(path: object, inputs: Iterable[object], option: str) -> None:
+    """Raise InputError where a file to write is one of those that are read."""
+    for given in inputs:
+        try:
+            same = os.path.samefile(str(path), str(given))
+        except (OSError, ValueError):  # one of them does not exist, or is no name
+            continue
+        if same:
+            raise InputError(f"would overwrite {given}, which is read; give another name", option)

@@ -112,6 +112,8 @@ def _names(paths: Sequence[str]) -> list[str]:
         again = [k for k, name in enumerate(names) if names.count(name) > 1]
         if not again:
             return names
+        if all(depth[k] >= len(parts[k]) for k in again):  # a_b/c and a/b/c
+            return [f"{name}_{k}" if k in again else name for k, name in enumerate(names)]
         for k in again:
             depth[k] += 1
 
@@ -127,22 +129,21 @@ def _write(potential, path: str, set_prefix: str, dtype: str, target: Path) -> t
     shape = (system.n_frames, system.n_atoms, potential.get_dim_descriptor())
     step = max(1, _NUMBERS_AT_ONCE // max(1, shape[1] * shape[2]))
     partial = target.with_name(f".{target.name}.{os.getpid()}")
+    kind = np.dtype(DESCRIPTOR_DTYPES[dtype])
     try:
-        out = np.lib.format.open_memmap(partial, "w+", DESCRIPTOR_DTYPES[dtype], shape)
-        at = 0
-        for index, size in enumerate(system.set_sizes):
-            for begin in range(0, size, step):
-                frames = np.arange(begin, min(size, begin + step))
-                data = system.read(index, frames)
-                try:
-                    found = potential.eval_descriptor(data["coord"], data["box"], system.types)
-                except ValueError as error:
-                    where = f"{system.set_path(index)}, frames {frames[0]} to {frames[-1]}"
-                    raise InputError(in_set(error, frames), where) from None
-                out[at : at + len(frames)] = found
-                at += len(frames)
-        out.flush()
-        del out
+        with open(partial, "wb") as file:  # not a mapped one: a full disk is an error then, and no signal
+            header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for index, size in enumerate(system.set_sizes):
+                for begin in range(0, size, step):
+                    frames = np.arange(begin, min(size, begin + step))
+                    data = system.read(index, frames)
+                    try:
+                        found = potential.eval_descriptor(data["coord"], data["box"], system.types)
+                    except ValueError as error:
+                        where = f"{system.set_path(index)}, frames {frames[0]} to {frames[-1]}"
+                        raise InputError(in_set(error, frames), where) from None
+                    file.write(found.astype(kind).tobytes())
         os.replace(partial, target)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", target) from None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dpcore.errors import InputError, in_set
+from dpcore.errors import InputError, in_set, refuse_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -317,6 +317,7 @@ def make_model_devi(
     for value, option in ((relative, "--relative"), (relative_v, "--relative_v")):
         if value is not None and not value >= 0.0:
             raise InputError(f"expected 0 or more, got {value}", option)
+    refuse_inputs(output, models, "--output")
     potentials = [DeepPot(path) for path in models]
     _check_alike(potentials, [str(path) for path in models], real_error)
     options = {"atomic": atomic, "relative": relative, "relative_v": relative_v}

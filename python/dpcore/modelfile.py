@@ -69,6 +69,13 @@ class ModelFile(NamedTuple):
         """How the model came about; {} if the file does not tell."""
         return self._json("training") if "training" in self.metadata else {}
 
+    def input_section(self, *keys: str) -> dict[str, Any]:
+        """A section of the input that the model was trained with; {} where the file does not tell."""
+        found: Any = self.training.get("input")
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
     @property
     def trainer(self) -> dict[str, Any]:
         """Where training stands (checkpoints): the step, and the state of the order of frames."""

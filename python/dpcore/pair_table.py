@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ TENSORS = ("short_range/tab_info", "short_range/tab_data")
 
 # distances are often written with a few digits: as a share of the spacing
 _UNEVEN = 1e-3
+# intervals to the cut-off: far more is a mistake in the distances, and no memory would hold it
+_MOST = 1_000_000
 
 
 def read_pair_table(path: str | Path, type_map: list[str], rcut: float) -> dict[str, np.ndarray]:
@@ -47,19 +50,23 @@ def read_pair_table(path: str | Path, type_map: list[str], rcut: float) -> dict[
     InputError
         Naming the file, and the line where there is one.
     """
-    rows = _extend(_read(path, type_map), rcut, path)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = _extend(_read(path, type_map), rcut, path)
     n_types, n = len(type_map), len(rows) - 1
     r, v = rows[:, 0], rows[:, 1:]
     d = _slopes(v)
-    pieces = np.stack(
-        [
-            2 * v[:-1] - 2 * v[1:] + d[:-1] + d[1:],
-            -3 * v[:-1] + 3 * v[1:] - 2 * d[:-1] - d[1:],
-            d[:-1],
-            v[:-1],
-        ],
-        axis=-1,
-    )  # [intervals, pairs of types, 4]
+    with np.errstate(over="ignore", invalid="ignore"):
+        pieces = np.stack(
+            [
+                2 * v[:-1] - 2 * v[1:] + d[:-1] + d[1:],
+                -3 * v[:-1] + 3 * v[1:] - 2 * d[:-1] - d[1:],
+                d[:-1],
+                v[:-1],
+            ],
+            axis=-1,
+        )  # [intervals, pairs of types, 4]
+    if not np.isfinite(pieces).all():
+        raise InputError("the energies are too large for a curve through them; expected values in eV", path)
     data = np.empty((n_types, n_types, n, 4))
     for column, (a, b) in enumerate(_pairs(n_types)):
         data[a, b] = data[b, a] = pieces[:, column]
@@ -95,7 +102,9 @@ def _pairs(n_types: int) -> list[tuple[int, int]]:
 
 def _read(path: str | Path, type_map: list[str]) -> np.ndarray:
     """The numbers of the file, checked: [distances, 1 + pairs of types]."""
-    if not Path(path).is_file():
+    if os.path.isdir(path):
+        raise InputError("is a folder; model/use_srtab names the file of the short-range table", path)
+    if not os.path.isfile(path):
         hint = "" if Path(path).is_absolute() else f" (looked for in {Path.cwd()})"
         raise InputError(f"no such file{hint}; model/use_srtab names the short-range table", path)
     lines: list[tuple[int, list[float]]] = []
@@ -148,6 +157,17 @@ def _read(path: str | Path, type_map: list[str]) -> np.ndarray:
 def _extend(rows: np.ndarray, rcut: float, path: Any) -> np.ndarray:
     """Continue a table to the cut-off, point by point as the reference does since its version 3."""
     first, last, spacing = rows[0, 0], rows[-1, 0], rows[1, 0] - rows[0, 0]
+    if first >= rcut:
+        raise InputError(
+            f"begins at {first:g} A, and the model sees no pair beyond its cut-off of {rcut:g} A; expected distances "
+            "from those of the closest atoms on",
+            path,
+        )
+    if (rcut - first) / spacing > _MOST:
+        raise InputError(
+            f"the steps of {spacing:g} A would be more than {_MOST} up to the cut-off of {rcut:g} A; take larger ones",
+            path,
+        )
     missing = int(np.ceil(rcut / spacing - first / spacing)) - (len(rows) - 1)
     ends_with_zeros = not rows[-1, 1:].any()
     if rcut <= last or missing <= 0:

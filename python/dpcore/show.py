@@ -137,8 +137,7 @@ def _model(file: ModelFile) -> dict[str, Any]:
 def _training(file: ModelFile) -> dict[str, Any]:
     """How the model came about; only what the file tells."""
     told = file.training
-    written = told.get("input") or {}
-    training, rate = written.get("training") or {}, written.get("learning_rate") or {}
+    training, rate = (file.input_section(key) for key in ("training", "learning_rate"))
     out: dict[str, Any] = {"source": told.get("source"), "numb_steps": told.get("numb_steps")}
     if file.is_checkpoint:
         out["step"] = file.trainer.get("step")

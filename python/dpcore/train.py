@@ -245,7 +245,22 @@ def _short_range_table(model: dict[str, Any], rcut: float, start: ModelFile | No
     if start is not None:
         check_start(model, rcut, start.model_tensors(), start.path)
         return {}
-    return read_pair_table(model["use_srtab"], model["type_map"], rcut)
+    table = read_pair_table(model["use_srtab"], model["type_map"], rcut)
+    first = table["short_range/tab_info"][0]
+    if first >= model["sw_rmax"]:
+        raise InputError(
+            f"begins at {first:g} A, but is switched on below model/sw_rmax ({model['sw_rmax']:g} A) alone: it would "
+            "never have an energy to give",
+            model["use_srtab"],
+        )
+    if model["sw_rmax"] > rcut:
+        log.warning(
+            "model/sw_rmax: %g A is beyond the cut-off of %g A; the energy jumps where the last neighbour of an atom "
+            "leaves it",
+            model["sw_rmax"],
+            rcut,
+        )
+    return table
 
 
 def _count_neighbors(
@@ -264,7 +279,7 @@ def _count_neighbors(
     found: dict[float, NeighborStatistics] = {}
     if restarted is not None:
         before = restarted.training
-        same = (before.get("input") or {}).get("training", {}).get("training_data")
+        same = restarted.input_section("training").get("training_data")
         if same == config["training"]["training_data"] and len(before.get("max_nbor_size", ())) == n_types:
             found[largest] = NeighborStatistics(before["min_nbor_dist"], before["max_nbor_size"])
     if not found and not skip:

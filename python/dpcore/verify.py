@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dpcore.arguments import add_model
 from dpcore.clients import CLIENTS, Frame, choose
-from dpcore.errors import InputError
+from dpcore.errors import InputError, refuse_inputs
 from dpcore.grammar import descriptor_parts
 from dpcore.random_atoms import random_parameters
 
@@ -69,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Entry point of the command line."""
+    if args.json is not None:
+        refuse_inputs(args.json, [args.model], "--json")
     rows, limit, why = verify(
         args.model, args.system, args.frames, args.set_prefix, args.client, args.tolerance, args.precision
     )
@@ -136,12 +138,7 @@ def verify(
         raise InputError(f"expected a number from 0 on, got {tolerance}", "--tolerance")
     chosen = choose(clients)
     file = read_model(model)
-    if file.config.get("modifier"):
-        raise InputError(
-            "has the modifier dipole_charge, whose energy the pair style of LAMMPS leaves out by design; dp verify "
-            "compares models without one",
-            file.path,
-        )
+    file.model()  # refuses what could not be used
     precision = known_precision(precision)
     limit, why = _limit(file, tolerance, precision)
     rows = [Row(client.name) for client in chosen]
@@ -154,7 +151,10 @@ def verify(
                 folder = Path(scratch, client.module)
                 folder.mkdir(exist_ok=True)
                 if reference is None:
-                    reference = result = client.evaluate(path, frame, folder)  # what it refuses is wrong
+                    try:
+                        reference = result = client.evaluate(path, frame, folder)
+                    except ValueError as error:  # what it refuses is wrong
+                        raise InputError(str(error), name) from None
                     row.frames += 1
                 else:
                     result = row.evaluate(client, path, frame, folder)
@@ -181,11 +181,12 @@ def random_frame(file: ModelFile) -> Frame:
     shear = np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3))
     types = rng.permutation(np.arange(n**3) % len(names)).astype(np.int32)
     parameters = random_parameters(file, rng, n**3)
+    modifier = bool(file.config.get("modifier"))
     model, spacing = file.model(), _SPACING
     # loc_frame takes the nearest ones on purpose, and needs neighbours for its frames
     local = any(part["type"] == "loc_frame" for _, part in descriptor_parts(file.config["descriptor"]))
     for _ in range(10):
-        frame = Frame(names, spacing * grid @ shear, spacing * n * shear, types, *parameters)
+        frame = Frame(names, spacing * grid @ shear, spacing * n * shear, types, *parameters, modifier)
         given = [None if p is None else p.reshape(1, -1) for p in parameters]
         model.evaluate(frame.coord.reshape(1, -1), frame.cell.reshape(1, 9), types, *given)
         if local or not model.sel_overflow()["atoms"]:
@@ -203,7 +204,7 @@ def _frames(
         return
     from dpcore.data import DeepmdSystem, expand_systems
 
-    model = file.model()
+    model, modifier = file.model(), bool(file.config.get("modifier"))
     names = list(model.type_map)
     for path in expand_systems(str(system), "--system"):
         data = DeepmdSystem(path, names, set_prefix, [], model.dim_fparam, model.dim_aparam)
@@ -217,7 +218,7 @@ def _frames(
                 )
                 cell = None if cell is None else cell.reshape(3, 3)
                 aparam = None if aparam is None else aparam.reshape(data.n_atoms, -1)
-                frame = Frame(names, coord.reshape(-1, 3), cell, data.types, fparam, aparam)
+                frame = Frame(names, coord.reshape(-1, 3), cell, data.types, fparam, aparam, modifier)
                 yield f"frame {k} of {data.set_path(index)}", frame
             if left == 0:
                 break

@@ -197,3 +197,12 @@ def test_the_cpp_class(files, tmp_path):
     worst = float(re.search(r"single (\S+)", out)[1])
     assert worst < 1e-5
     assert "rcut 4 types 2 selected 1 refused 7" in out
+
+
+def test_a_model_with_modifier_has_no_energies_of_atoms(dp, files):
+    """Those of the net alone would not add up to the energy."""
+    pot = Handle(dp, "DeepPot", dp.NewDeepPot(files["dplr"]))
+    energy, of_atoms = np.full(1, np.nan), np.full(N, np.nan)
+    assert pot.Compute(N, COORD, TYPE, BOX, energy, None, None, None, None) == 0 and np.isfinite(energy).all()
+    assert pot.Compute(N, COORD, TYPE, BOX, energy, None, None, of_atoms, None) == 1
+    assert "does not divide into atoms" in pot.message() and np.isnan(of_atoms).all()

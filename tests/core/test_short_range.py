@@ -32,6 +32,8 @@ from training import LOSSES
 
 from core.test_forces import force_by_differences, virial_by_differences
 from core.test_gradients import LossOfParameters, assert_nonzero, check
+from core.test_loc_frame import SYSTEM as LOCAL
+from core.test_loc_frame import local_config
 
 SYSTEMS = odd_systems()
 EXACT = pytest.mark.usefixtures("exact_nets")
@@ -235,3 +237,17 @@ def test_tensors_have_no_table():
     config["fitting_net"] = make_tensor_config("dipole", [0])["fitting_net"]
     with pytest.raises(core.Error, match="use_srtab: a short-range table is one of energies"):
         core.Model.create(json.dumps(config), {})
+
+
+# ---- beside loc_frame, whose slots and cut-off the table takes ------------------------------------
+
+
+@EXACT
+def test_beside_loc_frame():
+    config = local_config() | SHORT_RANGE
+    tensors = tensors_of(config)
+    found = evaluate(model(config, tensors), LOCAL, atomic=True)
+    assert_agree(found, evaluate_oracle(config, tensors, LOCAL), "oracle")
+    inside = switches(config, tensors, LOCAL)
+    assert np.any((inside > 0.01) & (inside < 0.99))
+    assert_nonzero(check(LossOfParameters(config, LOCAL, LOSSES["all"], tensors)))

@@ -102,6 +102,19 @@ def test_excluded_pairs_are_a_warning(tmp_path, model, box, head):
     assert out.text.count("neigh_modify exclude takes pairs out") == 1
 
 
+def test_pairs_given_to_another_style_are_a_warning(tmp_path, model, box):
+    """Under hybrid the last pair_coeff of a pair of types counts; overlay adds to the model."""
+    for style, said in (("hybrid", 1), ("hybrid/overlay", 0)):
+        script = f"pair_style {style} deepmd {model} lj/cut 4\npair_coeff * * deepmd O H\n"
+        script += "pair_coeff 1 2 lj/cut 0.01 1.0\nrun 0\nrun 0\n"
+        out = lammps(tmp_path, HEAD + script, ranks=2)
+        assert out.text.count("takes pairs of types 1 and 2 from the model") == 2 * said
+    # a type that the model does not see is no hole
+    script = f"pair_style hybrid deepmd {model} lj/cut 4\npair_coeff * * deepmd O NULL\n"
+    script += "pair_coeff * 2 lj/cut 0.01 1.0\nrun 0\n"
+    assert "from the model" not in lammps(tmp_path, HEAD + script).text
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_atoms_at_one_place_are_named_by_their_ids(tmp_path, model, box, head, ranks):
     script = head + "create_atoms 1 single 3 3 3 units box\ncreate_atoms 2 single 3 3 3 units box\nrun 0\n"

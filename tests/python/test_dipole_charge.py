@@ -185,10 +185,19 @@ def test_dp_show_names_it_and_counts_what_is_trained(folder, capfd):
     }
 
 
-def test_dp_verify_refuses_it(folder, capfd):
+def test_dp_verify_leaves_lammps_out(folder, capfd):
+    """Its pair style gives the net alone; the others are compared, but for energies of atoms."""
     assert dp("train", "input.json") == 0
-    assert dp("verify", "-m", "model.ckpt-20") == 1
-    assert "the pair style of LAMMPS leaves out by design" in capfd.readouterr().err
+    capfd.readouterr()
+    words = [w for name in ("c", "ase", "i-pi", "lammps 1 rank") for w in ("-c", name)]
+    assert dp("verify", "-m", "model.ckpt-20", *words, "--json", "out.json") == 0
+    assert "not run: pair_style deepmd leaves out the energy of the modifier" in capfd.readouterr().out
+    rows = json.loads(Path("out.json").read_text())["clients"]
+    ran = [row for row in rows if row["frames"]]
+    assert len(ran) >= 2 and all(set(row["worst"]) == {"energy/atom", "force", "virial"} for row in ran)
+    make_system(folder / "free", sizes=(1,), types=(0, 1, 1), keys=("coord",), pbc=False)
+    assert dp("verify", "-m", "model.ckpt-20", "-s", "free") == 1
+    assert "frame 0 of free/set.000: the modifier of the model" in capfd.readouterr().err
 
 
 # ---- what is refused ------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 """Descriptors of atoms: eval_descriptor against the numpy oracle, and the files of dp eval-desc."""
 
 import json
+import resource
+import signal
 from unittest import mock
 
 import numpy as np
@@ -17,7 +19,7 @@ pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
 from dpcore import _core
 from dpcore.errors import InputError
-from dpcore.eval_desc import eval_desc
+from dpcore.eval_desc import _names, eval_desc
 from dpcore.infer import DeepDipole, DeepPot
 from dpcore.modelfile import read_model
 
@@ -161,3 +163,24 @@ def test_an_output_that_is_a_file_is_refused(here, capsys):
     (here / "desc").write_text("")
     assert dp("eval-desc", "-m", "m.dp", "-s", "data") == 1
     assert "cannot make this folder" in capsys.readouterr().err
+
+
+def test_names_of_folders_that_come_out_alike_end():
+    """a_b/c and a/b/c have one name at every depth."""
+    assert _names(["/p_q/d", "/p/q/d", "/z/q/d"]) == ["_p_q_d_0", "_p_q_d_1", "z_q_d"]
+
+
+def test_a_disk_that_is_full_is_an_error(tmp_path):
+    """Not a signal, as of a file that is mapped."""
+    model = write_model(tmp_path / "m.dp")
+    make_system(tmp_path / "s", types=TYPES)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (256, limits[1]))
+        with pytest.raises(InputError, match="s.npy: cannot be written: File too large"):
+            eval_desc(model, tmp_path / "s", output=tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert not list((tmp_path / "out").iterdir())

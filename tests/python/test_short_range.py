@@ -195,3 +195,12 @@ def test_atoms_of_the_data_nearer_than_the_table_are_named(folder, capfd):
     found = re.search(r"train_b/set.000, .*frame \d: atoms (0 and 1|1 and 0) are nearer than 0\.2 A, where the "
                       r"short-range table \(use_srtab\) begins", capfd.readouterr().err)  # fmt: skip
     assert found
+
+
+def test_switches_that_do_nothing_or_jump_are_told(folder, capfd):
+    write_input(folder / "input.json", {**KEYS, "model/sw_rmax": 4.5, "training/numb_steps": 1})
+    assert dp("train", "input.json") == 0
+    assert "model/sw_rmax: 4.5 A is beyond the cut-off of 4 A; the energy jumps" in capfd.readouterr().err
+    write_input(folder / "input.json", {"model/sw_rmax": 2.5, "training/numb_steps": 1})
+    assert dp("train", "input.json") == 0
+    assert "model/sw_rmax has no effect without model/use_srtab" in capfd.readouterr().err

@@ -82,7 +82,9 @@ int compute(ModelHandle* handle, int nframes, int natoms, const T* coord, const 
     in.fparam = f.data();
     in.aparam = a.data();
     for (std::size_t m = 0; m < handle->models.size(); ++m) {
-      results.from(m * n_frames, n).take(handle->models[m]->predict(in, results.atomic()));
+      // energies of atoms alone cost nothing more, and a model with a modifier says that it has none
+      const bool none = results.atom_energy != nullptr && handle->models[m]->model().has_modifier();
+      results.from(m * n_frames, n).take(handle->models[m]->predict(in, results.atomic() || none));
     }
   });
 }

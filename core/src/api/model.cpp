@@ -219,7 +219,10 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
   }
   impl_->watch.add(outside, frames.n_frames, out);
   impl_->give_back(std::move(session));
-  if (impl_->modifier) add(impl_->modifier->predict(frames, derivatives), out);
+  if (impl_->modifier) {
+    add(impl_->modifier->predict(frames, derivatives), out);
+    out.atom_energy.clear();  // those of the net alone
+  }
   return out;
 }
 

@@ -33,6 +33,8 @@ class Frame(NamedTuple):
         [n_atoms].
     fparam, aparam
         [dim_fparam], [n_atoms, dim_aparam]; None if the model has none.
+    modifier
+        Whether the model has a modifier, whose energy does not divide into atoms.
     """
 
     type_map: Sequence[str]
@@ -41,6 +43,7 @@ class Frame(NamedTuple):
     types: np.ndarray
     fparam: np.ndarray | None = None
     aparam: np.ndarray | None = None
+    modifier: bool = False
 
 
 class Result(NamedTuple):

@@ -38,7 +38,7 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     if frame.aparam is not None:
         atoms.set_array("aparam", frame.aparam)
     atoms.calc = calc
-    energies = atoms.get_potential_energies()
+    energies = None if frame.modifier else atoms.get_potential_energies()
     if periodic:
         xx, yy, zz, yz, xz, xy = -atoms.get_volume() * atoms.get_stress()
         virial = np.array([xx, xy, xz, xy, yy, yz, xz, yz, zz])

@@ -40,6 +40,8 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     given = [frame.coord, frame.types.astype(np.int32), frame.cell, frame.fparam, frame.aparam]
     given = [None if a is None else np.ascontiguousarray(a) for a in given]
     wanted = [np.full(size, np.nan) for size in (1, 3 * n, 9, n, 9 * n)]
+    if frame.modifier:
+        wanted[3:] = [None, None]
     handle = lib.DP_NewDeepPot(model.encode())
     try:
         _check(lib, handle)
@@ -49,7 +51,8 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     finally:
         lib.DP_DeleteDeepPot(handle)
     energy, force, virial, atom_energy, atom_virial = wanted
-    return Result(float(energy[0]), force.reshape(n, 3), virial, atom_energy, atom_virial.reshape(n, 9))
+    of_atoms = () if atom_virial is None else (atom_energy, atom_virial.reshape(n, 9))
+    return Result(float(energy[0]), force.reshape(n, 3), virial, *of_atoms)
 
 
 def _check(lib: ctypes.CDLL, handle: int) -> None:

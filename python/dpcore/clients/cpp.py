@@ -33,14 +33,16 @@ def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     parts = [frame.coord, frame.cell, frame.fparam, frame.aparam]
     parts = [np.empty(0) if part is None else np.ravel(part) for part in parts]
     n = len(frame.types)
-    sizes = [n, *(part.size for part in parts[1:])]
+    sizes = [n, *(part.size for part in parts[1:]), 0 if frame.modifier else 1]
     text = "\n".join(f"{x:.17g}" for x in np.concatenate([sizes, *parts, frame.types]))
     done = run([program, model], folder, text=text)
     if done.returncode != 0:
         raise ClientError(done.stderr.strip() or f"the program ended with {done.returncode}")
     values = np.array(done.stdout.split(), dtype=np.float64)
-    energy, force, virial, atom_energy, atom_virial = np.split(values, np.cumsum([1, 3 * n, 9, n]))
-    return Result(float(energy[0]), force.reshape(n, 3), virial, atom_energy, atom_virial.reshape(n, 9))
+    sizes = [1, 3 * n] if frame.modifier else [1, 3 * n, 9, n]
+    energy, force, virial, *atomic = np.split(values, np.cumsum(sizes))
+    of_atoms = (atomic[0], atomic[1].reshape(n, 9)) if atomic else ()
+    return Result(float(energy[0]), force.reshape(n, 3), virial, *of_atoms)
 
 
 def _compile(program: Path) -> None:

@@ -22,12 +22,13 @@ def find() -> str:
 
 def evaluate(model: str, frame: Frame, folder: Path) -> Result:
     """Evaluate a frame."""
-    energy, force, virial, atom_energy, atom_virial = DeepPot(model).eval(
+    energy, force, virial, *atomic = DeepPot(model).eval(
         frame.coord.reshape(1, -1),
         None if frame.cell is None else frame.cell.reshape(1, 9),
         frame.types,
-        atomic=True,
+        atomic=not frame.modifier,
         fparam=frame.fparam,
         aparam=frame.aparam,
     )
-    return Result(float(energy[0, 0]), force[0], virial[0], np.ravel(atom_energy), atom_virial[0])
+    of_atoms = (np.ravel(atomic[0]), atomic[1][0]) if atomic else ()
+    return Result(float(energy[0, 0]), force[0], virial[0], *of_atoms)

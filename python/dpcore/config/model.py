@@ -164,6 +164,9 @@ def check(model: dict[str, Any]) -> None:
 def _check_short_range(model: dict[str, Any]) -> None:
     model["use_srtab"] = model["use_srtab"] or None
     if model["use_srtab"] is None:
+        given = [key for key in ("smin_alpha", "sw_rmin", "sw_rmax") if model[key] is not None]
+        if given:
+            log.warning("model/%s has no effect without model/use_srtab", given[0])
         return
     if model["fitting_net"]["type"] != "ener":
         raise InputError(

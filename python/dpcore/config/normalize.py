@@ -121,7 +121,7 @@ def _check_keys(argument: Argument, section: dict[str, Any], path: list[str]) ->
     for key in section:
         if key not in known:
             raise InputError(
-                f"unknown key.{_where_else(key, known)}", f"{where}/{key}" if where else str(key)
+                f"unknown key.{_where_else(key, known, where)}", f"{where}/{key}" if where else str(key)
             )
         if known[key] in given:
             raise InputError(
@@ -214,27 +214,31 @@ def _types(argument: Argument) -> str:
 
 
 @lru_cache(maxsize=1)
-def _homes() -> dict[str, list[str]]:
-    """Every key of the schema -> the sections it belongs to."""
-    homes: dict[str, list[str]] = {}
+def _homes() -> dict[str, list[tuple[str, str]]]:
+    """Every key of the schema -> the sections it belongs to, with their type where it is of one alone."""
+    homes: dict[str, list[tuple[str, str]]] = {}
 
     def visit(argument: Argument, path: tuple[str, ...]) -> None:
-        fields = list(argument.sub_fields.values())
+        fields = [(field, "") for field in argument.sub_fields.values()]
         for variant in argument.sub_variants.values():
-            for choice in variant.choice_dict.values():
-                fields += choice.sub_fields.values()
-        for field in fields:
+            for tag, choice in variant.choice_dict.items():
+                fields += [(field, tag) for field in choice.sub_fields.values()]
+        for field, tag in fields:
             for name in (field.name, *field.alias):
-                homes.setdefault(name, []).append("/".join(path) or "the top level")
+                homes.setdefault(name, []).append(("/".join(path) or "the top level", tag))
             visit(field, (*path, field.name))
 
     visit(schema.root(), ())
     return homes
 
 
-def _where_else(key: Any, known: dict[str, str]) -> str:
-    """A hint for an unknown key: the section it belongs to, or the closest key of this one."""
+def _where_else(key: Any, known: dict[str, str], where: str) -> str:
+    """A hint for an unknown key: the types or the section it belongs to, or the closest key of this one."""
     homes = _homes().get(key, []) if isinstance(key, str) else []
+    types = [tag for path, tag in homes if path == _without_indices(where)]
+    close = suggest(key, known)
+    if types:
+        return f" It is one of {', '.join(types)}.{close}"
     if homes:
-        return f" It belongs to {' or '.join(dict.fromkeys(homes))}."
-    return suggest(key, known) or f" Known here: {', '.join(sorted(set(known.values())))}."
+        return f" It belongs to {' or '.join(dict.fromkeys(path for path, _ in homes))}."
+    return close or f" Known here: {', '.join(sorted(set(known.values())))}."

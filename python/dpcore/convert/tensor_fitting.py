@@ -119,8 +119,8 @@ def _scale_and_shift(
                 pending.append(node.name)
                 others = [graph.resolve_cast(source_name(ref)) for ref in node.input]
                 if node.op == "Mul":
-                    factors += [graph.number(other) for other in others if _is_number(graph, other)]
-                    factors += _of_type(graph, others, net[-1].sums[0].name, centre, n_types)
+                    single = [graph.number(other) for other in others if _is_number(graph, other)]
+                    factors += single or _of_type(graph, others, net[-1].sums[0].name, centre, n_types)
                 elif node.op in ("Add", "AddV2"):
                     for other in others:
                         constants += _diagonal(graph, other, table[centre])
@@ -142,7 +142,7 @@ def _of_type(graph: Graph, names: list[str], net: str, centre: int, n_types: int
         if net in behind:
             continue
         consts = [graph.const(name).reshape(-1) for name in behind if graph.is_const(name)]
-        found += [float(c[centre]) for c in consts if c.dtype.kind == "f" and c.size == n_types > 1]
+        found += [float(c[centre]) for c in consts if c.dtype.kind == "f" and c.size == n_types]
     return found
 
 

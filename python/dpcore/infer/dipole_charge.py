@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dpcore import _core
-from dpcore.errors import InputError
+from dpcore.errors import InputError, show
 from dpcore.infer.deep_eval import numbers
 from dpcore.modelfile import read_model
 
@@ -50,7 +50,8 @@ def read_modifier(
             file.path,
         )
     config = {**section, "model": file.config}
-    selected = _order_of(file.training, file.config["fitting_net"]["sel_type"])
+    file.model()  # refuses what could not be used
+    selected = _order_of(file.input_section("model", "fitting_net"), file.config["fitting_net"]["sel_type"])
     charges = section["model_charge_map"]
     if len(charges) == len(selected):
         config["model_charge_map"] = [charges[i] for i in np.argsort(selected)]
@@ -62,9 +63,8 @@ def read_modifier(
     return config, {PREFIX + name: value for name, value in tensors.items()}
 
 
-def _order_of(training: dict[str, Any], selected: list[int]) -> list[int]:
-    """The selected types in the order of the dipole model's own input, which need not rise."""
-    fitting = ((training.get("input") or {}).get("model") or {}).get("fitting_net") or {}
+def _order_of(fitting: dict[str, Any], selected: list[int]) -> list[int]:
+    """The selected types in the order of the dipole model's own input, whose section is given; it need not rise."""
     given = fitting.get("sel_type", fitting.get("dipole_type"))
     return given if isinstance(given, list) and sorted(given) == list(selected) else list(selected)
 
@@ -110,10 +110,10 @@ class DipoleChargeModifier:
         section = {
             "type": "dipole_charge",
             "model_name": os.fspath(model_name),
-            "model_charge_map": [float(q) for q in model_charge_map],
-            "sys_charge_map": [float(q) for q in sys_charge_map],
-            "ewald_h": float(ewald_h),
-            "ewald_beta": float(ewald_beta),
+            "model_charge_map": _finite(model_charge_map, "model_charge_map"),
+            "sys_charge_map": _finite(sys_charge_map, "sys_charge_map"),
+            "ewald_h": _number(ewald_h, "ewald_h"),
+            "ewald_beta": _number(ewald_beta, "ewald_beta"),
         }
         type_map = read_model(model_name).config["type_map"]
         self._modifier = modifier_of(*_with_types(read_modifier(section, type_map), type_map))
@@ -132,11 +132,11 @@ class DipoleChargeModifier:
         tot_v : ndarray [nframes, 9]
             eV, minus the derivative of the energy by the strain; None without `eval_fv`.
         """
-        types = np.asarray(atype, dtype=np.int32).reshape(-1)
+        types = numbers(atype, "atype").reshape(-1)
         if box is None:
             raise InputError("expected cells: the sum is over periodic images", "box")
-        cells = numbers(box, "box").reshape(-1, 9)
-        positions = numbers(coord, "coord").reshape(len(cells), -1)
+        cells = _rows(box, "box", 9)
+        positions = _rows(coord, "coord", 3 * len(types), len(cells))
         try:
             found = self._modifier.evaluate(positions, cells, types, bool(eval_fv))
         except _core.Error as error:
@@ -148,7 +148,12 @@ class DipoleChargeModifier:
 
         ``data`` has coord, box, type ([natoms] or [nframes, natoms], all rows alike), and labels.
         """
+        for name in ("coord", "box", "type"):
+            if name not in data:
+                raise InputError("is missing among the data of the frames", name)
         types = np.asarray(data["type"])
+        if types.ndim > 1 and not (types == types[:1]).all():
+            raise InputError("the frames have different atoms; give those of one kind at a time", "type")
         found = dict(
             zip(
                 ("energy", "force", "virial"),
@@ -178,16 +183,50 @@ class EwaldRecp:
     """
 
     def __init__(self, hh: float, beta: float) -> None:
-        self._h, self._beta = float(hh), float(beta)
+        self._h, self._beta = _number(hh, "hh"), _number(beta, "beta")
 
     def eval(self, coord: Any, charge: Any, box: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Energy [nframes], force [nframes, n*3] and virial [nframes, 9] of charges [nframes, n] at coord
         [nframes, n*3] in cells [nframes, 9]; A, e, eV.
         """
-        cells = numbers(box, "box").reshape(-1, 9)
-        charges = numbers(charge, "charge").reshape(len(cells), -1)
+        cells = _rows(box, "box", 9)
+        charges = numbers(charge, "charge")
+        if len(cells) == 0 or charges.size % len(cells):
+            raise InputError(
+                f"expected [n_frames, n] for the {len(cells)} frame(s) of box, got {list(charges.shape)}",
+                "charge",
+            )
+        charges = charges.reshape(len(cells), -1)
+        positions = _rows(coord, "coord", 3 * charges.shape[1], len(cells))
         try:
-            found = _core.ewald_recp(numbers(coord, "coord"), charges, cells, self._h, self._beta)
+            found = _core.ewald_recp(positions, charges, cells, self._h, self._beta)
         except _core.Error as error:
             raise InputError(str(error)) from None
         return found["energy"], found["force"].reshape(len(cells), -1), found["virial"]
+
+
+def _rows(values: Any, name: str, width: int, n_frames: int | None = None) -> np.ndarray:
+    """Numbers as [n_frames, width]; the frames are counted if their number is not given."""
+    array = numbers(values, name)
+    count = array.size // max(1, width) if n_frames is None else n_frames
+    if array.size != count * width:
+        raise InputError(
+            f"expected shape [{'n_frames' if n_frames is None else n_frames}, {width}], got {list(array.shape)}",
+            name,
+        )
+    return array.reshape(count, width)
+
+
+def _finite(values: Any, name: str) -> list[float]:
+    """Charges as the section of an input has them."""
+    array = numbers(values, name).reshape(-1)
+    if not np.isfinite(array).all():
+        raise InputError(f"expected finite charges in units of e, got {show(array.tolist())}", name)
+    return array.tolist()
+
+
+def _number(value: Any, name: str) -> float:
+    array = numbers(value, name)
+    if array.size != 1 or not np.isfinite(array).all():
+        raise InputError(f"expected one finite number, got {show(array.tolist())}", name)
+    return float(array.reshape(-1)[0])

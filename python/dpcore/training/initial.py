@@ -54,6 +54,7 @@ def open_start(init_model: str | None, restart: str | None, init_frz_model: str 
         start = read_model(find_checkpoint(path) if Path(path).is_dir() else path)
         if start.is_checkpoint:
             log.info("%s is a checkpoint; its weights are taken, the state of training is not", start.path)
+        start.model()  # refuses what could not be used
         start.require_nets("training cannot start from it")
         return start
     start = read_model(find_checkpoint(path))
@@ -63,6 +64,7 @@ def open_start(init_model: str | None, restart: str | None, init_frz_model: str 
             "--init-frz-model",
             start.path,
         )
+    start.model()
     return start
 
 
