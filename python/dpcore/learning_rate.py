@@ -19,8 +19,7 @@ class ExponentialLearningRate:
         lr(step) = start_lr * decay_rate ** floor(step / decay_steps)
         decay_rate = (stop_lr / start_lr) ** (decay_steps / numb_steps)
 
-    The start, the factor and the power are taken in single precision, as the reference does, so that
-    a run repeats its numbers; the result is returned as a Python float.
+    It is rounded to single precision at the end, as the reference does, so that a run repeats its numbers.
 
     Parameters
     ----------
@@ -58,8 +57,7 @@ class ExponentialLearningRate:
 
     def value(self, step: int) -> float:
         """The learning rate for the update that follows `step` updates."""
-        stair = np.float32(step // self.decay_steps)
-        return float(np.float32(self.start_lr) * np.power(np.float32(self.decay_rate), stair))
+        return float(np.float32(self.start_lr * self.decay_rate ** (step // self.decay_steps)))
 
 
 def make_learning_rate(section: dict[str, Any], numb_steps: int) -> ExponentialLearningRate:

@@ -6,9 +6,10 @@
 For each run DeePMD-kit trains one step to make ``start.pb``; then both train N steps (200) from it with
 ``--init-frz-model`` and the same input.  Of one system the first frames make one batch, so that every step has
 the same frames in both, whatever their random numbers; of several systems more frames are drawn one by one, in the same
-order by both. FOLDER gets ``RUN/peer/lcurve.out`` and
-``RUN/ours/lcurve.out``; a table of the largest differences is printed. The data are found through
-DPCORE_TEST_DATA, the peer through DPCORE_PEER, our ``dp`` beside this Python.
+order by both; a folder that is named again gives its next frames.  A model with a modifier follows a dipole model
+that DeePMD-kit trains first. FOLDER gets ``RUN/peer/lcurve.out`` and ``RUN/ours/lcurve.out``; a table of the
+largest differences is printed. The data are found through DPCORE_TEST_DATA, the peer through DPCORE_PEER, our
+``dp`` beside this Python.
 """
 
 from __future__ import annotations
@@ -77,7 +78,26 @@ RUNS = {
     "se_e2_r": run_of("water/data_0"),
     "hybrid": run_of("water/data_0"),
 }
+RUNS["dplr_dipole_systems"] = {**RUNS["dplr_dipole"], "systems": 3 * ["dplr/data"]}
+RUNS["dplr_energy"] = run_of("dplr/data dplr/data")
+RUNS["dplr_energy"]["model"]["modifier"] = {
+    "type": "dipole_charge",
+    "model_name": "../dipole.pb",
+    "model_charge_map": [-8],
+    "sys_charge_map": [6, 1],
+    "ewald_beta": 0.4,
+    "ewald_h": 1.0,
+}
 WATER = "water/data_0 water/data_1 water/data_2"
+RUNS["se_e3"] = run_of(WATER)
+RUNS["se_e3"]["model"]["descriptor"] = {
+    "type": "se_e3",
+    "sel": [12, 24],
+    "rcut": 3.2,
+    "rcut_smth": 0.5,
+    "neuron": [2, 4, 8],
+    "seed": 1,
+}
 RUNS["type_embedding"] = run_of(WATER)
 RUNS["type_embedding"]["model"]["type_embedding"] = {"neuron": [2, 4, 8], "seed": 3}
 RUNS["se_e2_r"]["model"]["descriptor"] = {**RADIAL, "type": "se_e2_r"}
@@ -107,8 +127,8 @@ def make_input(name, steps):
     }
 
 
-def copy_frames(source, n, target):
-    """The first n frames of a system."""
+def copy_frames(source, frames, target):
+    """Some frames of a system's first set."""
     shutil.rmtree(target, ignore_errors=True)
     first = sorted(source.glob("set.*"))[0]
     (target / "set.000").mkdir(parents=True)
@@ -116,7 +136,7 @@ def copy_frames(source, n, target):
         if path.is_file():
             shutil.copyfile(path, target / path.name)
     for path in first.glob("*.npy"):
-        np.save(target / "set.000" / path.name, np.load(path)[:n])
+        np.save(target / "set.000" / path.name, np.load(path)[frames])
 
 
 def read_curve(path):
@@ -124,17 +144,28 @@ def read_curve(path):
     return lines[0].split()[1:], np.array([line.split() for line in lines if line[0] != "#"], dtype=float)
 
 
+def copy_systems(systems, target):
+    """target/data_0, data_1 and so on."""
+    n = FRAMES if len(systems) == 1 else FRAMES_OF_MANY
+    for k, system in enumerate(systems):
+        begin = n * systems[:k].count(system)
+        copy_frames(DATA / system, slice(begin, begin + n), target / f"data_{k}")
+
+
 def compare(name, folder, steps):
     """Train with both and return {column: (largest relative difference, last of the peer, last of ours)}."""
     target = folder / name
-    systems = RUNS[name]["systems"]
-    for k, system in enumerate(systems):
-        copy_frames(DATA / system, FRAMES if len(systems) == 1 else FRAMES_OF_MANY, target / f"data_{k}")
-    for part in ("first", "peer", "ours"):
-        (target / part).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(make_input(name, 1 if part == "first" else steps), indent=1)
-        (target / part / "input.json").write_text(text)
     peer = [str(make_cases.peer_command()), "--tf"]
+    copy_systems(RUNS[name]["systems"], target)
+    inputs = {part: make_input(name, 1 if part == "first" else steps) for part in ("first", "peer", "ours")}
+    if "modifier" in RUNS[name]["model"]:
+        inputs["dipole"] = make_input("dplr_dipole", steps)
+    for part, config in inputs.items():
+        (target / part).mkdir(parents=True, exist_ok=True)
+        (target / part / "input.json").write_text(json.dumps(config, indent=1))
+    if "dipole" in inputs:
+        make_cases.run([*peer, "train", "input.json", "--skip-neighbor-stat"], target / "dipole")
+        make_cases.run([*peer, "freeze", "-o", "../dipole.pb"], target / "dipole")
     make_cases.run([*peer, "train", "input.json", "--skip-neighbor-stat"], target / "first")
     make_cases.run([*peer, "freeze", "-o", "../start.pb"], target / "first")
     words = ["train", "input.json", "--skip-neighbor-stat", "--init-frz-model", "../start.pb"]

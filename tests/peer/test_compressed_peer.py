@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Models that DeePMD-kit compresses give the same numbers here, also where atoms are nearer than the tables reach."""
 
-import hashlib
-import os
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 from dpcore.infer import DeepPotential
 from peer import make_cases
 from peer.evaluate import evaluate
+from peer.test_training_equality_peer import folder  # noqa: F401
 from reference.agreement import QUANTITIES, reference_folder, reference_values, relative_error
 
 pytestmark = [
@@ -45,11 +41,11 @@ CASES = ("two_side_exclude", "se_e2_r", "se_e2_r_float32", "hybrid", "srtab_hybr
 NAMES = ("energy", "force", "virial", "atom_energy", "atom_virial")
 
 
-def compress(folder, model, *words):
+def compress(where, model, *words):
     """``dp compress`` of the peer."""
     words = ["--tf", "compress", "-i", str(model), "-o", "compressed.pb", *map(str, words)]
-    make_cases.run([str(make_cases.peer_command()), *words], folder)
-    return folder / "compressed.pb"
+    make_cases.run([str(make_cases.peer_command()), *words], where)
+    return where / "compressed.pb"
 
 
 def results(path, frames):
@@ -75,9 +71,9 @@ def with_near_atoms(frames):
     return out
 
 
-def assert_same(path, frames, folder, single):
+def assert_same(path, frames, where, single):
     """Of float32 models forces of near atoms are large, and their rounding with them."""
-    (expected,) = evaluate(folder, frames, path.name)
+    (expected,) = evaluate(where, frames, path.name)
     found, model = results(path, frames)
     for key, value in found.items():
         assert relative_error(value, expected[key]) <= (3e-5 if single else 1e-10), key
@@ -105,11 +101,7 @@ def test_odd_steps(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_other_models(name, tmp_path):
-    script = Path(make_cases.__file__).read_bytes()  # the same folder as in test_training_equality_peer
-    folder = (
-        Path(tempfile.gettempdir()) / f"dpcore-peer-{os.getuid()}-{hashlib.sha256(script).hexdigest()[:12]}"
-    )
+def test_other_models(name, tmp_path, folder):  # noqa: F811
     case = make_cases.make_case(name, folder)
     (tmp_path / "table.txt").write_bytes((case / "table.txt").read_bytes())
     (tmp_path / "data").symlink_to(case / "data")

@@ -18,10 +18,11 @@ def test_falls_by_the_same_factor_on_every_stair():
     assert lr.value(1_000_000) == pytest.approx(1e-8, rel=2e-5)
 
 
-def test_is_single_precision():
-    lr = ExponentialLearningRate(2e-3, 1e-4, 5, 20)
-    for step in range(25):
-        expected = np.float32(2e-3) * np.power(np.float32(lr.decay_rate), np.float32(step // 5))
+def test_is_rounded_once_to_single_precision():
+    """Long double has the power to more digits than the rounding needs."""
+    lr = ExponentialLearningRate(2e-3, 1e-4, 5, 500)
+    for step in range(0, 501, 5):
+        expected = np.longdouble(2e-3) * np.power(np.longdouble(0.05), np.longdouble(step) / 500)
         assert isinstance(lr.value(step), float)
         assert lr.value(step) == float(np.float32(expected))
 

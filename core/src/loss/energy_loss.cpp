@@ -41,9 +41,11 @@ EnergyLoss::EnergyLoss(const nlohmann::json& config) {
   relative_f_ = in.get_or<double>("relative_f", -1.0);
 }
 
+// TensorFlow folds constants: start - limit in double, then times 1/start_lr.
 double EnergyLoss::Prefactor::at(float lr, float start_lr, double find) const {
-  const auto s = static_cast<float>(start), l = static_cast<float>(limit);
-  return static_cast<double>(static_cast<float>(find) * (l + (s - l) * lr / start_lr));
+  const float slope = static_cast<float>(start - limit) * (1.0F / start_lr);
+  volatile float falling = slope * lr;  // volatile: no fused multiply-add
+  return static_cast<double>(static_cast<float>(find) * (static_cast<float>(limit) + falling));
 }
 
 std::map<std::string, double> EnergyLoss::compute(const Outputs& outputs, const Labels& labels, float lr,

@@ -3,7 +3,7 @@
 // its derivatives with respect to the model's outputs. See docs/training.md.
 //
 //     L = p_e <dE^2>/N + p_f <dF^2> + p_v <dV^2>/N + p_ae <dE_i^2> + p_pf <w_i dF_i^2>
-//     p(t) = find (limit + (start - limit) lr(t)/lr(0)),   evaluated in float32 as the reference does
+//     p(t) = find (limit + (start - limit) lr(t)/lr(0)),   evaluated in float32 in the reference's order
 // N atoms per frame, averages over frames, atoms and components. relative_f = eps divides dF_i by |F_i label|
 // + eps.
 #pragma once
