@@ -141,6 +141,33 @@ def test_pairs_closer_than_the_tables_reach(monkeypatch, distance):
     assert_stands_for(found, expected, LIMIT["float64"])
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize("close", [[0.5], [0.5, 0.4, 0.3], [0.3, 0.35, 0.45, 0.55, 0.59]])
+def test_only_pairs_closer_than_the_tables_reach_take_the_nets(monkeypatch, precision, close):
+    """Two clusters, out of each other's sight, share tiles: what happens in the one leaves every bit of the other alone."""
+    config = make_config({"precision": precision})
+    tensors = make_tensors(config)
+    types = np.array([0, 1, 1, 0, 1] + [k % 2 for k in range(len(close) + 1)], dtype=np.int32)
+
+    def coord(shift):
+        quiet = np.array([[0, 0, 0], [0.9, 0.2, 0], [-0.3, 1.1, 0.4], [1.8, 1.5, -0.7], [0.4, -1.2, 1.0]])
+        chain = np.cumsum([0, *(np.array(close) + shift)])[:, None] * [0.48, -0.6, 0.64] + [40, 0, 0]
+        return np.concatenate([quiet, chain]).reshape(1, -1)
+
+    def run(shift):
+        return model(config, tensors).evaluate(coord(shift), None, types, atomic=True)
+
+    far, near = run(0.4), run(0.0)
+    monkeypatch.setenv("DP_EXACT_NETS", "1")
+    nets, expected = run(0.4), run(0.0)
+    assert_stands_for(near, expected, LIMIT.get(precision, LIMIT["float32"]))
+    mine = np.s_[0, :5]
+    for key in ("atom_energy", "force", "atom_virial"):
+        np.testing.assert_array_equal(near[key][mine], far[key][mine])
+        assert not np.array_equal(near[key], far[key])
+    assert not np.array_equal(nets["force"][mine], far["force"][mine])  # these came from tables
+
+
 def test_training_and_evaluation_take_turns(monkeypatch):
     """Tables made before a training step do not outlive it, neither while a trainer holds the model nor afterwards."""
     config, system = make_config(), grid_system()

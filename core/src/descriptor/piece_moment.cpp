@@ -184,7 +184,7 @@ class Rows {
 }  // namespace
 
 template <class S>
-bool group_pairs(const PieceView<S>& table, const TilePairs& pairs, int neighbor_type, const Vector<S>& s,
+void group_pairs(const PieceView<S>& table, const TilePairs& pairs, int neighbor_type, const Vector<S>& s,
                  PieceGroups<S>& groups, Workspace& ws) {
   const auto b = static_cast<std::size_t>(neighbor_type);
   const int first = pairs.segment[b], n = pairs.segment[b + 1] - first;
@@ -192,29 +192,32 @@ bool group_pairs(const PieceView<S>& table, const TilePairs& pairs, int neighbor
   int* const pair = ws.take<int>(size);
   S* const u = ws.take<S>(size);
   PieceGroup* const group = ws.take<PieceGroup>(size);
-  groups = {pair, u, group, 0};
   const Workspace::Scope scope(ws);
   int* const piece = ws.take<int>(size);
   S* const place = ws.take<S>(size);
-  int* const next = ws.take<int>(n_pieces + 1);  // first the number of pairs, then where the next one goes
-  std::fill_n(next, n_pieces + 1, 0);
+  // first the number of pairs, then where the next one goes; behind the pieces those that no piece holds
+  int* const next = ws.take<int>(n_pieces + 2);
+  std::fill_n(next, n_pieces + 2, 0);
   for (int q = 0; q < n; ++q) {
     const double at = static_cast<double>(s(first + q));
-    if (!table.holds(at)) return false;
-    const int k = table.find(at);
+    int k = table.n_pieces;
+    place[q] = S(0);
+    if (table.holds(at)) {
+      k = table.find(at);
+      place[q] = static_cast<S>((at - table.piece[k].middle) * table.piece[k].inverse_half);
+    }
     piece[q] = k;
-    place[q] = static_cast<S>((at - table.piece[k].middle) * table.piece[k].inverse_half);
     ++next[k + 1];
   }
-  for (int k = 0; k < table.n_pieces; ++k) next[k + 1] += next[k];
+  for (int k = 0; k <= table.n_pieces; ++k) next[k + 1] += next[k];
   for (int q = 0; q < n; ++q) {
     const int to = next[piece[q]]++;
     pair[to] = first + q;
     u[to] = place[q];
   }
   // next[k] is the end of piece k now
-  int n_groups = 0;
-  for (int k = 0, q = 0; k < table.n_pieces; ++k) {
+  int n_groups = 0, q = 0;
+  for (int k = 0; k < table.n_pieces; ++k) {
     while (q < next[k]) {
       const int begin = q, row = pairs.row(pair[q]);
       do ++q;
@@ -222,8 +225,34 @@ bool group_pairs(const PieceView<S>& table, const TilePairs& pairs, int neighbor
       group[n_groups++] = {k, row, begin, q};
     }
   }
-  groups.n = n_groups;
-  return true;
+  groups = {pair, u, group, n_groups, pair + q, n - q};
+}
+
+template <class S>
+OutsidePairs<S> outside_pairs(const PieceGroups<S>& groups, const TilePairs& pairs, const Vector<S>& s,
+                              const Matrix<S>& value, int n_out, Workspace& ws) {
+  const int n = groups.n_outside, n_rows = pairs.n_rows;
+  const auto size = static_cast<std::size_t>(n), width = static_cast<std::size_t>(n_out);
+  OutsidePairs<S> out;
+  out.pairs.n_rows = n_rows;
+  out.pairs.n_pairs = n;
+  out.pairs.segment = {0, n};
+  out.pairs.offset = ws.vector<int>(static_cast<std::size_t>(n_rows) + 1);
+  out.pairs.row = ws.vector<int>(size);
+  out.s = ws.vector<S>(size);
+  out.value = ws.matrix<S>(size, 4);
+  out.g = ws.matrix<S>(size, width);
+  out.g_prime = ws.matrix<S>(size, width);
+  int row = 0;
+  for (int k = 0; k < n; ++k) {
+    const int p = groups.outside[k];
+    for (; row <= pairs.row(p); ++row) out.pairs.offset(row) = k;
+    out.pairs.row(k) = pairs.row(p);
+    out.s(k) = s(p);
+    for (int c = 0; c < 4; ++c) out.value(k, c) = value(p, c);
+  }
+  for (; row <= n_rows; ++row) out.pairs.offset(row) = n;
+  return out;
 }
 
 template <class S>
@@ -300,8 +329,10 @@ void piece_moment_backward_inputs(const PieceView<S>& table, const PieceGroups<S
 }
 
 #define DPCORE_INSTANTIATE(S)                                                                             \
-  template bool group_pairs<S>(const PieceView<S>&, const TilePairs&, int, const Vector<S>&,              \
+  template void group_pairs<S>(const PieceView<S>&, const TilePairs&, int, const Vector<S>&,              \
                                PieceGroups<S>&, Workspace&);                                              \
+  template OutsidePairs<S> outside_pairs<S>(const PieceGroups<S>&, const TilePairs&, const Vector<S>&,    \
+                                            const Matrix<S>&, int, Workspace&);                           \
   template void add_piece_moment<S>(const PieceView<S>&, const PieceGroups<S>&, const Matrix<S>&, S,      \
                                     const Tensor3<S>&);                                                   \
   template void piece_moment_backward_inputs<S>(const PieceView<S>&, const PieceGroups<S>&,               \

@@ -26,13 +26,27 @@ struct PieceGroups {
   const int* pair = nullptr;  // index of a pair in TilePairs
   const S* u = nullptr;       // its place in the piece, beside `pair`
   const PieceGroup* group = nullptr;
-  int n = 0;  // groups
+  int n = 0;                     // groups
+  const int* outside = nullptr;  // pairs that the table does not hold, in their order
+  int n_outside = 0;
 };
 
-/// The groups of the pairs with inputs s [n_pairs]. False where the table does not hold one of them.
+/// The groups of the pairs with inputs s [n_pairs].
 template <class S>
-bool group_pairs(const PieceView<S>&, const TilePairs&, int neighbor_type, const Vector<S>& s,
+void group_pairs(const PieceView<S>&, const TilePairs&, int neighbor_type, const Vector<S>& s,
                  PieceGroups<S>&, Workspace&);
+
+/// The pairs outside as pairs of one type by themselves, for the net and the kernels of moment.hpp.
+template <class S>
+struct OutsidePairs {
+  TilePairs pairs;       // offset and row
+  Vector<S> s;           // [n] the net's inputs
+  Matrix<S> value;       // [n, 4] rows of the environment matrix
+  Matrix<S> g, g_prime;  // [n, n_out] room for what the net gives
+};
+template <class S>
+OutsidePairs<S> outside_pairs(const PieceGroups<S>&, const TilePairs&, const Vector<S>& s,
+                              const Matrix<S>& value, int n_out, Workspace&);
 
 /// moment [n_rows, 4, n_out] +=; r [n_pairs, 4]
 template <class S>

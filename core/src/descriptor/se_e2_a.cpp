@@ -122,11 +122,32 @@ bool SeE2A<S>::add_fused_moment(const Exec& exec, int a, int b, int first, int l
 template <class S>
 bool SeE2A<S>::add_moment_by_pieces(int a, int b, State& state, Workspace& ws) const {
   const PieceTable<S>* table = this->piece_table(a, b);
+  if (table == nullptr) return false;
   PieceGroups<S>& groups = state.groups[static_cast<std::size_t>(b)];
-  if (table == nullptr || !group_pairs(table->view(), state.pairs, b, state.env.radial, groups, ws))
-    return false;
+  group_pairs(table->view(), state.pairs, b, state.env.radial, groups, ws);
   add_piece_moment(table->view(), groups, state.env.value, scale(), state.moment);
+  if (groups.n_outside == 0) return true;
+  OutsidePairs<S>& o = state.outside_pairs[static_cast<std::size_t>(b)];
+  o = outside_pairs(groups, state.pairs, state.env.radial, state.env.value, n_radial(), ws);
+  this->net(a, b)->forward(Exec(), o.s, o.g, o.g_prime, ws);
+  add_moment<S>(Exec(), o.pairs, 0, o.value, o.g, scale(), state.moment);
   return true;
+}
+
+template <class S>
+void SeE2A<S>::backward_by_pieces(int a, int b, const State& state, const Tensor3<S>& moment_bar,
+                                  const Matrix<S>& d_value, Workspace& ws) const {
+  const PieceGroups<S>& groups = state.groups[static_cast<std::size_t>(b)];
+  piece_moment_backward_inputs(this->piece_table(a, b)->view(), groups, moment_bar, state.env.value, scale(),
+                               d_value, ws);
+  if (groups.n_outside == 0) return;
+  const Workspace::Scope scope(ws);
+  const OutsidePairs<S>& o = state.outside_pairs[static_cast<std::size_t>(b)];
+  const Matrix<S> d = ws.matrix<S>(static_cast<std::size_t>(groups.n_outside), 4);
+  moment_backward_inputs<S>(Exec(), o.pairs, 0, moment_bar, o.value, o.g, o.g_prime, scale(), d);
+  for (int k = 0; k < groups.n_outside; ++k) {
+    for (int c = 0; c < 4; ++c) d_value(groups.outside[k], c) = d(k, c);
+  }
 }
 
 template <class S>
@@ -143,6 +164,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   state.g = state.g_prime = Matrix<S>();
   state.way.assign(static_cast<std::size_t>(spec_.ntypes), Way::Stored);
   state.groups.resize(state.way.size());
+  state.outside_pairs.resize(state.way.size());
   if (this->has_fixed_tables()) {
     state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
     state.single_places = {state.places.row, ws.vector<float>(n_pairs)};
@@ -209,9 +231,7 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
       return;
     }
     if (way == Way::Pieces) {
-      piece_moment_backward_inputs(this->piece_table(tile.type, b)->view(),
-                                   state.groups[static_cast<std::size_t>(b)], moment_bar, state.env.value,
-                                   scale(), d_value, ws);
+      backward_by_pieces(tile.type, b, state, moment_bar, d_value, ws);
       return;
     }
     if (way == Way::Quintic) {

@@ -58,12 +58,13 @@ class SeE2A : public TwoBody<S> {
   enum class Way : char { Stored, Quintic, Pieces, Nodes };
   struct State final : Descriptor::State {
     EnvMatrix<S> env;
-    Matrix<S> g, g_prime;                // [n_pairs, n_radial], of types with Way::Stored
-    TablePlaces<S> places;               // of types with Way::Quintic
-    TablePlaces<float> single_places;    // of those with a table in single precision
-    std::vector<PieceGroups<S>> groups;  // [ntypes] of types with Way::Pieces
-    std::vector<Way> way;                // [ntypes]
-    Tensor3<S> moment, moment_dot;       // [n_rows, 4, n_radial]
+    Matrix<S> g, g_prime;                        // [n_pairs, n_radial], of types with Way::Stored
+    TablePlaces<S> places;                       // of types with Way::Quintic
+    TablePlaces<float> single_places;            // of those with a table in single precision
+    std::vector<PieceGroups<S>> groups;          // [ntypes] of types with Way::Pieces
+    std::vector<OutsidePairs<S>> outside_pairs;  // [ntypes] of those of them with pairs outside of the table
+    std::vector<Way> way;                        // [ntypes]
+    Tensor3<S> moment, moment_dot;               // [n_rows, 4, n_radial]
   };
 
   int n_radial() const { return spec_.embedding.neuron.back(); }
@@ -76,8 +77,10 @@ class SeE2A : public TwoBody<S> {
   /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table
   /// does not hold one of them, or there is none.
   bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
-  /// The same with a piece table.
+  /// The same with a piece table, and the net for the pairs that it does not hold.
   bool add_moment_by_pieces(int a, int b, State&, Workspace&) const;
+  void backward_by_pieces(int a, int b, const State&, const Tensor3<S>& moment_bar, const Matrix<S>& d_value,
+                          Workspace&) const;
   bool takes_pieces() const override { return kExecOnHost; }
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
   bool padding(int type, S value[4]) const;
