@@ -10,14 +10,16 @@ import pytest
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
-from dpcore import clients
+from dpcore import _core, clients
 from dpcore.clients import ClientError, Frame, NotInstalled, NotRun, c, ipi, lammps, places
 from dpcore.clients.compare import QUANTITIES, Row, differences
 from dpcore.errors import InputError
-from dpcore.modelfile import read_model
+from dpcore.modelfile import FROZEN, make_metadata, read_model
 from dpcore.verify import random_frame, verify
+from gradcheck import make_config, make_tensors
 from make_model import write_model
 from make_system import SHARED, make_system
+from short_range_table import SHORT_RANGE, make_table
 from training_case import dp
 
 NAMES = [client.name for client in clients.CLIENTS]
@@ -71,6 +73,37 @@ def test_frame_and_atomic_parameters_reach_the_clients(tmp_path):
     assert {row.client for row in rows if row.state == "ok"} >= {"Python", "C"} and limit == 1e-10
     assert all(row.state != "FAILED" for row in rows)
     assert rows[-1].client == "i-PI" and "no frame or atomic parameters" in rows[-1].note
+
+
+# of descriptor, frame and atomic parameters, short-range table
+KINDS = [
+    ("se_e2_r", True, False),
+    ("se_e3", False, True),
+    ("se_e3", True, False),
+    ("hybrid", False, True),
+    ("hybrid", True, False),
+    ("se_a_tpe", True, True),
+    ("type_embedding", True, True),
+    ("loc_frame", False, True),
+    ("loc_frame", True, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "parameters", "table"), KINDS)
+def test_models_of_every_kind(kind, parameters, table, tmp_path):
+    """One row of each program; i-PI has no parameters to send."""
+    keys = {} if kind == "loc_frame" else {"sel": [60, 60]}
+    fitting = {"numb_fparam": 2, "numb_aparam": 1} if parameters else None
+    config = make_config({"type": kind, **keys}, fitting, ("O", "H"))
+    tensors = make_tensors(config, angular=False)
+    if table:
+        config, tensors = {**config, **SHORT_RANGE}, {**tensors, **make_table(2)}
+    _core.write_model_file(str(tmp_path / "m.dp"), make_metadata(FROZEN, config, {}), tensors)
+    rows, limit, _ = verify(tmp_path / "m.dp", clients=["c", "ase", "lammps 2 ranks", "i-pi"])
+    assert limit == 1e-10 and all(row.state != "FAILED" for row in rows), rows
+    states = {row.client: row.state for row in rows}
+    assert states["i-PI"] == ("not run" if parameters else "ok") or not installed("i-PI")
+    assert states["C"] == "ok"
 
 
 def test_frames_of_systems_periodic_or_not(tmp_path, model):
