@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <dpcore/loaded_model.h>
 
@@ -28,6 +29,9 @@ void broadcast(std::string& text, MPI_Comm world) {
 }
 
 std::string read_file(const std::string& path) {
+  struct stat about;
+  if (stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+    throw dpcore::Error(path + ": this is a device, a pipe or a socket; expected a model file");
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::ostringstream bytes;
@@ -73,7 +77,8 @@ std::vector<LoadedModel> load_models(const std::vector<std::string>& paths, MPI_
   models.reserve(paths.size());
   for (const auto& path : paths) {
     const std::string bytes = read_on_all(
-        path, world, " (the words of pair_style deepmd before the first keyword are model files)");
+        path, world,
+        energies ? " (the words of pair_style deepmd before the first keyword are model files)" : "");
     std::string error;
     try {
       models.emplace_back(path, dpcore::Model::parse(bytes, path, dpcore::precision_from(precision)));

@@ -123,6 +123,9 @@ FILES = {
         ["model.dp", '"training" of the file'],
         rewrite({"training": "[1]"}),
     ),
+    "graph that never ends": Case(
+        ["convert-from", "-i", "/dev/zero", "-o", "new.dp"], ["/dev/zero: this is a device"]
+    ),
     "verify of dipoles": Case(["verify", "-m", "dipole.dp"], ["dipole.dp", "DeepDipole"]),
     "verify of a modifier without a cell": Case(
         ["verify", "-m", "dplr.dp", "-s", "nopbc"], ["frame 0 of nopbc/set.000", "it needs a cell"]

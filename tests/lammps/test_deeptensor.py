@@ -106,4 +106,20 @@ def test_models_of_another_kind_are_refused(tmp_path, box, model):
     out = lammps(tmp_path, HEAD + f"pair_style deepmd {tensors}\npair_coeff * *\n", check=False)
     assert out.code != 0 and "model of kind dipole" in out.errors
     _, out = run(tmp_path, tmp_path / "none.dp", check=False)
-    assert out.code != 0 and "none.dp" in out.errors
+    assert out.code != 0 and "none.dp: No such file or directory (.." in out.errors
+
+
+def test_files_that_are_no_models_are_refused(tmp_path, box):
+    """A device would never end."""
+    content = bytearray(write_tensor_model(tmp_path / "m.dp", sel=(40, 40)).read_bytes())
+    (tmp_path / "cut.dp").write_bytes(content[:300])
+    content[-5] ^= 1
+    (tmp_path / "flipped.dp").write_bytes(content)
+    for name, message in (
+        ("/dev/zero", "/dev/zero: this is a device"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "cut.dp", "cut.dp: the file is truncated"),
+        (tmp_path / "flipped.dp", "flipped.dp: the file is damaged"),
+    ):
+        _, out = run(tmp_path, name, check=False, ranks=2, timeout=30)
+        assert out.code != 0 and f"compute deeptensor/atom: {name}" in out.errors and message in out.errors

@@ -265,6 +265,8 @@ def read_graph(path: str | Path, expected_format: str = "auto") -> Any:
     foreign file raises ``InputError``.
     """
     path = Path(path)
+    if path.is_char_device() or path.is_block_device():
+        raise InputError("this is a device; expected the file of a graph", path)
     try:
         content = path.read_bytes()
     except OSError as error:
