@@ -64,6 +64,7 @@ void bind_model(py::module_& m) {
       .def_property_readonly("has_modifier", [](const PyModel& p) { return p.model.has_modifier(); })
       .def_property_readonly("dim_fparam", [](const PyModel& p) { return p.model.dim_fparam(); })
       .def_property_readonly("dim_aparam", [](const PyModel& p) { return p.model.dim_aparam(); })
+      .def_property_readonly("is_aparam_nall", [](const PyModel& p) { return p.model.is_aparam_nall(); })
       .def_property_readonly("type_map", [](const PyModel& p) { return p.model.type_map(); })
       .def(
           "evaluate",
@@ -105,8 +106,9 @@ void bind_model(py::module_& m) {
       .def(
           "descriptors",
           [](PyModel& p, const py::object& coord, const py::object& box, const py::object& types,
-             const py::object& pbc) {
-            const FrameArrays in(coord, box, types, py::none(), py::none(), 0, 0, pbc);
+             const py::object& pbc, const py::object& aparam) {
+            const int n_aparam = p.model.is_aparam_nall() ? p.model.dim_aparam() : 0;
+            const FrameArrays in(coord, box, types, py::none(), aparam, 0, n_aparam, pbc);
             dpcore::Prediction r;
             {
               const py::gil_scoped_release other_threads_may_run;
@@ -117,7 +119,8 @@ void bind_model(py::module_& m) {
                             {in.frames.n_frames, in.frames.n_atoms, p.model.dim_descriptor()});
           },
           py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("pbc") = py::none(),
-          "The descriptors of all atoms [nf, n, dim_descriptor].")
+          py::arg("aparam") = py::none(),
+          "The descriptors of all atoms [nf, n, dim_descriptor]; aparam is read where is_aparam_nall.")
       .def(
           "sel_overflow",
           [](const PyModel& p) {

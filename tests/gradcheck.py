@@ -13,6 +13,7 @@ from unittest import mock
 
 import numpy as np
 from dpcore import _core as core
+from dpcore.grammar import numb_aparam
 from reference import se_e2_a as oracle
 from reference.agreement import relative_error
 from small_systems import (  # noqa: F401
@@ -251,6 +252,11 @@ def smooth_tensors(config, systems, margin=5 * STEP):
         if not set(names) & set(KINKED) or all(kink_distance(config, tensors, s) > margin for s in systems):
             return tensors
     raise AssertionError("every seed has a neuron near a kink: take other numbers")
+
+
+def with_parameters(config, system):
+    """The system with as many random frame and atomic parameters as the model takes."""
+    return system.with_params(config["fitting_net"].get("numb_fparam", 0), numb_aparam(config))
 
 
 def evaluate_oracle(config, tensors, system):

@@ -18,13 +18,18 @@ def write_model(
     dstd=0.1,
     type_map=("O", "H"),
     short_range=None,
+    neighbor_aparam=0,
     **descriptor,
 ):
     """Write a model of two types to `path` and return that; a small `dstd` makes large forces, short_range is
-    (keys, tensors) of a short-range table, keywords change the descriptor of `INPUT`."""
+    (keys, tensors) of a short-range table, neighbor_aparam makes the descriptor se_a_tpe with so many atomic
+    parameters of neighbours, keywords change the descriptor of `INPUT`."""
     config = normalize(INPUT)
     config["model"]["fitting_net"].update(numb_fparam=numb_fparam, numb_aparam=numb_aparam)
     config["model"]["type_map"] = list(type_map)
+    if neighbor_aparam:
+        channels = {"type_nchanl": 2, "type_nlayer": 1, "numb_aparam": neighbor_aparam}
+        descriptor = {"type": "se_a_tpe", "type_one_side": True, **channels, **descriptor}
     config["model"]["descriptor"].update(descriptor)
     core = core_config(config["model"], list(sel))
     statistics = {

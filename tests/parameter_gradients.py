@@ -8,7 +8,14 @@ import zlib
 
 import numpy as np
 from dpcore import _core as core
-from gradcheck import TOLERANCE, difference, difference_noise, model, smooth_tensors
+from gradcheck import (
+    TOLERANCE,
+    difference,
+    difference_noise,
+    model,
+    smooth_tensors,
+    with_parameters,
+)
 from training import LR, START_LR, make_batch
 
 
@@ -16,8 +23,7 @@ class LossOfParameters:
     """The loss of one batch as a function of the trainable tensors, and its gradient by the core."""
 
     def __init__(self, config, system, loss, tensors=None):
-        fitting = config["fitting_net"]
-        self.system = system.with_params(fitting["numb_fparam"], fitting["numb_aparam"])
+        self.system = with_parameters(config, system)
         self.config, self.loss = config, json.dumps(loss)
         self.tensors = smooth_tensors(config, [self.system]) if tensors is None else tensors
         self.potential = model(config, self.tensors)

@@ -46,6 +46,15 @@ void request_occasional_list(N* neighbor, C* compute, int instance, Older) {
 }
 
 template <class C, class P>
+auto forward_comm(C* comm, P* pair, Newer) -> decltype(comm->forward_comm(pair)) {
+  return comm->forward_comm(pair);
+}
+template <class C, class P>
+void forward_comm(C* comm, P* pair, Older) {
+  comm->forward_comm_pair(pair);
+}
+
+template <class C, class P>
 auto reverse_comm(C* comm, P* pair, Newer) -> decltype(comm->reverse_comm(pair)) {
   return comm->reverse_comm(pair);
 }

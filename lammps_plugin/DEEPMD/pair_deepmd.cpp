@@ -106,6 +106,7 @@ void PairDeepMD::settings(int narg, char** arg) {
   }
 
   comm_reverse = my.models.size() > 1 ? 3 * static_cast<int>(my.models.size()) : 0;
+  comm_forward = my.model().is_aparam_nall() ? my.model().dim_aparam() : 0;
   my.warned = false;
   my.built_at = -1;
 
@@ -314,6 +315,10 @@ void PairDeepMD::predict(bool peratom) {
   const int nf = my.model().dim_fparam(), na = my.model().dim_aparam();
   if (nf > 0) my.fparam = frame_parameters(my.options, nf, modify);
   if (na > 0) atomic_parameters(my.options, na, modify, atom, domain, my.aparam);
+  if (comm_forward > 0) {
+    my.aparam.resize(static_cast<std::size_t>(na) * static_cast<std::size_t>(atom->nlocal + atom->nghost));
+    forward_comm(comm, static_cast<Pair*>(this), Newer());
+  }
   in.fparam = my.fparam.data();
   in.aparam = my.aparam.data();
 
@@ -328,6 +333,22 @@ void PairDeepMD::predict(bool peratom) {
     my.warned = true;
     error->warning(FLERR, describe_overflow(m.prediction, comm->me));
   }
+}
+
+/* ----------------------------------------------------------------------
+   atomic parameters of ghosts, for models that take those of neighbours
+------------------------------------------------------------------------- */
+
+int PairDeepMD::pack_forward_comm(int n, int* atoms, double* buf, int, int*) {
+  int m = 0;
+  for (int k = 0; k < n; ++k)
+    for (int d = 0; d < comm_forward; ++d)
+      buf[m++] = impl->aparam[static_cast<std::size_t>(atoms[k] * comm_forward + d)];
+  return m;
+}
+
+void PairDeepMD::unpack_forward_comm(int n, int first, double* buf) {
+  std::copy_n(buf, n * comm_forward, impl->aparam.begin() + first * comm_forward);
 }
 
 void PairDeepMD::compute(int eflag, int vflag) {

@@ -40,6 +40,8 @@ class PairDeepMD : public Pair {
   void* extract(const char*, int&) override;
   void write_restart(FILE*) override {}
   void read_restart(FILE*) override {}
+  int pack_forward_comm(int, int*, double*, int, int*) override;
+  void unpack_forward_comm(int, int, double*) override;
   int pack_reverse_comm(int, int, double*) override;
   void unpack_reverse_comm(int, int*, double*) override;
   double memory_usage() override;

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpcore.config.model import SHORT_RANGE_KEYS
 from dpcore.errors import InputError
-from dpcore.grammar import descriptor_parts
+from dpcore.grammar import descriptor_parts, numb_aparam
 
 if TYPE_CHECKING:
     from dpcore import _core
@@ -160,6 +160,12 @@ def compress(
             "compressed with it); use the model as it is",
             file.path,
         )
+    if any(part["type"] == "se_a_tpe" and part.get("numb_aparam", 0) for part in _parts(file.config)):
+        raise InputError(
+            "the model has the descriptor se_a_tpe with numb_aparam: its embedding depends on more than a distance, so "
+            "that no table can stand for it (nor can a hybrid one be compressed with it); use the model as it is",
+            file.path,
+        )
     if any("compress" in part for part in _parts(file.config)):
         raise InputError(
             "is compressed already; give the original model, or --undo to get it back from this file",
@@ -287,7 +293,7 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
         config["type_map"],
         [],
         fitting.get("numb_fparam", 0),
-        fitting.get("numb_aparam", 0),
+        numb_aparam(config),
         "training",
     )
     found = neighbor_statistics(data, rcut, len(config["type_map"])).min_nbor_dist

@@ -10,7 +10,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["auto_batch_atoms", "auto_prob_blocks", "auto_sel_factor", "describe", "descriptor_parts", "slots"]
+__all__ = [
+    "auto_batch_atoms",
+    "auto_prob_blocks",
+    "auto_sel_factor",
+    "describe",
+    "descriptor_parts",
+    "numb_aparam",
+    "slots",
+]
 
 _AUTO_SEL = re.compile(r"auto(?::(?P<factor>[^:]+))?\Z")
 _AUTO_BATCH = re.compile(r"auto(?::(?P<atoms>[0-9]{1,9}))?\Z")
@@ -27,6 +35,14 @@ def descriptor_parts(
     if descriptor["type"] != "hybrid":
         return [(where, descriptor)]
     return [(f"{where}/list/{k}", part) for k, part in enumerate(descriptor["list"])]
+
+
+def numb_aparam(model: dict[str, Any]) -> int:
+    """How many atomic parameters each atom has in the data: those of the descriptor and of the fitting net are
+    the same numbers.
+    """
+    sections = [model["fitting_net"], *(part for _, part in descriptor_parts(model["descriptor"]))]
+    return max(section.get("numb_aparam", 0) for section in sections)
 
 
 def describe(descriptor: dict[str, Any], types: dict[str, Any] | None = None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpcore.errors import InputError
-from dpcore.grammar import describe, descriptor_parts
+from dpcore.grammar import describe, descriptor_parts, numb_aparam
 
 if TYPE_CHECKING:
     import numpy as np
@@ -217,7 +217,7 @@ def _open_data(
 
     fitting = config["model"]["fitting_net"]
     labels = labels_of_loss(config["loss"], fitting["type"])
-    parameters = (fitting["numb_fparam"], fitting["numb_aparam"])
+    parameters = (fitting["numb_fparam"], numb_aparam(config["model"]))
 
     def open_part(name: str, type_map: list[str] | None, check: bool) -> DataCollection:
         section = config["training"][f"{name}_data"]

@@ -27,6 +27,7 @@ def files(tmp_path_factory):
         "a": str(write_model(folder / "a.dp")),
         "b": str(write_model(folder / "b.dp", seed=7)),
         "parameters": str(write_model(folder / "parameters.dp", numb_fparam=1, numb_aparam=2)),
+        "neighbours": str(write_model(folder / "neighbours.dp", neighbor_aparam=2)),
         "shorter": str(write_model(folder / "shorter.dp", rcut=3.0)),
     }
 
@@ -166,6 +167,25 @@ def test_ghosts_with_parameters_frames_models_and_marked_neighbours(dp, files):
             folded = ghosts.folded({k: v[m, f : f + 1] for k, v in found.items()})
             for key in ("energy", "force", "virial", "atom_energy"):
                 assert np.abs(folded[key] - wanted[key]).max() <= 1e-12, key
+
+
+def test_ghosts_have_atomic_parameters_of_their_own(dp, files):
+    pot, ghosts = dp.open(files["neighbours"]), Ghosts(dp)
+    assert pot.IsAParamNAll() and dp.DeepBaseModelIsAParamNAll(pot.pointer) and pot.GetDimAParam() == 2
+    aparam = np.linspace(-1, 1, 2 * N).reshape(N, 2)
+    wanted = expected(files["neighbours"], aparam=aparam)
+    found = pot.run("Compute2", (1, N, COORD, TYPE, BOX, None, aparam), N, frames=1)
+    assert_same({k: v[0] for k, v in found.items()}, wanted)
+    everyone = np.ascontiguousarray(aparam[ghosts.owner])
+    args = (1, ghosts.n, ghosts.coord, ghosts.type, None, ghosts.n - N, ghosts.list, 0, None, everyone)
+    found = pot.run("ComputeNList2", args, ghosts.n, frames=1)
+    folded = ghosts.folded({k: v[0] for k, v in found.items()})
+    for key in ("energy", "force", "virial", "atom_energy"):
+        assert np.abs(folded[key] - wanted[key]).max() <= 1e-12, key
+    other = expected(files["neighbours"], aparam=-aparam)
+    assert np.abs(other["energy"] - wanted["energy"]).max() > 1e-3
+    devi = dp.open(files["neighbours"], files["parameters"])
+    assert "parameters" in devi.message()
 
 
 def test_ghosts_in_single_precision(dp, files):

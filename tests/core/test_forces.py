@@ -26,6 +26,7 @@ from gradcheck import (
     odd_systems,
     random_system,
     smooth_tensors,
+    with_parameters,
 )
 
 SYSTEMS = odd_systems()
@@ -58,7 +59,7 @@ def virial_by_differences(potential, system, frame=0, **more):
 
 def check(config, system, **more):
     """Forces and virial of every frame by differences; sums; returns the prediction."""
-    system = system.with_params(config["fitting_net"]["numb_fparam"], config["fitting_net"]["numb_aparam"])
+    system = with_parameters(config, system)
     potential = model(config, smooth_tensors(config, [system]))
     found = evaluate(potential, system, atomic=True, **more)
     for frame in range(system.n_frames):

@@ -31,6 +31,7 @@ from gradcheck import (
     odd_systems,
     pair_vectors,
     random_system,
+    with_parameters,
 )
 from reference import se_e2_a as oracle
 
@@ -42,7 +43,7 @@ def check(config, system, kind="oracle", tensors=None):
 
     The oracle always works in double, so that float32 of the core is compared with what it stands for.
     """
-    system = system.with_params(config["fitting_net"]["numb_fparam"], config["fitting_net"]["numb_aparam"])
+    system = with_parameters(config, system)
     tensors = make_tensors(config) if tensors is None else tensors
     potential = model(config, tensors)
     found, expected = (

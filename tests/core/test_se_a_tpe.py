@@ -176,7 +176,8 @@ def test_fixed_descriptor_has_no_gradients():
     [
         ("type_nchanl", 0, "at least one channel"),
         ("type_nlayer", 0, "at least one layer"),
-        ("numb_aparam", 1, "atomic parameters of neighbours"),
+        ("numb_aparam", 1, "only with type_one_side"),
+        ("numb_aparam", -1, "a number >= 0"),
         ("type_nchanl", 2**14, "32 bits"),
     ],
 )

@@ -258,6 +258,46 @@ run 0
     np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
 
 
+@pytest.fixture(scope="module")
+def of_neighbours(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("n")
+    return write_model(folder / "model.dp", neighbor_aparam=1, sel=(40, 40), dstd=0.03)
+
+
+@pytest.mark.parametrize("style", ["deepmd {}", "hybrid/overlay zero 3.0 deepmd {}"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_neighbours_bring_their_parameters_with_them(tmp_path, of_neighbours, box, ranks, style):
+    """Of the ghosts too: periodic images, and atoms of the other rank."""
+    words = f"{of_neighbours} aparam_from_compute a"
+    name = "deepmd " if style.startswith("hybrid") else ""
+    script = (
+        HEAD
+        + f"""
+velocity all create 30000 4711
+compute a all ke/atom
+pair_style {style.format(words)}
+{"pair_coeff * * zero" if name else ""}
+pair_coeff * * {name}O H
+thermo_style custom step pe
+thermo_modify format float %.17g
+dump d all custom 1 atoms.dump id c_a fx fy fz
+dump_modify d sort id format float %.17g
+run 0
+"""
+    )
+    out = lammps(tmp_path, script, ranks)
+    atoms = read_dump(tmp_path / "atoms.dump")
+    e, f, *_ = evaluate(of_neighbours, box, aparam=atoms[:, 1])
+    assert abs(e - evaluate(of_neighbours, box, aparam=[atoms[:, 1].mean()])[0]).max() > 1e-3
+    np.testing.assert_allclose(out.thermo()["PotEng"][0], e.item(), rtol=1e-12)
+    np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
+
+
+def test_fixed_parameters_of_neighbours(tmp_path, of_neighbours, box):
+    script = HEAD + f"pair_style deepmd {of_neighbours} aparam 0.25\npair_coeff * * O H\n"
+    assert_same(measure(tmp_path, script), evaluate(of_neighbours, box, aparam=[0.25]))
+
+
 def test_temperature_as_parameter_from_the_first_step_on(tmp_path, box):
     """LAMMPS sets computes up after the first forces; without that the temperature is 0."""
     one = write_model(tmp_path / "one.dp", numb_fparam=1, sel=(40, 40))

@@ -47,8 +47,8 @@ def expected(path, coord, box, types):
         for k, row in enumerate(coord):
             cell = None if box is None else box[k].reshape(3, 3)
             for i in range(len(types)):
-                none = np.zeros(0)
-                oracle.atomic_energy(config, tensors, row.reshape(-1, 3), cell, types, i, none, none)
+                none = np.zeros((len(types), 0))
+                oracle.atomic_energy(config, tensors, row.reshape(-1, 3), cell, types, i, none[0], none)
     return np.array(out).reshape(len(coord), len(types), -1)
 
 

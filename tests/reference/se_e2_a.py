@@ -58,7 +58,7 @@ def evaluate(config, tensors, coord, box, types, fparam=None, aparam=None):
         positions = coord[f].reshape(n_atoms, 3)
         for i in range(n_atoms):
             energy, neighbours, vectors, pair_gradient = atomic_energy(
-                config, tensors, positions, cell, types, i, frame_parameters, atom_parameters[i]
+                config, tensors, positions, cell, types, i, frame_parameters, atom_parameters
             )
             if config.get("use_srtab"):
                 from reference.short_range import blend  # it uses this module
@@ -86,7 +86,7 @@ def evaluate(config, tensors, coord, box, types, fparam=None, aparam=None):
 
 
 def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
-    """E_i and its gradient by the vectors to the neighbours.
+    """E_i and its gradient by the vectors to the neighbours; aparam [n_atoms, numb_aparam].
 
     Returns energy (eV), neighbours [n], vectors R_ij [n, 3] (A) and
     pair_gradient dE_i/dR_ij [n, 3] (eV/A); empty slots are left out.
@@ -109,7 +109,12 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
         rows = (rows[:, :n_components] - davg) / dstd
         kinds = {"se_e2_r": se_e2_r.se_e2_r, "se_e3": se_e3.se_e3}
         evaluate_one = kinds.get(settings["type"], se_e2_a)  # also se_a_tpe, with another G in `moment`
-        descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows)
+        parameters = ()
+        if settings.get("numb_aparam"):  # of the atoms in the slots, 0 in empty ones
+            parameters = (np.zeros((n_slots, settings["numb_aparam"])),)
+            for slot, j, _ in slots:
+                parameters[0][slot] = aparam[j]
+        descriptor, d_rows_of = evaluate_one(settings, mine, types[i], rows, *parameters)
         filled = [slot for slot, _, _ in slots]
 
         def along(d_descriptor, of=d_rows_of, dstd=dstd, slopes=slopes[:, :n_components], filled=filled):
@@ -118,7 +123,7 @@ def atomic_energy(config, tensors, positions, cell, types, i, fparam, aparam):
 
         parts.append((descriptor, along))
     energy, d_descriptor = fitting_energy(
-        config["fitting_net"], tensors, types[i], np.concatenate([p[0] for p in parts]), fparam, aparam
+        config["fitting_net"], tensors, types[i], np.concatenate([p[0] for p in parts]), fparam, aparam[i]
     )
     pair_gradient, at = [], 0
     for descriptor, along in parts:
@@ -297,9 +302,11 @@ def fitting_net(layers, phi, x):
 # ---- descriptor and fitting --------------------------------------------------
 
 
-def moment(settings, tensors, centre, rows):
+def moment(settings, tensors, centre, rows, parameters=None):
     """T = 1/n_slots sum_j row_j (x) G_j [4, M1], and what it is made of: G, dG/ds [n_slots, M1], the rows
     [n_slots, 4] and whether they count [n_slots].
+
+    parameters: atomic parameters of the slots [n_slots, numb_aparam] for se_a_tpe with such.
     """
     from reference import se_a_tpe  # which needs this file
 
@@ -323,7 +330,10 @@ def moment(settings, tensors, centre, rows):
         part = slice(starts[neighbour], starts[neighbour + 1])
         counted[part] = True
         if settings["type"] == "se_a_tpe":
-            g[part], dg[part] = se_a_tpe.embedding(settings, tensors, centre, neighbour, rows[part, 0])
+            mine = None if parameters is None else parameters[part]
+            g[part], dg[part] = se_a_tpe.embedding(
+                settings, tensors, centre, neighbour, rows[part, 0], mine
+            )
             continue
         layers, phi = layers_of(tensors, f"descriptor/{name}"), settings["activation_function"]
         g[part], dg[part] = embedding_net(layers, phi, rows[part, 0], np.ravel(constants))
@@ -332,14 +342,14 @@ def moment(settings, tensors, centre, rows):
     return t, g, dg, used, counted
 
 
-def se_e2_a(settings, tensors, centre, rows):
+def se_e2_a(settings, tensors, centre, rows, parameters=None):
     """Descriptor D [M1*M2] and a function dE/dD -> dE/drows [n_slots, 4].
 
     D = T^t T_<  (first axis_neuron columns).
     """
     dtype = np.dtype(settings["precision"])
     n_slots, width, m2 = len(rows), settings["neuron"][-1], settings["axis_neuron"]
-    t, g, dg, used, counted = moment(settings, tensors, centre, rows)
+    t, g, dg, used, counted = moment(settings, tensors, centre, rows, parameters)
     descriptor = (t.T @ t[:, :m2]).reshape(-1)
 
     def d_rows_of(d_descriptor):

@@ -70,6 +70,8 @@ class DeepPot {
   int numb_types() const { return model().ntypes(); }
   int dim_fparam() const { return model().dim_fparam(); }
   int dim_aparam() const { return model().dim_aparam(); }
+  /// Whether aparam beside a neighbour list has the ghosts too: [natoms*dim_aparam]
+  bool is_aparam_nall() const { return model().is_aparam_nall(); }
   /// Element names, separated by spaces.
   void get_type_map(std::string& type_map) const { type_map = loaded().type_names(); }
 
@@ -189,7 +191,8 @@ class DeepPot {
     const detail::Doubles x(coord);
     detail::Doubles f(fparam), a(aparam);
     f.repeat(static_cast<std::size_t>(dim_fparam()), 1, "DeepPot: fparam");
-    a.repeat(n_local * static_cast<std::size_t>(dim_aparam()), 1, "DeepPot: aparam");
+    a.repeat((is_aparam_nall() ? n_all : n_local) * static_cast<std::size_t>(dim_aparam()), 1,
+             "DeepPot: aparam");
     Neighborhood in = list.neighborhood();
     in.n_local = static_cast<int>(n_local);
     in.n_all = static_cast<int>(n_all);

@@ -56,6 +56,7 @@ class DeepPotModelDevi {
   int numb_types() const { return first().numb_types(); }
   int dim_fparam() const { return first().dim_fparam(); }
   int dim_aparam() const { return first().dim_aparam(); }
+  bool is_aparam_nall() const { return first().is_aparam_nall(); }
   void get_type_map(std::string& type_map) const { first().get_type_map(type_map); }
 
   template <class VALUETYPE>

@@ -9,7 +9,8 @@
  *   atype          [natoms], the same for all frames; index into the type map
  *   cell           [nframes, 9], rows are cell vectors; NULL: not periodic
  *   fparam         [nframes, GetDimFParam]; may be NULL where that is 0
- *   aparam         [nframes, natoms - nghost, GetDimAParam]; may be NULL where that is 0
+ *   aparam         [nframes, natoms - nghost, GetDimAParam], or with IsAParamNAll of all natoms atoms; may be
+ *                  NULL where there are none
  *   energy         [nframes], always double
  *   force          [nframes, natoms, 3]
  *   virial         [nframes, 9] = -dE/d(strain)
@@ -91,7 +92,7 @@ DPCORE_API int DP_DeepPotGetNumbTypesSpin(DP_DeepPot* dp); /* 0 */
 DPCORE_API int DP_DeepPotGetDimFParam(DP_DeepPot* dp);
 DPCORE_API int DP_DeepPotGetDimAParam(DP_DeepPot* dp);
 DPCORE_API int DP_DeepPotGetDimChgSpin(DP_DeepPot* dp);      /* 0 */
-DPCORE_API bool DP_DeepPotIsAParamNAll(DP_DeepPot* dp);      /* false: aparam is of local atoms */
+DPCORE_API bool DP_DeepPotIsAParamNAll(DP_DeepPot* dp);      /* aparam is of ghosts too; else of local atoms */
 DPCORE_API bool DP_DeepPotHasDefaultFParam(DP_DeepPot* dp);  /* false */
 DPCORE_API const char* DP_DeepPotGetTypeMap(DP_DeepPot* dp); /* names separated by spaces; DP_DeleteChar */
 

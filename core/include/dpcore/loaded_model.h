@@ -158,6 +158,9 @@ inline void require_alike(const std::string& path_a, const Model& a, const std::
           number(b.dim_fparam()));
   compare(a.dim_aparam() == b.dim_aparam(), "the number of atomic parameters", number(a.dim_aparam()),
           number(b.dim_aparam()));
+  const auto reader = [](const Model& m) { return m.is_aparam_nall() ? "neighbours too" : "the atom alone"; };
+  compare(a.is_aparam_nall() == b.is_aparam_nall(), "whose atomic parameters they take", reader(a),
+          reader(b));
 }
 inline void require_alike(const LoadedModel& a, const LoadedModel& b) {
   require_alike(a.path(), a.model(), b.path(), b.model());

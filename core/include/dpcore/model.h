@@ -44,7 +44,7 @@ struct Neighborhood {
   int neighbor_mask = -1;  ///< bits of an entry of `neighbors` that are the index; LAMMPS has others on top
   bool rebuilt = true;     ///< false: centre and neighbors are those of the session's previous call
   const double* fparam = nullptr;  ///< [dim_fparam]
-  const double* aparam = nullptr;  ///< [n_local, dim_aparam]
+  const double* aparam = nullptr;  ///< [n_local, dim_aparam], or [n_all, dim_aparam] with is_aparam_nall()
   /// [n_local, n_out], models of tensors: forces and virials are those of the one number sum weight * value,
   /// [n_all, 3] and [9], instead of one set for each component.
   const double* weight = nullptr;
@@ -101,6 +101,9 @@ class DPCORE_API Model {
   bool has_modifier() const;
   int dim_fparam() const;
   int dim_aparam() const;
+  /// Whether a Neighborhood has atomic parameters of its ghosts too: those of neighbours enter the
+  /// descriptor.
+  bool is_aparam_nall() const;
   const std::vector<std::string>& type_map() const;
   /// The tables of a compressed model; empty for others.
   std::vector<TableInfo> tables() const;
@@ -110,8 +113,8 @@ class DPCORE_API Model {
   /// force, virial and atom_virial are empty.
   Prediction predict(const Frames&, bool atomic = false, bool derivatives = true) const;
 
-  /// The descriptors of all atoms alone, 0 for atoms that the model does not see; frame and atomic parameters
-  /// are not read. Groups, errors and the counts of the result as for predict().
+  /// The descriptors of all atoms alone, 0 for atoms that the model does not see; frame parameters are not
+  /// read, atomic ones only with is_aparam_nall(). Groups, errors and the counts of the result as for predict().
   Prediction descriptors(const Frames&) const;
 
   /// Memory of a sequence of predict() calls on a Neighborhood; one for each concurrent user.

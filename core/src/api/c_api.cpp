@@ -149,7 +149,9 @@ DP_DeepPotModelDevi* DP_NewDeepPotModelDeviWithParam(const char** c_models, cons
     return dpcore::property(dp, 0, [](const auto& m) { return m.model().dim_aparam(); }); \
   }                                                                                       \
   int DP_##KIND##GetNumbTypesSpin(DP_##KIND*) { return 0; }                               \
-  bool DP_##KIND##IsAParamNAll(DP_##KIND*) { return false; }                              \
+  bool DP_##KIND##IsAParamNAll(DP_##KIND* dp) { \
+    return dpcore::property(dp, false, [](const auto& m) { return m.model().is_aparam_nall(); }); \
+  } \
   bool DP_##KIND##HasDefaultFParam(DP_##KIND*) { return false; }
 #define DPCORE_TYPE_MAP(KIND)                                                        \
   const char* DP_##KIND##GetTypeMap(DP_##KIND* dp) {                                 \

@@ -102,7 +102,8 @@ int compute_list(ModelHandle* handle, int nframes, int natoms, const T* coord, c
     if (nlist == nullptr) throw Error("nlist: the pointer is NULL; make one with DP_NewNlist");
     const std::size_t n_local = n - static_cast<std::size_t>(nghost);
     const auto n_fparam = static_cast<std::size_t>(model.dim_fparam());
-    const std::size_t n_aparam = n_local * static_cast<std::size_t>(model.dim_aparam());
+    const std::size_t n_aparam =
+        (model.is_aparam_nall() ? n : n_local) * static_cast<std::size_t>(model.dim_aparam());
     needed(coord, 3 * n * n_frames, "coord");
     needed(fparam, n_fparam * n_frames, "fparam");
     needed(aparam, n_aparam * n_frames, "aparam");

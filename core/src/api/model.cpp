@@ -157,7 +157,8 @@ std::vector<int> Model::sel_type() const {
 }
 int Model::dim_descriptor() const { return impl_->potential.dim_descriptor(); }
 int Model::dim_fparam() const { return impl_->potential.fitting().dim_fparam(); }
-int Model::dim_aparam() const { return impl_->potential.fitting().dim_aparam(); }
+int Model::dim_aparam() const { return impl_->potential.dim_aparam(); }
+bool Model::is_aparam_nall() const { return impl_->potential.descriptor().dim_aparam() > 0; }
 const std::vector<std::string>& Model::type_map() const { return impl_->potential.type_map(); }
 std::vector<TableInfo> Model::tables() const { return impl_->potential.descriptor().tables(); }
 Potential& Model::potential() const { return impl_->potential; }
@@ -194,6 +195,7 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
     const int end = std::min(frames.n_frames, begin + group);
     build_structure(frames, begin, end, rcut(), session->lists, session->structure);
     assign_params(frames, begin, end, dim_fparam(), dim_aparam(), session->params);
+    assign_neighbor_params(frames, begin, impl_->potential.descriptor().dim_aparam(), session->structure);
     const Evaluation& e = session->evaluation;
     name_overlaps(session->structure, begin, [&] {
       evaluate(impl_->potential, session->structure, session->params, derivatives && atomic, session->team,
@@ -228,6 +230,8 @@ Prediction Model::predict(const Frames& frames, bool atomic, bool derivatives) c
 
 Prediction Model::descriptors(const Frames& frames) const {
   check_frames(frames, ntypes());
+  const int dim = impl_->potential.descriptor().dim_aparam();
+  check_params(frames, 0, dim);
   const auto n_atoms = static_cast<std::size_t>(frames.n_atoms),
              width = static_cast<std::size_t>(dim_descriptor());
   Prediction out;
@@ -238,6 +242,7 @@ Prediction Model::descriptors(const Frames& frames) const {
   for (int begin = 0; begin < frames.n_frames; begin += group) {
     const int end = std::min(frames.n_frames, begin + group);
     build_structure(frames, begin, end, rcut(), session->lists, session->structure);
+    assign_neighbor_params(frames, begin, dim, session->structure);
     const Evaluation& e = session->evaluation;
     name_overlaps(session->structure, begin, [&] {
       evaluate_descriptors(impl_->potential, session->structure, session->team, session->evaluation);

@@ -44,4 +44,17 @@ inline void assign_params(const Frames& f, int begin, int end, int dim_fparam, i
   }
 }
 
+/// Structure::aparam [n_all, dim] of the frames [begin, end) that the structure was built of.
+inline void assign_neighbor_params(const Frames& f, int begin, int dim, Structure& out) {
+  out.aparam.clear();
+  if (dim == 0) return;
+  const auto n = static_cast<std::size_t>(dim);
+  const double* const first = f.aparam + static_cast<std::ptrdiff_t>(begin) * f.n_atoms * dim;
+  out.aparam.reserve(n * static_cast<std::size_t>(out.n_all));
+  for (const int owner : out.target) {
+    const double* const mine = first + static_cast<std::ptrdiff_t>(owner) * dim;
+    out.aparam.insert(out.aparam.end(), mine, mine + n);
+  }
+}
+
 }  // namespace dpcore

@@ -105,8 +105,9 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   require(dim_aparam() == 0 || n.aparam != nullptr,
           "aparam: the model needs atomic parameters, none were given");
   check_finite(n.fparam, 1, static_cast<std::size_t>(dim_fparam()), "fparam");
-  check_finite(n.aparam, 1, static_cast<std::size_t>(n.n_local) * static_cast<std::size_t>(dim_aparam()),
-               "aparam");
+  const auto n_aparam = static_cast<std::size_t>(is_aparam_nall() ? n.n_all : n.n_local) *
+                        static_cast<std::size_t>(dim_aparam());
+  check_finite(n.aparam, 1, n_aparam, "aparam");
   SessionData& data = session.impl_->data;
   Structure& s = data.structure;
   const auto n_all = static_cast<std::size_t>(n.n_all), n_local = static_cast<std::size_t>(n.n_local);
@@ -140,6 +141,8 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
     assign(data.params.aparam,
            std::vector<double>(n.aparam, n.aparam + static_cast<std::ptrdiff_t>(n_local) * dim_aparam()));
   }
+  s.aparam.clear();
+  if (is_aparam_nall()) s.aparam.assign(n.aparam, n.aparam + n_aparam);
   Evaluation& e = data.evaluation;
   std::vector<double> weight;
   if (n.weight != nullptr) weight.assign(n.weight, n.weight + n_local * static_cast<std::size_t>(n_out()));

@@ -48,6 +48,7 @@ struct Trainer::Impl {
     if (f.n_frames == 0 || f.n_atoms == 0) throw Error("training batch: no frames or no atoms");
     build_structure(f, 0, f.n_frames, model.rcut(), lists, structure);
     assign_params(f, 0, f.n_frames, model.dim_fparam(), model.dim_aparam(), params);
+    assign_neighbor_params(f, 0, model.potential().descriptor().dim_aparam(), structure);
     const auto frames = static_cast<std::size_t>(f.n_frames),
                atoms = frames * static_cast<std::size_t>(f.n_atoms);
     labels.n_frames = f.n_frames;

@@ -43,6 +43,7 @@ void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
   provide(s.frame, frame_, frame, "dpcore::frame");
   provide(s.neighbor, neighbor_, neighbor, "dpcore::neighbor");
   provide(s.first, first_, first, "dpcore::first");
+  provide(s.aparam, aparam_, aparam, "dpcore::aparam");
   provide(plan.centre, centre_, centre, "dpcore::centre");
   std::size_t most = 0;
   for (std::size_t i = 1; i < s.first.size(); ++i) most = std::max(most, s.first[i] - s.first[i - 1]);

@@ -22,6 +22,7 @@ struct Structure {
   std::vector<int> frame;     // [n_local]
   std::vector<std::size_t> first;  // [n_local + 1]
   std::vector<int> neighbor;       // [n_pairs] full list
+  std::vector<double> aparam;      // [n_all, dim_aparam of the descriptor], as given; empty: it has none
   std::vector<bool> is_centre;     // [n_local], or empty: all of them
 
   int n_force = 0;  // rows of the force array: n_local, or n_all when ghosts keep their own
@@ -45,14 +46,14 @@ struct TilePlan {
 /// Structure and plan in the memory of Exec. On the host these are the vectors themselves: both must outlive
 /// it.
 struct DeviceStructure {
-  Vector<const double> coord;
+  Vector<const double> coord, aparam;
   Vector<const int> type, target, frame, neighbor, centre;
   Vector<const std::size_t> first;
   int longest = 0;  // number of neighbours in the longest list
   void assign(const Structure&, const TilePlan&);
 
  private:
-  DeviceArray<double> coord_;
+  DeviceArray<double> coord_, aparam_;
   DeviceArray<int> type_, target_, frame_, neighbor_, centre_;
   DeviceArray<std::size_t> first_;
 };

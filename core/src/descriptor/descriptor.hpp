@@ -71,6 +71,8 @@ class Descriptor {
   /// Columns of D in the passes.
   int n_columns() const { return folded_width(dim_out(), symmetric()); }
   virtual double rcut() const = 0;  // A, the largest of the parts
+  /// Numbers of each atom, ghosts included, that it takes as Structure::aparam.
+  virtual int dim_aparam() const { return 0; }
   /// The descriptors with parameters and statistics: of hybrid those of its list, else the descriptor itself.
   virtual std::vector<Part> parts() = 0;
 

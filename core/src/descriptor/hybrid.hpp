@@ -14,6 +14,7 @@ class Hybrid final : public Descriptor {
   int dim_out() const override;
   std::vector<SymmetricBlock> symmetric() const override;
   double rcut() const override;
+  int dim_aparam() const override;
   std::vector<Part> parts() override;
   void set_types(const std::vector<double>& table) override;
   void refresh_derived() override;

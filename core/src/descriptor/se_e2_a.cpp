@@ -316,7 +316,7 @@ void SeE2A<S>::backward_params(const Exec& exec, const Tile& tile, const AnyMatr
       node_moment_backward_params<S>(table->nodes(), node_pairs(state, b), scale(), moment_bar,
                                      moment_dot_bar, table->adjoint(slot), ws);
     } else {
-      this->backward_segment(exec, a, b, first, last, state.env.radial, slot, ws, adjoints);
+      this->backward_segment(exec, state.pairs, a, b, first, last, state.env.radial, slot, ws, adjoints);
     }
   });
 

@@ -66,6 +66,11 @@ TwoBody<S>::TwoBody(const nlohmann::json& config, int ntypes, int n_components, 
   if (nets_for == NetsFor::Channels) {
     if (spec_.stored()) throw Error("model/descriptor/compress: se_a_tpe has no stored tables");
     spec_.channels = ChannelSpec::from_json(config, ntypes, spec_.embedding, spec_.type_one_side);
+    if (spec_.compress && !spec_.of_one_number()) {
+      throw Error(
+          "model/descriptor/compress: with numb_aparam the embedding is no function of one number, so that "
+          "there are no tables of it");
+    }
   }
   nets_ = make_nets<S>(store_);
   store_.allocate();

@@ -35,6 +35,8 @@ struct TwoBodySpec {
   std::optional<TableSpec> compress;    // evaluation by fixed tables
   std::optional<ChannelSpec> channels;  // with NetsFor::Channels
   bool single_tables = false;           // precision "mixed": their coefficients in float32
+  /// Whether G of a pair of types is a function of one number, for which tables can stand.
+  bool of_one_number() const { return !channels || channels->n_aparam == 0; }
   static TwoBodySpec from_json(const nlohmann::json& config, int ntypes, int n_types);
   bool is_excluded(int a, int b) const { return excluded[static_cast<std::size_t>(a * ntypes + b)]; }
   /// Whether there are no nets but only the tables of the model file.
@@ -109,8 +111,17 @@ class TwoBody : public SingleDescriptor {
   virtual bool takes_pieces() const { return false; }
   bool has_fixed_tables() const { return !fixed_tables_.empty(); }
   /// G and G' at s of the pairs [first, last) of neighbour type b.
-  void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s, const Matrix<S>& g,
-                       const Matrix<S>& g_prime, Descriptor::State&, Workspace&) const;
+  virtual void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s,
+                               const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State&,
+                               Workspace&) const;
+  /// Its gradients from the adjoints of G and G'.
+  virtual void radial_gradients(const Exec& exec, const TilePairs&, int a, int b, int first, int last,
+                                const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
+                                int slot, Workspace& ws) const {
+    (void)first;
+    (void)last;
+    radial(a, b)->backward_params(exec, s, g_bar, g_prime_bar, slot, ws);
+  }
   /// The net, or its table where begin_step, finish_loading or prepare_inference made one.
   const Radial<S>* radial(int a, int b) const {
     const std::size_t k = net_index(a, b);
@@ -164,13 +175,13 @@ class TwoBody : public SingleDescriptor {
   void backward_radial(const Exec& exec, const TilePairs& pairs, int a, const Vector<S>& s, int slot,
                        Workspace& ws, const F& adjoints) const {
     for_segments(pairs, [&](int b, int begin, int end) {
-      backward_segment(exec, a, b, begin, end, s, slot, ws, adjoints);
+      backward_segment(exec, pairs, a, b, begin, end, s, slot, ws, adjoints);
     });
   }
   /// The same for the pairs [begin, end) of neighbour type b.
   template <class F>
-  void backward_segment(const Exec& exec, int a, int b, int begin, int end, const Vector<S>& s, int slot,
-                        Workspace& ws, const F& adjoints) const {
+  void backward_segment(const Exec& exec, const TilePairs& pairs, int a, int b, int begin, int end,
+                        const Vector<S>& s, int slot, Workspace& ws, const F& adjoints) const {
     const Workspace::Scope scope(ws);
     const auto m = static_cast<std::size_t>(spec_.embedding.neuron.back());
     const Matrix<S> g_bar_room = ws.matrix<S>(kPairChunk, m), g_prime_bar_room = ws.matrix<S>(kPairChunk, m);
@@ -180,7 +191,7 @@ class TwoBody : public SingleDescriptor {
                       g_prime_bar = rows(g_prime_bar_room, 0, last - first);
       adjoints(first, last, g_bar, g_prime_bar);
       const Vector<S> inputs(s.data() + first, static_cast<std::size_t>(last - first));
-      radial(a, b)->backward_params(exec, inputs, g_bar, g_prime_bar, slot, ws);
+      radial_gradients(exec, pairs, a, b, first, last, inputs, g_bar, g_prime_bar, slot, ws);
     }
   }
 

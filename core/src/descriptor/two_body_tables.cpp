@@ -217,7 +217,8 @@ void TwoBody<S>::prepare_inference() const {
   if (prepared_) return;
   const std::lock_guard<std::mutex> lock(preparing_);
   if (prepared_) return;
-  if (!spec_.compress && is_smooth(spec_.embedding.activation) && !exact_nets_wanted()) {
+  if (!spec_.compress && spec_.of_one_number() && is_smooth(spec_.embedding.activation) &&
+      !exact_nets_wanted()) {
     try {
       if (takes_pieces()) pieces_ = make_pieces();
       if (pieces_.empty()) {
@@ -282,7 +283,8 @@ auto TwoBody<S>::table_uses(const PairRanges& ranges, const TilePlan&) const -> 
 template <class S>
 void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
                             const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.online_table || !is_smooth(spec_.embedding.activation)) return;
+  if (!spec_.embedding.online_table || !spec_.of_one_number() || !is_smooth(spec_.embedding.activation))
+    return;
   const std::vector<TableUse> use =
       table_uses(pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front()), plan);
   spare_tables_.resize(nets_.size());

@@ -181,6 +181,7 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   pairs.atom = ws.vector<int>(n_pairs);
   pairs.r = ws.matrix<double>(n_pairs, 3);
   pairs.r_dot = Matrix<double>();
+  pairs.aparam = structure.aparam;
   pairs.d_r = ws.matrix<double>(n_pairs, 3);
   const Vector<int> row = pairs.row, atom = pairs.atom;
   const Matrix<double> r = pairs.r;

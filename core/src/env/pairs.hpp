@@ -22,6 +22,7 @@ struct TilePairs {
   Vector<int> row;           // [n_pairs] centre's row in the tile
   Vector<int> atom;          // [n_pairs] neighbour, index into Structure
   Matrix<double> r;          // [n_pairs, 3] neighbour minus centre, A
+  Vector<const double> aparam;  // that of all atoms of the Structure
   Matrix<double> r_dot;      // [n_pairs, 3] tangent; set by the training step
   Matrix<double> d_r;        // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
 };

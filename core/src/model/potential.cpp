@@ -77,6 +77,15 @@ Potential::Potential(const nlohmann::json& config) : config_(config) {
   }
   fitting_ =
       make_fitting(fitting, {ntypes(), descriptor_->dim_out(), n_radial, n_types, descriptor_->symmetric()});
+  const int neighbors = descriptor_->dim_aparam();
+  in.require(neighbors == 0 || kind() == "ener", "descriptor",
+             "its numb_aparam is " + std::to_string(neighbors) + ", but a model of kind " + kind() +
+                 " takes no atomic parameters");
+  in.require(neighbors == 0 || fitting_->dim_aparam() == 0 || fitting_->dim_aparam() == neighbors,
+             "descriptor",
+             "its numb_aparam is " + std::to_string(neighbors) + ", that of the fitting net " +
+                 std::to_string(fitting_->dim_aparam()) +
+                 ": both take the same numbers of an atom; expected one number, or 0");
   if (in.get_or<std::string>("use_srtab", "").empty()) return;
   in.require(kind() == "ener", "use_srtab",
              "a short-range table is one of energies; the model is of kind " + kind());

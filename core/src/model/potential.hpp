@@ -2,6 +2,7 @@
 // A potential: descriptor and fitting put together, with its model file.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -46,6 +47,8 @@ class Potential {
   Descriptor& descriptor() const { return *descriptor_; }
   /// Numbers of the descriptor alone: without a rotation matrix behind them
   int dim_descriptor() const { return dim_descriptor_; }
+  /// Atomic parameters, of the descriptor, the fitting, or both.
+  int dim_aparam() const { return std::max(descriptor_->dim_aparam(), fitting_->dim_aparam()); }
   Fitting& fitting() const { return *fitting_; }
   /// The short-range table (use_srtab); null without one.
   const ShortRange* short_range() const { return short_range_.get(); }

@@ -15,18 +15,19 @@ std::vector<LayerSpec> layers_of_types(const ChannelSpec& spec) {
     layer.n_in = layer.n_out = spec.n_channels;
     layer.activation = spec.activation;
   }
-  layers.front().n_in = 1;
+  layers.front().n_in = 1 + spec.n_aparam;
   layers.back().activation = Activation::Linear;
   return layers;
 }
 
-/// x[t] (=) t/ntypes
+/// x[t] (=) [t/ntypes, 0 ...]
 template <class S>
 void write_types(const Exec& exec, const Matrix<S>& x) {
   const int n = static_cast<int>(x.extent(0));
-  for_each(
-      exec, "dpcore::write_types", n,
-      KOKKOS_LAMBDA(const int t) { x(t, 0) = static_cast<S>(t) / static_cast<S>(n); });
+  for_each_element(
+      exec, "dpcore::write_types", n, static_cast<int>(x.extent(1)), KOKKOS_LAMBDA(const int t, const int k) {
+        x(t, k) = k == 0 ? static_cast<S>(t) / static_cast<S>(n) : S(0);
+      });
 }
 
 /// out[pair][c] (=) q_c / K
@@ -78,8 +79,10 @@ ChannelSpec ChannelSpec::from_json(const nlohmann::json& config, int ntypes, con
   s.trainable = embedding.trainable;
   in.require(s.n_channels > 0, "type_nchanl", "expected at least one channel");
   in.require(s.n_layers > 0, "type_nlayer", "expected at least one layer");
-  in.require(in.get_or<int>("numb_aparam", 0) == 0, "numb_aparam",
-             "expected 0: atomic parameters of neighbours are not supported");
+  s.n_aparam = in.get_or<int>("numb_aparam", 0);
+  in.require(s.n_aparam >= 0, "numb_aparam", "expected a number >= 0");
+  in.require(s.n_aparam == 0 || one_side, "numb_aparam",
+             "expected 0: the channels depend on atomic parameters of neighbours only with type_one_side");
   const double square = static_cast<double>(s.width) * s.width, channels = s.n_channels;
   const double most = square * (one_side ? channels : channels * channels);
   in.require(most <= std::numeric_limits<int>::max(), "type_nchanl",
@@ -112,10 +115,21 @@ LayerSpec TypeChannels<S>::layer(std::size_t pair) const {
 }
 
 template <class S>
+LayerSpec TypeChannels<S>::amplify() const {
+  LayerSpec layer;
+  layer.n_in = spec_.width;
+  layer.n_out = spec_.width * spec_.n_products();
+  layer.derived = true;
+  layer.matrix = weight_;
+  layer.bias = offset_;
+  return layer;
+}
+
+template <class S>
 Matrix<S> TypeChannels<S>::evaluate(const Exec& exec, StackState<S>& state, bool training) {
   const auto n_types = static_cast<std::size_t>(spec_.ntypes);
   net_.prepare(spec_.ntypes, training, state, ws_);
-  const Matrix<S> x = ws_.matrix<S>(n_types, 1);
+  const Matrix<S> x = ws_.matrix<S>(n_types, 1 + static_cast<std::size_t>(spec_.n_aparam));
   write_types(exec, x);
   net_.forward(exec, x, state, training);
   const Matrix<S> products =
@@ -137,7 +151,7 @@ void TypeChannels<S>::refresh() {
           store_->derived_value(bias_), m);
 }
 
-// W_bar = M_bar^T q, b_bar = v_bar^T q, q_bar = M_bar W + v_bar b, with k m as one index of W
+// W_bar += M_bar^T q, b_bar += v_bar^T q, q_bar = M_bar W + v_bar b, with k m as one index of W
 template <class S>
 void TypeChannels<S>::backward() {
   const Exec exec;
@@ -149,9 +163,9 @@ void TypeChannels<S>::backward() {
   store_->sum_gradients({matrix_, matrix_ + size * static_cast<std::size_t>(m)});
   store_->sum_gradients({bias_, bias_ + size});
   const S *const matrix_bar = store_->gradient(0, matrix_), *const bias_bar = store_->gradient(0, bias_);
-  gemm<S>(exec, Op::Transpose, Op::None, m * m, k, n, matrix_bar, m * m, q.data(), k, 0,
+  gemm<S>(exec, Op::Transpose, Op::None, m * m, k, n, matrix_bar, m * m, q.data(), k, 1,
           store_->gradient(0, weight_), k);
-  gemm<S>(exec, Op::Transpose, Op::None, m, k, n, bias_bar, m, q.data(), k, 0, store_->gradient(0, offset_),
+  gemm<S>(exec, Op::Transpose, Op::None, m, k, n, bias_bar, m, q.data(), k, 1, store_->gradient(0, offset_),
           k);
   const Matrix<S> q_bar = ws_.matrix<S>(q.extent(0), q.extent(1));
   gemm<S>(exec, Op::None, Op::None, n, k, m * m, matrix_bar, m * m, store_->value(weight_), k, 0,
@@ -161,7 +175,7 @@ void TypeChannels<S>::backward() {
   const Matrix<S> channels_bar = ws_.matrix<S>(channels.extent(0), channels.extent(1));
   products_backward(exec, q_bar, channels, spec_.one_side, channels_bar);
   net_.backward_values(exec, channels_bar, state, nullptr, ws_);
-  net_.accumulate_all(exec, state, 0, true);
+  net_.accumulate_all(exec, state, 0, false);
 }
 
 template class TypeChannels<double>;

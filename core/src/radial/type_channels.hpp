@@ -8,7 +8,9 @@
 // output of a net for the number t/ntypes. For a pair of types G is the layer x M + v with
 //     M_km = 1/K sum_c W_kmc q_c,   v_m = 1/K sum_c b_mc q_c
 // M and v are derived parts of the store; their gradients, which the nets leave there, are those of W, b and
-// the net of the types by the chain rule. Derivation: docs/theory/se_a_tpe.md.
+// the net of the types by the chain rule. With atomic parameters, further inputs of that net, this is the
+// layer of an atom whose parameters are 0, as of an empty slot; for others see atom_channels.hpp. Derivation:
+// docs/theory/se_a_tpe.md.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -22,6 +24,7 @@ struct ChannelSpec {
   int ntypes = 0, width = 0;  // width: M outputs of the net before, and of the layer
   int n_channels = 0;         // C, of a type
   int n_layers = 0;           // hidden layers of the net of the types
+  int n_aparam = 0;           // atomic parameters of the neighbour; only with one side
   bool one_side = false;
   Activation activation = Activation::Tanh;
   bool trainable = true;
@@ -41,9 +44,14 @@ class TypeChannels {
 
   /// The layer of a pair of types: of neighbour type `pair`, or of centre and neighbour a * ntypes + b.
   LayerSpec layer(std::size_t pair) const;
+  /// The layer of all A at once, [M, M K] with m K + c as one index.
+  LayerSpec amplify() const;
+  /// The net of the types, of [t, aparam]/ntypes.
+  const DenseStack<S>& net() const { return net_; }
+  const ChannelSpec& spec() const { return spec_; }
   /// M and v (=) of all pairs, after each change of the parameters.
   void refresh();
-  /// Gradients of the parameters (=, slot 0) from those of M and v of all slots, which are summed into slot
+  /// Gradients of the parameters (+=, slot 0) from those of M and v of all slots, which are summed into slot
   /// 0.
   void backward();
 

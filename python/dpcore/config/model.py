@@ -148,6 +148,7 @@ def check(model: dict[str, Any]) -> None:
         registry[keys["type"]].check(keys, n_types, f"model/{section}")
     _check_short_range(model)
     _check_modifier(model, n_types)
+    _check_aparam(model)
     kind, surroundings = model["fitting_net"]["type"], model["descriptor"]["type"]
     if kind in _NEED_ROTATION and surroundings not in descriptor.WITH_ROTATION:
         raise InputError(
@@ -194,6 +195,24 @@ def _check_modifier(model: dict[str, Any], n_types: int | None) -> None:
             where,
         )
     modifier.REGISTRY[section["type"]].check(section, n_types, where)
+
+
+def _check_aparam(model: dict[str, Any]) -> None:
+    """All that takes atomic parameters takes the same ones."""
+    fitting, others = model["fitting_net"].get("numb_aparam", 0), 0
+    for where, part in descriptor_parts(model["descriptor"]):
+        mine = part.get("numb_aparam", 0)
+        if mine > 0 and model["fitting_net"]["type"] != "ener":
+            raise InputError(
+                f"{model['fitting_net']['type']} has no atomic parameters; leave it out", f"{where}/numb_aparam"
+            )
+        if mine > 0 and (fitting or others or mine) != mine:
+            raise InputError(
+                f"is {mine}, but {fitting or others} elsewhere in the model, of the same numbers of each atom "
+                "(aparam.npy); make them equal, or one of them 0",
+                f"{where}/numb_aparam",
+            )
+        others = others or mine
 
 
 def _settle(keys: dict[str, Any], where: str) -> None:

@@ -36,11 +36,7 @@ def _complete(graph: Graph, place: Place, config: dict[str, Any]) -> dict[str, n
     last = numbers[-1]
     types = [_read(graph, f"type_embed_layer_{k}", linear=k == last) for k in numbers]
     check_chain(graph, "the net of the types", types)
-    if types[0].matrix.shape[0] != 1:
-        raise graph.error(
-            f"cannot convert a model with model/descriptor/numb_aparam = {types[0].matrix.shape[0] - 1}: dpcore has "
-            "se_a_tpe without atomic parameters of neighbours"
-        )
+    numb_aparam = types[0].matrix.shape[0] - 1
     width, channels = config["neuron"][-1], types[-1].bias.size
     one_side = len(types[0].sums) == 1
     expected = (width, width * channels * (1 if one_side else channels))
@@ -54,7 +50,7 @@ def _complete(graph: Graph, place: Place, config: dict[str, Any]) -> dict[str, n
     if forms != {(config["activation_function"], config["precision"])}:
         raise graph.error(f"the net of the types is of another form than the embedding net: {sorted(forms)}")
     _check_types(graph, config["sel"])
-    config.update(type_one_side=one_side, type_nchanl=channels, type_nlayer=len(types) - 1, numb_aparam=0)
+    config.update(type_one_side=one_side, type_nchanl=channels, type_nlayer=len(types) - 1, numb_aparam=numb_aparam)
     tensors = amplify.tensors(f"{place.prefix}amplify/layer_0")
     for k, layer in enumerate(types):
         tensors.update(layer.tensors(f"{place.prefix}types/layer_{k}"))

@@ -292,7 +292,10 @@ def _wanted(labels: Sequence[str], numb_fparam: int, numb_aparam: int) -> dict[s
         )
     if numb_aparam > 0:
         fields["aparam"] = Field(
-            "aparam", numb_aparam, True, hint="model/fitting_net/numb_aparam says how many"
+            "aparam",
+            numb_aparam,
+            True,
+            hint="numb_aparam of model/fitting_net or model/descriptor says how many",
         )
     return fields
 

@@ -186,8 +186,10 @@ class DeepEval:
         ----------
         coords, cells, atom_types, pbc
             As for ``eval``.
-        fparam, aparam
+        fparam
             Accepted, without effect: the descriptor does not depend on them.
+        aparam
+            As for ``eval`` where the descriptor takes atomic parameters of neighbours, else without effect.
         mixed_type
             Not supported: leave it out.
         dtype
@@ -210,7 +212,10 @@ class DeepEval:
         if dtype not in DESCRIPTOR_DTYPES:
             raise InputError(f"expected one of {', '.join(DESCRIPTOR_DTYPES)}, got {show(dtype)}", "dtype")
         frames = self._frames(coords, cells, atom_types, pbc)
-        result = self._model.descriptors(frames.coords, frames.cells, frames.types, frames.pbc)
+        if self._model.is_aparam_nall:
+            shape = (len(frames.coords), len(frames.types))
+            aparam = parameters(aparam, *shape, self.get_dim_aparam(), "aparam")
+        result = self._model.descriptors(frames.coords, frames.cells, frames.types, frames.pbc, aparam)
         self._warn_of_overflow()
         return result.astype(DESCRIPTOR_DTYPES[dtype], copy=False)
 
@@ -274,6 +279,39 @@ def numbers(values: Any, name: str) -> np.ndarray:
         return np.ascontiguousarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"expected an array of numbers: {error}", name) from None
+
+
+def parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str) -> np.ndarray | None:
+    """Parameters as [n_frames, n_atoms*width], from any of the sizes that `DeepPot.eval` takes."""
+    kind = "frame" if name == "fparam" else "atomic"
+    if values is None:
+        if width > 0:
+            raise InputError(f"the model needs {width} {kind} parameter(s), none were given", name)
+        return None
+    array = numbers(values, name)
+    if width == 0:
+        if array.size == 0:
+            return None
+        raise InputError(f"the model takes no {kind} parameters, got {array.size} numbers", name)
+    shape = (n_frames, n_atoms * width)
+    if array.size in (n_frames * n_atoms * width, n_atoms * width, width):
+        array = np.ascontiguousarray(np.resize(array, shape))
+        if not np.isfinite(array).all():
+            frame, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            atom = f", atom {column // width}" if name == "aparam" else ""
+            value = array[frame, column]
+            raise InputError(
+                f"{value} in frame {frame}{atom} (counted from 0); expected finite numbers", name
+            )
+        return array
+    if name == "fparam":
+        sizes = f"{n_frames}*{width} numbers (nframes*d) or {width} for all frames"
+    else:
+        sizes = (
+            f"{n_frames}*{n_atoms}*{width} numbers (nframes*natoms*d), {n_atoms}*{width} for all frames, or "
+            f"{width} for all atoms"
+        )
+    raise InputError(f"expected {sizes}; got shape {list(array.shape)}", name)
 
 
 def _types(values: Any) -> np.ndarray:

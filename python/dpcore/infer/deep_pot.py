@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dpcore.errors import InputError
-from dpcore.infer.deep_eval import DeepEval, numbers
+from dpcore.infer.deep_eval import DeepEval, parameters
 
 __all__ = ["DeepPot"]
 
@@ -133,8 +133,8 @@ class DeepPot(DeepEval):
             frames.coords,
             frames.cells,
             frames.types,
-            _parameters(fparam, n_frames, 1, self.get_dim_fparam(), "fparam"),
-            _parameters(aparam, n_frames, n_atoms, self.get_dim_aparam(), "aparam"),
+            parameters(fparam, n_frames, 1, self.get_dim_fparam(), "fparam"),
+            parameters(aparam, n_frames, n_atoms, self.get_dim_aparam(), "aparam"),
             bool(atomic),
             frames.pbc,
         )
@@ -143,36 +143,3 @@ class DeepPot(DeepEval):
         if atomic:
             out += (result["atom_energy"].reshape(n_frames, n_atoms, 1), result["atom_virial"])
         return out
-
-
-def _parameters(values: Any, n_frames: int, n_atoms: int, width: int, name: str) -> np.ndarray | None:
-    """Parameters as [n_frames, n_atoms*width], from any of the sizes that `DeepPot.eval` takes."""
-    kind = "frame" if name == "fparam" else "atomic"
-    if values is None:
-        if width > 0:
-            raise InputError(f"the model needs {width} {kind} parameter(s), none were given", name)
-        return None
-    array = numbers(values, name)
-    if width == 0:
-        if array.size == 0:
-            return None
-        raise InputError(f"the model takes no {kind} parameters, got {array.size} numbers", name)
-    shape = (n_frames, n_atoms * width)
-    if array.size in (n_frames * n_atoms * width, n_atoms * width, width):
-        array = np.ascontiguousarray(np.resize(array, shape))
-        if not np.isfinite(array).all():
-            frame, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            atom = f", atom {column // width}" if name == "aparam" else ""
-            value = array[frame, column]
-            raise InputError(
-                f"{value} in frame {frame}{atom} (counted from 0); expected finite numbers", name
-            )
-        return array
-    if name == "fparam":
-        sizes = f"{n_frames}*{width} numbers (nframes*d) or {width} for all frames"
-    else:
-        sizes = (
-            f"{n_frames}*{n_atoms}*{width} numbers (nframes*natoms*d), {n_atoms}*{width} for all frames, or "
-            f"{width} for all atoms"
-        )
-    raise InputError(f"expected {sizes}; got shape {list(array.shape)}", name)

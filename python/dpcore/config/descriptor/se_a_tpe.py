@@ -3,22 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dargs import Argument
 
 from dpcore.config.descriptor import se_e2_a
-from dpcore.config.values import POSITIVE_INT, is_int, opt, rule
+from dpcore.config.values import NON_NEGATIVE_INT, POSITIVE_INT, opt
+from dpcore.errors import InputError
 
 NAME = "se_a_tpe"
 ALIASES = ("se_a_ebd",)
 DOC = "se_e2_a with one embedding net for all types, whose outputs the types weight by channels."
-
-check = se_e2_a.check
-
-NO_APARAM = rule(
-    lambda value: is_int(value) and value == 0,
-    "must be 0: atomic parameters of neighbours in this descriptor are not supported (no version of DeePMD-kit "
-    "runs it with more than one atom); give atomic parameters to the fitting net, with model/fitting_net/numb_aparam",
-)
 
 
 def arguments() -> list[Argument]:
@@ -40,8 +35,20 @@ def arguments() -> list[Argument]:
             "numb_aparam",
             int,
             0,
-            "Only 0: atomic parameters of neighbours are not supported.",
-            NO_APARAM,
+            "Number of atomic parameters: numbers per atom, from aparam.npy, on which the channels of a neighbour "
+            "depend beside its type. Only with `type_one_side`; models with it are not compressed.",
+            NON_NEGATIVE_INT,
         ),
     ]
     return [*keys[:after], *more, *keys[after:]]
+
+
+def check(descriptor: dict[str, Any], n_types: int | None, where: str) -> None:
+    """Refuse combinations of keys that make no model."""
+    se_e2_a.check(descriptor, n_types, where)
+    if descriptor["numb_aparam"] > 0 and not descriptor["type_one_side"]:
+        raise InputError(
+            "atomic parameters of neighbours are inputs of the channels of one side only; set type_one_side to true, "
+            "or leave them to the fitting net (model/fitting_net/numb_aparam)",
+            f"{where}/numb_aparam",
+        )
