@@ -194,6 +194,12 @@ CASES = {
         loss={"type": "tensor", "pref": 0.7, "pref_atomic": 1.3},
         n_frames=2,
     ),
+    # as se_a_tpe; the peer reads three numbers of each atom, whatever numb_aparam is
+    "se_a_tpe_aparam": section(
+        descriptor={"type": "se_a_tpe", "type_nchanl": 3, "sel": [24, 30], "numb_aparam": 3},
+        n_frames=3,
+        one_atom=True,
+    ),
 }
 
 DIPOLE = section(

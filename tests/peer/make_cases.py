@@ -68,7 +68,9 @@ def peer_command() -> Path | None:
     return command if command.is_file() else None
 
 
-def write_system(folder: Path, n_frames: int, seed: int, one_atom: bool = False) -> None:
+def write_system(
+    folder: Path, n_frames: int, seed: int, one_atom: bool = False, numb_aparam: int = 1
+) -> None:
     """A triclinic cell with 20 atoms on a disturbed grid, types mixed, or with one atom; all labels random."""
     rng = np.random.default_rng(seed)
     n = 1 if one_atom else 20
@@ -98,6 +100,8 @@ def write_system(folder: Path, n_frames: int, seed: int, one_atom: bool = False)
     arrays["atomic_dipole"] = rng.normal(size=(n_frames, n * 3))
     arrays["polarizability"] = (20 * np.eye(3) + rng.normal(size=(n_frames, 3, 3))).reshape(n_frames, 9)
     arrays["atomic_polarizability"] = (np.eye(3) + rng.normal(size=(n_frames, n, 3, 3))).reshape(n_frames, -1)
+    if numb_aparam > 1:
+        arrays["aparam"] = rng.normal(size=(n_frames, n * numb_aparam))
     np.savetxt(folder / "type.raw", types, fmt="%d")
     (folder / "type_map.raw").write_text("\n".join(TYPE_MAP) + "\n")
     for name, values in arrays.items():
@@ -197,7 +201,9 @@ def make_case(name: str, folder: Path) -> Path:
     first = target / "first"
     first.mkdir(parents=True)
     seed = 100 + list(CASES).index(name)
-    write_system(target / "data", CASES[name].get("n_frames", 1), seed, CASES[name].get("one_atom", False))
+    numb_aparam = CASES[name].get("descriptor", {}).get("numb_aparam", 1)
+    size = (CASES[name].get("n_frames", 1), seed, CASES[name].get("one_atom", False))
+    write_system(target / "data", *size, numb_aparam)
     write_table(target / "table.txt")
     config = make_input(copy.deepcopy(CASES[name]))
     if "modifier" in config["model"]:

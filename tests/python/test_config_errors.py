@@ -15,6 +15,11 @@ SRTAB = {
 }
 
 
+def channels(numb_aparam, **more):
+    """se_a_tpe with atomic parameters of neighbours."""
+    return {"type": "se_a_tpe", "sel": [4, 8], "type_one_side": True, "numb_aparam": numb_aparam, **more}
+
+
 def hybrid(*parts):
     return {"type": "hybrid", "list": list(parts)}
 
@@ -80,6 +85,11 @@ BAD = [
     ),
     ({D: hybrid(A, {"type": "dpa1"})}, f"{D}/list/1/type", NOT_SUPPORTED),
     ({D: hybrid({"type": "hybrid"})}, f"{D}/list/0/type", NOT_SUPPORTED),
+    ({D: channels(1, type_one_side=False)}, f"{D}/numb_aparam", "one side only; set type_one_side to true"),
+    ({D: channels(-1)}, f"{D}/numb_aparam", "0 or above"),
+    ({D: channels(2), f"{F}/numb_aparam": 1}, f"{D}/numb_aparam", "is 2, but 1 elsewhere in the model"),
+    ({D: hybrid(channels(1), A, channels(2))}, f"{D}/list/2/numb_aparam", "is 2, but 1 elsewhere in the model"),
+    ({D: channels(1), F: {"type": "dipole"}}, f"{D}/numb_aparam", "dipole has no atomic parameters"),
     ({D: hybrid(A, {"type": "se_r", "axis_neuron": 4})}, f"{D}/list/1/axis_neuron", "unknown key"),
     ({D: hybrid(A, {**A, "rcut": -1})}, f"{D}/list/1/rcut", "above 0"),
     ({D: hybrid(A, {**A, "sel": [1]})}, f"{D}/list/1/sel", "each of the 2 types"),

@@ -217,7 +217,9 @@ def _atom_ener(
 def _parameter_size(graph: Graph, key: str, name: str) -> int:
     """numb_fparam or numb_aparam; 0 in graphs older than the parameter."""
     size = int(graph.number(name)) if graph.is_const(name) else 0
-    if size < 0 or (size == 0 and graph.in_forward(f"t_{key}")):
+    # se_a_tpe may take aparam in place of the fitting net
+    elsewhere = key == "aparam" and any(node.op == "MapAparam" for node in graph.forward_nodes())
+    if size < 0 or (size == 0 and graph.in_forward(f"t_{key}") and not elsewhere):
         raise graph.error(f"the energy depends on t_{key} but {name!r} is {size}; corrupt file")
     return size
 

@@ -71,6 +71,7 @@ _KNOWN_OPS = {
     *("Gather", "GatherV2", "Minimum", "Maximum", "GreaterEqual", "Select", "SelectV2", "OneHot"),
     *("FloorDiv", "FloorMod", "OnesLike"),
     *("PairTab", "SoftMinSwitch"),  # use_srtab
+    "MapAparam",  # numb_aparam of se_a_tpe
     # dipole and polar
     *("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3", "BroadcastTo", "Less", "Where", "Max", "Prod"),
 }
