@@ -125,7 +125,8 @@ def _write(potential, path: str, set_prefix: str, dtype: str, target: Path) -> t
     from dpcore.data import DeepmdSystem
     from dpcore.infer.deep_eval import DESCRIPTOR_DTYPES
 
-    system = DeepmdSystem(path, potential.get_type_map(), set_prefix, [])
+    numb_aparam = potential.get_dim_aparam() if potential.is_aparam_nall() else 0
+    system = DeepmdSystem(path, potential.get_type_map(), set_prefix, [], 0, numb_aparam)
     shape = (system.n_frames, system.n_atoms, potential.get_dim_descriptor())
     step = max(1, _NUMBERS_AT_ONCE // max(1, shape[1] * shape[2]))
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -139,7 +140,8 @@ def _write(potential, path: str, set_prefix: str, dtype: str, target: Path) -> t
                     frames = np.arange(begin, min(size, begin + step))
                     data = system.read(index, frames)
                     try:
-                        found = potential.eval_descriptor(data["coord"], data["box"], system.types)
+                        arguments = (data["coord"], data["box"], system.types)
+                        found = potential.eval_descriptor(*arguments, aparam=data["aparam"])
                     except ValueError as error:
                         where = f"{system.set_path(index)}, frames {frames[0]} to {frames[-1]}"
                         raise InputError(in_set(error, frames), where) from None

@@ -60,6 +60,9 @@ def test_train_freeze_and_use(trained, capfd):
     same = model.eval_descriptor(*frames, aparam=np.tile(aparam[0], (len(energy), 1)))
     np.testing.assert_array_equal(descriptor, same)
     assert np.abs(descriptor - model.eval_descriptor(*frames, aparam=[0, 0, 0])).max() > 1e-9
+    assert dp("eval-desc", "-m", "m.dp", "-s", "valid", "-o", "desc") == 0
+    expected = model.eval_descriptor(*frames, aparam=aparam)
+    np.testing.assert_allclose(np.load("desc/valid.npy"), expected, rtol=0, atol=1e-14)
     for call in (model.eval, model.eval_descriptor):
         with pytest.raises(ValueError, match=r"aparam: the model needs 3 atomic parameter\(s\)"):
             call(*frames)

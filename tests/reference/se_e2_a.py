@@ -331,9 +331,7 @@ def moment(settings, tensors, centre, rows, parameters=None):
         counted[part] = True
         if settings["type"] == "se_a_tpe":
             mine = None if parameters is None else parameters[part]
-            g[part], dg[part] = se_a_tpe.embedding(
-                settings, tensors, centre, neighbour, rows[part, 0], mine
-            )
+            g[part], dg[part] = se_a_tpe.embedding(settings, tensors, centre, neighbour, rows[part, 0], mine)
             continue
         layers, phi = layers_of(tensors, f"descriptor/{name}"), settings["activation_function"]
         g[part], dg[part] = embedding_net(layers, phi, rows[part, 0], np.ravel(constants))

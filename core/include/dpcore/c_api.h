@@ -91,9 +91,9 @@ DPCORE_API int DP_DeepPotGetNumbTypes(DP_DeepPot* dp);
 DPCORE_API int DP_DeepPotGetNumbTypesSpin(DP_DeepPot* dp); /* 0 */
 DPCORE_API int DP_DeepPotGetDimFParam(DP_DeepPot* dp);
 DPCORE_API int DP_DeepPotGetDimAParam(DP_DeepPot* dp);
-DPCORE_API int DP_DeepPotGetDimChgSpin(DP_DeepPot* dp);      /* 0 */
-DPCORE_API bool DP_DeepPotIsAParamNAll(DP_DeepPot* dp);      /* aparam is of ghosts too; else of local atoms */
-DPCORE_API bool DP_DeepPotHasDefaultFParam(DP_DeepPot* dp);  /* false */
+DPCORE_API int DP_DeepPotGetDimChgSpin(DP_DeepPot* dp);     /* 0 */
+DPCORE_API bool DP_DeepPotIsAParamNAll(DP_DeepPot* dp);     /* aparam is of ghosts too; else of local atoms */
+DPCORE_API bool DP_DeepPotHasDefaultFParam(DP_DeepPot* dp); /* false */
 DPCORE_API const char* DP_DeepPotGetTypeMap(DP_DeepPot* dp); /* names separated by spaces; DP_DeleteChar */
 
 /* One frame, no parameters. */

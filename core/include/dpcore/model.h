@@ -114,7 +114,8 @@ class DPCORE_API Model {
   Prediction predict(const Frames&, bool atomic = false, bool derivatives = true) const;
 
   /// The descriptors of all atoms alone, 0 for atoms that the model does not see; frame parameters are not
-  /// read, atomic ones only with is_aparam_nall(). Groups, errors and the counts of the result as for predict().
+  /// read, atomic ones only with is_aparam_nall(). Groups, errors and the counts of the result as for
+  /// predict().
   Prediction descriptors(const Frames&) const;
 
   /// Memory of a sequence of predict() calls on a Neighborhood; one for each concurrent user.

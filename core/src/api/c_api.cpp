@@ -133,25 +133,25 @@ DP_DeepPotModelDevi* DP_NewDeepPotModelDeviWithParam(const char** c_models, cons
 }
 
 /* What a handle tells of its model, for one kind of handle. */
-#define DPCORE_PROPERTIES(KIND)                                                           \
-  void DP_Delete##KIND(DP_##KIND* dp) { delete dp; }                                      \
-  const char* DP_##KIND##CheckOK(DP_##KIND* dp) { return dpcore::check_ok(dp, #KIND); }   \
-  double DP_##KIND##GetCutoff(DP_##KIND* dp) {                                            \
-    return dpcore::property(dp, 0.0, [](const auto& m) { return m.model().rcut(); });     \
-  }                                                                                       \
-  int DP_##KIND##GetNumbTypes(DP_##KIND* dp) {                                            \
-    return dpcore::property(dp, 0, [](const auto& m) { return m.model().ntypes(); });     \
-  }                                                                                       \
-  int DP_##KIND##GetDimFParam(DP_##KIND* dp) {                                            \
-    return dpcore::property(dp, 0, [](const auto& m) { return m.model().dim_fparam(); }); \
-  }                                                                                       \
-  int DP_##KIND##GetDimAParam(DP_##KIND* dp) {                                            \
-    return dpcore::property(dp, 0, [](const auto& m) { return m.model().dim_aparam(); }); \
-  }                                                                                       \
-  int DP_##KIND##GetNumbTypesSpin(DP_##KIND*) { return 0; }                               \
-  bool DP_##KIND##IsAParamNAll(DP_##KIND* dp) { \
+#define DPCORE_PROPERTIES(KIND)                                                                   \
+  void DP_Delete##KIND(DP_##KIND* dp) { delete dp; }                                              \
+  const char* DP_##KIND##CheckOK(DP_##KIND* dp) { return dpcore::check_ok(dp, #KIND); }           \
+  double DP_##KIND##GetCutoff(DP_##KIND* dp) {                                                    \
+    return dpcore::property(dp, 0.0, [](const auto& m) { return m.model().rcut(); });             \
+  }                                                                                               \
+  int DP_##KIND##GetNumbTypes(DP_##KIND* dp) {                                                    \
+    return dpcore::property(dp, 0, [](const auto& m) { return m.model().ntypes(); });             \
+  }                                                                                               \
+  int DP_##KIND##GetDimFParam(DP_##KIND* dp) {                                                    \
+    return dpcore::property(dp, 0, [](const auto& m) { return m.model().dim_fparam(); });         \
+  }                                                                                               \
+  int DP_##KIND##GetDimAParam(DP_##KIND* dp) {                                                    \
+    return dpcore::property(dp, 0, [](const auto& m) { return m.model().dim_aparam(); });         \
+  }                                                                                               \
+  int DP_##KIND##GetNumbTypesSpin(DP_##KIND*) { return 0; }                                       \
+  bool DP_##KIND##IsAParamNAll(DP_##KIND* dp) {                                                   \
     return dpcore::property(dp, false, [](const auto& m) { return m.model().is_aparam_nall(); }); \
-  } \
+  }                                                                                               \
   bool DP_##KIND##HasDefaultFParam(DP_##KIND*) { return false; }
 #define DPCORE_TYPE_MAP(KIND)                                                        \
   const char* DP_##KIND##GetTypeMap(DP_##KIND* dp) {                                 \

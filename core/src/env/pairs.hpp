@@ -17,14 +17,14 @@ namespace dpcore {
 struct TilePairs {
   int n_rows = 0;  // centres
   int n_pairs = 0;
-  std::vector<int> segment;  // [ntypes + 1] first pair of each neighbour type, on the host
-  Vector<int> offset;        // [ntypes * n_rows + 1]
-  Vector<int> row;           // [n_pairs] centre's row in the tile
-  Vector<int> atom;          // [n_pairs] neighbour, index into Structure
-  Matrix<double> r;          // [n_pairs, 3] neighbour minus centre, A
+  std::vector<int> segment;     // [ntypes + 1] first pair of each neighbour type, on the host
+  Vector<int> offset;           // [ntypes * n_rows + 1]
+  Vector<int> row;              // [n_pairs] centre's row in the tile
+  Vector<int> atom;             // [n_pairs] neighbour, index into Structure
+  Matrix<double> r;             // [n_pairs, 3] neighbour minus centre, A
   Vector<const double> aparam;  // that of all atoms of the Structure
-  Matrix<double> r_dot;      // [n_pairs, 3] tangent; set by the training step
-  Matrix<double> d_r;        // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
+  Matrix<double> r_dot;         // [n_pairs, 3] tangent; set by the training step
+  Matrix<double> d_r;           // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
 };
 
 /// How many centres had more neighbours than `sel`, and by how many at worst.

@@ -34,8 +34,7 @@ void write_inputs(const Exec& exec, const NeighborAtoms& atoms, int begin, int n
       exec, "dpcore::write_inputs", static_cast<int>(x.extent(0)), KOKKOS_LAMBDA(const int i) {
         const S n = static_cast<S>(ntypes);
         x(i, 0) = static_cast<S>(type) / n;
-        for (int k = 0; k < width; ++k)
-          x(i, 1 + k) = static_cast<S>(aparam(atom(begin + i) * width + k)) / n;
+        for (int k = 0; k < width; ++k) x(i, 1 + k) = static_cast<S>(aparam(atom(begin + i) * width + k)) / n;
       });
 }
 
@@ -61,8 +60,7 @@ void amplified_adjoint(const Exec& exec, const Matrix<S>& q, const Matrix<S>& g_
   for_each_element(
       exec, "dpcore::amplified_adjoint", static_cast<int>(g_bar.extent(0)), static_cast<int>(g_bar.extent(1)),
       KOKKOS_LAMBDA(const int i, const int m) {
-        for (int c = 0; c < n_channels; ++c)
-          a_bar(i, m * n_channels + c) = scale * q(i, c) * g_bar(i, m);
+        for (int c = 0; c < n_channels; ++c) a_bar(i, m * n_channels + c) = scale * q(i, c) * g_bar(i, m);
       });
 }
 
@@ -90,7 +88,8 @@ Matrix<S> AtomChannels<S>::channels(const Exec& exec, const NeighborAtoms& atoms
                                     bool training, StackState<S>& state, Workspace& ws) const {
   const DenseStack<S>& net = channels_->net();
   net.prepare(end - begin, training, state, ws);
-  const Matrix<S> x = ws.matrix<S>(static_cast<std::size_t>(end - begin), static_cast<std::size_t>(net.n_in()));
+  const Matrix<S> x =
+      ws.matrix<S>(static_cast<std::size_t>(end - begin), static_cast<std::size_t>(net.n_in()));
   write_inputs(exec, atoms, begin, channels_->spec().ntypes, x);
   net.forward(exec, x, state, training);
   return state.layers.back().x;

@@ -2,8 +2,8 @@
 // The embedding of se_a_tpe where the channels of a neighbour depend on its atomic parameters:
 //
 //     G_m = 1/C sum_c q_c A_mc(s),   q = the net of the types of [t, aparam]/ntypes
-// A is the embedding net with the amplifying layer, a net of one number with M C outputs; q does not depend on
-// positions, so that G' = 1/C sum_c q_c A'_mc. Adjoints of A, A' and q:
+// A is the embedding net with the amplifying layer, a net of one number with M C outputs; q does not depend
+// on positions, so that G' = 1/C sum_c q_c A'_mc. Adjoints of A, A' and q:
 //     A_bar_mc = q_c/C G_bar_m,   A'_bar_mc = q_c/C G'_bar_m,
 //     q_bar_c = 1/C sum_m (G_bar_m A_mc + G'_bar_m A'_mc)
 // G is no function of one number: there are no tables, and a pair costs C times the last layer. Derivation:

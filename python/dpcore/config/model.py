@@ -204,7 +204,8 @@ def _check_aparam(model: dict[str, Any]) -> None:
         mine = part.get("numb_aparam", 0)
         if mine > 0 and model["fitting_net"]["type"] != "ener":
             raise InputError(
-                f"{model['fitting_net']['type']} has no atomic parameters; leave it out", f"{where}/numb_aparam"
+                f"{model['fitting_net']['type']} has no atomic parameters; leave it out",
+                f"{where}/numb_aparam",
             )
         if mine > 0 and (fitting or others or mine) != mine:
             raise InputError(

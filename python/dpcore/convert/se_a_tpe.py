@@ -50,7 +50,9 @@ def _complete(graph: Graph, place: Place, config: dict[str, Any]) -> dict[str, n
     if forms != {(config["activation_function"], config["precision"])}:
         raise graph.error(f"the net of the types is of another form than the embedding net: {sorted(forms)}")
     _check_types(graph, config["sel"])
-    config.update(type_one_side=one_side, type_nchanl=channels, type_nlayer=len(types) - 1, numb_aparam=numb_aparam)
+    config.update(
+        type_one_side=one_side, type_nchanl=channels, type_nlayer=len(types) - 1, numb_aparam=numb_aparam
+    )
     tensors = amplify.tensors(f"{place.prefix}amplify/layer_0")
     for k, layer in enumerate(types):
         tensors.update(layer.tensors(f"{place.prefix}types/layer_{k}"))

@@ -164,6 +164,10 @@ class DeepEval:
         """Number of atomic parameters."""
         return self._model.dim_aparam
 
+    def is_aparam_nall(self) -> bool:
+        """Whether the atomic parameters of neighbours enter the descriptor (se_a_tpe with numb_aparam)."""
+        return self._model.is_aparam_nall
+
     def get_dim_descriptor(self) -> int:
         """How many numbers the descriptor of an atom has."""
         return self._model.dim_descriptor
@@ -212,7 +216,7 @@ class DeepEval:
         if dtype not in DESCRIPTOR_DTYPES:
             raise InputError(f"expected one of {', '.join(DESCRIPTOR_DTYPES)}, got {show(dtype)}", "dtype")
         frames = self._frames(coords, cells, atom_types, pbc)
-        if self._model.is_aparam_nall:
+        if self.is_aparam_nall():
             shape = (len(frames.coords), len(frames.types))
             aparam = parameters(aparam, *shape, self.get_dim_aparam(), "aparam")
         result = self._model.descriptors(frames.coords, frames.cells, frames.types, frames.pbc, aparam)
