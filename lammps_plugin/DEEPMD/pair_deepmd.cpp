@@ -335,22 +335,6 @@ void PairDeepMD::predict(bool peratom) {
   }
 }
 
-/* ----------------------------------------------------------------------
-   atomic parameters of ghosts, for models that take those of neighbours
-------------------------------------------------------------------------- */
-
-int PairDeepMD::pack_forward_comm(int n, int* atoms, double* buf, int, int*) {
-  int m = 0;
-  for (int k = 0; k < n; ++k)
-    for (int d = 0; d < comm_forward; ++d)
-      buf[m++] = impl->aparam[static_cast<std::size_t>(atoms[k] * comm_forward + d)];
-  return m;
-}
-
-void PairDeepMD::unpack_forward_comm(int n, int first, double* buf) {
-  std::copy_n(buf, n * comm_forward, impl->aparam.begin() + first * comm_forward);
-}
-
 void PairDeepMD::compute(int eflag, int vflag) {
   Impl& my = *impl;
   ev_init(eflag, vflag);

@@ -84,18 +84,3 @@ void PairDeepMD::deviation() {
     my.file.row(update->ntimestep, virial_deviation(virials, o.relative_virial, o.epsilon_virial), spread,
                 atoms);
 }
-
-int PairDeepMD::pack_reverse_comm(int n, int first, double* buf) {
-  int m = 0;
-  for (int i = first; i < first + n; ++i)
-    for (const auto& f : impl->force)
-      for (int d = 0; d < 3; ++d) buf[m++] = f[static_cast<std::size_t>(3 * i + d)];
-  return m;
-}
-
-void PairDeepMD::unpack_reverse_comm(int n, int* owners, double* buf) {
-  int m = 0;
-  for (int i = 0; i < n; ++i)
-    for (auto& f : impl->force)
-      for (int d = 0; d < 3; ++d) f[static_cast<std::size_t>(3 * owners[i] + d)] += buf[m++];
-}

@@ -154,18 +154,14 @@ def compress(
     _check_numbers(step, tolerance, extrapolate)
     file, output = _open(model, output)
     file.require_nets("it cannot be compressed again")
-    if any(part["type"] == "loc_frame" for part in _parts(file.config)):
-        raise InputError(
-            "the model has the descriptor loc_frame, which has no embedding nets to compress (nor can a hybrid one be "
-            "compressed with it); use the model as it is",
-            file.path,
-        )
-    if any(part["type"] == "se_a_tpe" and part.get("numb_aparam", 0) for part in _parts(file.config)):
-        raise InputError(
-            "the model has the descriptor se_a_tpe with numb_aparam: its embedding depends on more than a distance, so "
-            "that no table can stand for it (nor can a hybrid one be compressed with it); use the model as it is",
-            file.path,
-        )
+    for part in _parts(file.config):
+        why = {"loc_frame": "which has no embedding nets to compress"}.get(part["type"])
+        if part.get("numb_aparam"):
+            why = "which with numb_aparam has an embedding of more than one number, for which no table can stand"
+        if why:
+            text = f"the model has the descriptor {part['type']}, {why}"
+            text += " (nor can a hybrid one be compressed with it); use the model as it is"
+            raise InputError(text, file.path)
     if any("compress" in part for part in _parts(file.config)):
         raise InputError(
             "is compressed already; give the original model, or --undo to get it back from this file",

@@ -78,7 +78,7 @@ def test_a_continued_run_ends_as_one_in_a_piece(trained):
 
 def test_no_table_stands_for_it(trained, capfd):
     assert dp("compress", "-i", "m.dp", "-o", "c.dp") == 1
-    assert "se_a_tpe with numb_aparam" in capfd.readouterr().err and not (trained / "c.dp").exists()
+    assert "se_a_tpe, which with numb_aparam" in capfd.readouterr().err and not (trained / "c.dp").exists()
 
 
 def test_every_client_gives_the_same(trained, capfd):
