@@ -158,7 +158,8 @@ def copy_systems(systems, target):
 def compare(name, folder, steps):
     """Train with both and return {column: (largest relative difference, last of the peer, last of ours)}."""
     target = folder / name
-    peer = [str(make_cases.peer_command()), "--tf"]
+    # with one thread between operations the peer waits for ever where a modifier takes several systems
+    peer = ["env", "DP_INTER_OP_PARALLELISM_THREADS=2", str(make_cases.peer_command()), "--tf"]
     copy_systems(RUNS[name]["systems"], target)
     inputs = {part: make_input(name, 1 if part == "first" else steps) for part in ("first", "peer", "ours")}
     if "modifier" in RUNS[name]["model"]:
