@@ -110,4 +110,13 @@ class Workspace {
   std::size_t used_ = 0;
 };
 
+/// f(begin, end) for chunks of n rows; what f takes from `ws` is given back after each.
+template <class F>
+void for_chunks(int n, int chunk, Workspace& ws, const F& f) {
+  for (int begin = 0; begin < n; begin += chunk) {
+    const Workspace::Scope scope(ws);
+    f(begin, std::min(n, begin + chunk));
+  }
+}
+
 }  // namespace dpcore

@@ -10,15 +10,6 @@ namespace {
 /// Pairs worked on together.
 constexpr int kChunk = kExecOnHost ? 128 : 1 << 14;
 
-/// f(begin, end) for chunks of n pairs; what f takes from `ws` is given back after each.
-template <class F>
-void for_chunks(int n, Workspace& ws, const F& f) {
-  for (int begin = 0; begin < n; begin += kChunk) {
-    const Workspace::Scope scope(ws);
-    f(begin, std::min(n, begin + kChunk));
-  }
-}
-
 template <class S>
 Vector<S> part_of(const Vector<S>& v, int begin, int end) {
   return Vector<S>(v.data() + begin, static_cast<std::size_t>(end - begin));
@@ -99,7 +90,7 @@ template <class S>
 void AtomChannels<S>::forward(const Exec& exec, const NeighborAtoms& atoms, const Vector<S>& s,
                               const Matrix<S>& g, const Matrix<S>& g_prime, Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     const Matrix<S> q = channels(exec, atoms, begin, end, false, state, ws);
     const auto n = static_cast<std::size_t>(end - begin), m = static_cast<std::size_t>(amplified_.n_out());
     const Matrix<S> a = ws.matrix<S>(n, m), a_prime = ws.matrix<S>(n, m);
@@ -114,7 +105,7 @@ void AtomChannels<S>::backward_params(const Exec& exec, const NeighborAtoms& ato
                                       const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar, int slot,
                                       Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     const Matrix<S> q = channels(exec, atoms, begin, end, true, state, ws);
     const auto n = static_cast<std::size_t>(end - begin), m = static_cast<std::size_t>(amplified_.n_out());
     const Matrix<S> a = ws.matrix<S>(n, m), a_prime = ws.matrix<S>(n, m);

@@ -10,15 +10,6 @@ namespace {
 /// Rows worked on together: on a CPU so many that the layers' arrays stay in a core's cache.
 constexpr int kChunk = kExecOnHost ? 128 : 1 << 20;
 
-/// f(begin, end) for chunks of n rows; what f takes from `ws` is given back after each.
-template <class F>
-void for_chunks(int n, Workspace& ws, const F& f) {
-  for (int begin = 0; begin < n; begin += kChunk) {
-    const Workspace::Scope scope(ws);
-    f(begin, std::min(n, begin + kChunk));
-  }
-}
-
 /// Columns 1 + shift + k of x (=) row[k]
 template <class S>
 void write_constants(const Exec& exec, const S* row, int width, int shift, const Matrix<S>& x) {
@@ -80,7 +71,7 @@ template <class S>
 void RadialNet<S>::forward(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
                            Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     stack_.prepare(end - begin, false, state, ws);
     for (std::size_t k = 0; k < state.layers.size(); ++k) {
       state.layers[k].x_dot = ws.matrix<S>(state.layers[k].x.extent(0), state.layers[k].x.extent(1));
@@ -96,7 +87,7 @@ template <class S>
 void RadialNet<S>::backward_params(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar,
                                    const Matrix<S>& g_prime_bar, int slot, Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     stack_.prepare(end - begin, true, state, ws);
     stack_.forward(exec, inputs(exec, s.data() + begin, end - begin, ws), state, true);
     stack_.tangent(exec, nullptr, state, ws);
@@ -112,7 +103,7 @@ template <class S>
 void RadialNet<S>::second_order(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
                                 const Matrix<S>& g_prime, const Matrix<S>& g_second, Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     stack_.prepare(end - begin, true, state, ws);
     state.layers.back().x = rows(g, begin, end);
     state.layers.back().x_dot = rows(g_prime, begin, end);
@@ -125,7 +116,7 @@ void RadialNet<S>::second_order(const Exec& exec, const Vector<S>& s, const Matr
 template <class S>
 void RadialNet<S>::values(const Exec& exec, const Vector<S>& s, const Matrix<S>& g, Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     stack_.prepare(end - begin, false, state, ws);
     state.layers.back().x = rows(g, begin, end);
     stack_.forward(exec, inputs(exec, s.data() + begin, end - begin, ws), state, false);
@@ -136,7 +127,7 @@ template <class S>
 void RadialNet<S>::backward_values(const Exec& exec, const Vector<S>& s, const Matrix<S>& g_bar, int slot,
                                    Workspace& ws) const {
   StackState<S> state;
-  for_chunks(static_cast<int>(s.extent(0)), ws, [&](int begin, int end) {
+  for_chunks(static_cast<int>(s.extent(0)), kChunk, ws, [&](int begin, int end) {
     stack_.prepare(end - begin, true, state, ws);
     stack_.forward(exec, inputs(exec, s.data() + begin, end - begin, ws), state, true);
     const Matrix<S> d_input = input_room(end - begin, ws);
