@@ -230,6 +230,18 @@ def test_fixed_parameters(tmp_path, parametric, box):
     assert abs(without[0] - expected[0]).max() > 1e-3
 
 
+def run_with_parameters(folder, script, ranks):
+    """Row of thermo_style, atomic parameters (compute a) and forces of the first step."""
+    script += """thermo_modify format float %.17g
+dump d all custom 1 atoms.dump id c_a fx fy fz
+dump_modify d sort id format float %.17g
+run 0
+"""
+    row = lammps(folder, script, ranks).thermo()
+    atoms = read_dump(folder / "atoms.dump")
+    return row, atoms[:, 1], atoms[:, 2:5]
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_parameters_from_computes(tmp_path, parametric, box, ranks):
     script = (
@@ -243,19 +255,13 @@ compute f all slice 1 3 1 c_c
 pair_style deepmd {parametric} fparam_from_compute f aparam_from_compute a
 pair_coeff * * O H
 thermo_style custom step pe c_c[1] c_c[2]
-thermo_modify format float %.17g
-dump d all custom 1 atoms.dump id c_a fx fy fz
-dump_modify d sort id format float %.17g
-run 0
 """
     )
-    out = lammps(tmp_path, script, ranks)
-    atoms = read_dump(tmp_path / "atoms.dump")
-    row = out.thermo()
-    e, f, *_ = evaluate(parametric, box, fparam=[row["c_c[1]"][0], row["c_c[2]"][0]], aparam=atoms[:, 1])
-    assert atoms[:, 1].std() > 1e-3
+    row, parameters, forces = run_with_parameters(tmp_path, script, ranks)
+    e, f, *_ = evaluate(parametric, box, fparam=[row["c_c[1]"][0], row["c_c[2]"][0]], aparam=parameters)
+    assert parameters.std() > 1e-3
     np.testing.assert_allclose(row["PotEng"][0], e.item(), rtol=1e-12)
-    np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(forces, f[0], rtol=0, atol=1e-10)
 
 
 @pytest.fixture(scope="module")
@@ -279,18 +285,13 @@ pair_style {style.format(words)}
 {"pair_coeff * * zero" if name else ""}
 pair_coeff * * {name}O H
 thermo_style custom step pe
-thermo_modify format float %.17g
-dump d all custom 1 atoms.dump id c_a fx fy fz
-dump_modify d sort id format float %.17g
-run 0
 """
     )
-    out = lammps(tmp_path, script, ranks)
-    atoms = read_dump(tmp_path / "atoms.dump")
-    e, f, *_ = evaluate(of_neighbours, box, aparam=atoms[:, 1])
-    assert abs(e - evaluate(of_neighbours, box, aparam=[atoms[:, 1].mean()])[0]).max() > 1e-3
-    np.testing.assert_allclose(out.thermo()["PotEng"][0], e.item(), rtol=1e-12)
-    np.testing.assert_allclose(atoms[:, 2:5], f[0], rtol=0, atol=1e-10)
+    row, parameters, forces = run_with_parameters(tmp_path, script, ranks)
+    e, f, *_ = evaluate(of_neighbours, box, aparam=parameters)
+    assert abs(e - evaluate(of_neighbours, box, aparam=[parameters.mean()])[0]).max() > 1e-3
+    np.testing.assert_allclose(row["PotEng"][0], e.item(), rtol=1e-12)
+    np.testing.assert_allclose(forces, f[0], rtol=0, atol=1e-10)
 
 
 def test_fixed_parameters_of_neighbours(tmp_path, of_neighbours, box):

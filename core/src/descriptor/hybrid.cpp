@@ -21,12 +21,12 @@ Hybrid::Hybrid(const nlohmann::json& config, int ntypes, int n_types) {
     } catch (const Error& e) {
       throw Error("model/descriptor/list[" + std::to_string(k) + "]: " + e.what());
     }
-    const int mine = list_.back()->dim_aparam(), most = dim_aparam();
-    for (const auto& one : list_) {
-      in.require(one->dim_aparam() == 0 || mine == 0 || one->dim_aparam() == mine, "list",
-                 "its parts have different numb_aparam, " + std::to_string(most) + " and " +
-                     std::to_string(std::min(mine, one->dim_aparam())) + "; expected one number, or 0");
-    }
+  }
+  for (const auto& one : list_) {
+    const int mine = one->dim_aparam();
+    in.require(mine == 0 || mine == dim_aparam(), "list",
+               "its parts have different numb_aparam, " + std::to_string(dim_aparam()) + " and " +
+                   std::to_string(mine) + "; expected one number, or 0");
   }
 }
 

@@ -115,11 +115,9 @@ class TwoBody : public SingleDescriptor {
                                const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State&,
                                Workspace&) const;
   /// Its gradients from the adjoints of G and G'.
-  virtual void radial_gradients(const Exec& exec, const TilePairs&, int a, int b, int first, int last,
+  virtual void radial_gradients(const Exec& exec, const TilePairs&, int a, int b, int /*first*/, int /*last*/,
                                 const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
                                 int slot, Workspace& ws) const {
-    (void)first;
-    (void)last;
     radial(a, b)->backward_params(exec, s, g_bar, g_prime_bar, slot, ws);
   }
   /// The net, or its table where begin_step, finish_loading or prepare_inference made one.
