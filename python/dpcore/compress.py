@@ -100,6 +100,10 @@ def run(args: argparse.Namespace) -> None:
     if len(set(scripts)) > 1:
         raise InputError(f"{scripts[0]} and {scripts[1]} are both given as training script; keep one")
     if args.undo:
+        given = {"--step": args.step, "--tol": args.tol, "a training script": scripts or None}
+        useless = [name for name, value in given.items() if value is not None]
+        if useless:
+            raise InputError(f"has no use for {' and '.join(useless)}: no tables are made", "--undo")
         undo(args.input, args.output)
         return
     compress(
@@ -139,7 +143,7 @@ def compress(
     extrapolate
         How far the tables reach, times the net's input at the shortest distance.
     frequency
-        After how many frames atoms nearer than that are told of again; -1: never.
+        After how many frames (1 or more) atoms nearer than that are told of again; -1: never.
     outside
         What is done for them: "net" evaluates the net, "linear" goes on as a straight line.
     training_script
@@ -151,7 +155,9 @@ def compress(
         If the model cannot be read or is compressed already, the distance is not known, or the error is
         above the tolerance.
     """
-    _check_numbers(step, tolerance, extrapolate)
+    _check_numbers(step, tolerance, extrapolate, frequency)
+    if training_script is not None:
+        _check_script(training_script)
     file, output = _open(model, output)
     file.require_nets("it cannot be compressed again")
     for part in _parts(file.config):
@@ -195,12 +201,9 @@ def compress(
             break
     _report(file, recipe, tables, found)
     if not worst <= limit:
-        kinks = any(part.get("activation_function") in ("relu", "relu6") for part in _parts(file.config))
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
-            "(--tol); "
-            + ("no table follows the kinks of relu; allow" if kinks else "take a smaller --step, or allow")
-            + " more with --tol",
+            f"(--tol); {_advice(file, found, outside, len(steps) > 1)} more with --tol",
             file.path,
         )
     if any(part.get("precision") == "float32" for part in _parts(file.config)):
@@ -239,12 +242,44 @@ def _set_recipe(config: dict[str, Any], recipe: dict[str, Any]) -> None:
             part["compress"] = recipe
 
 
-def _check_numbers(step: float | None, tolerance: float | None, extrapolate: float) -> None:
+def _advice(file: ModelFile, found: list[Deviation], outside: str, all_steps: bool) -> str:
+    """What to do about an error above the tolerance, up to "allow"."""
+    if any(part.get("activation_function") in ("relu", "relu6") for part in _parts(file.config)):
+        return "no table follows the kinks of relu; allow"
+    pairs = sum(d.outside for d in found)
+    if outside == "linear" and pairs:
+        return (
+            f"{pairs} pair(s) of these frames are nearer than the tables reach, where they go on as straight "
+            "lines: take a larger --extrapolate or --outside net, or allow"
+        )
+    if all_steps:
+        return f"no step from {STEPS[0]:g} to {STEPS[-1]:g} keeps it; try a smaller one with --step, or allow"
+    return "take a smaller --step, or allow"
+
+
+def _check_script(script: str | Path) -> None:
+    """Refuse what is no input file, whether it will be needed or not: most likely it is a model without -i."""
+    from dpcore.config.read import SUFFIXES, read_input
+
+    if Path(script).suffix.lower() not in SUFFIXES:
+        raise InputError(
+            "is taken for the training's input file, whose name ends in .json, .yaml or .yml; "
+            "a model is given with -i",
+            script,
+        )
+    read_input(script)
+
+
+def _check_numbers(step: float | None, tolerance: float | None, extrapolate: float, frequency: int) -> None:
     for option, value, least in (("--step", step, 0), ("--tol", tolerance, 0)):
         if value is not None and not (math.isfinite(value) and value > least):
             raise InputError(f"expected a number above {least}, got {value}", option)
     if not (math.isfinite(extrapolate) and extrapolate >= 1):
         raise InputError(f"expected a number from 1 on, got {extrapolate}", "--extrapolate")
+    if frequency != -1 and not 1 <= frequency < 2**31:
+        raise InputError(
+            f"expected -1, or a number of frames from 1 to {2**31 - 1}, got {frequency}", "--frequency"
+        )
 
 
 def _open(model: str | Path, output: str | Path) -> tuple[ModelFile, Path]:
@@ -269,6 +304,8 @@ def _shortest_distance(file: ModelFile, training_script: str | Path | None) -> f
     if distance is not None:
         if not (isinstance(distance, (int, float)) and 0 < distance < math.inf):
             raise InputError(f"its min_nbor_dist is {distance!r}; expected a distance in A", file.path)
+        if training_script is not None:
+            log.info("%s is not needed: the model tells the shortest distance", training_script)
         return float(distance)
     if training_script is None:
         raise InputError(

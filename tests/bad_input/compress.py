@@ -57,8 +57,36 @@ OPTIONS = {
     "two scripts": _compress(
         nothing, "a.json and b.json are both given as training script", words=["a.json", "-t", "b.json"]
     ),
+    "model in place of the script": _compress(
+        nothing, "other.dp: is taken for the training's input file", "given with -i", words=["other.dp"]
+    ),
+    "script that is not needed and not there": _compress(
+        nothing, "none.json: no such input file", words=["-t", "none.json"]
+    ),
+    **{
+        f"frequency {number}": _compress(
+            nothing,
+            "--frequency: expected -1, or a number of frames from 1",
+            f"got {number}",
+            words=["-f", number],
+        )
+        for number in ("0", "-2", "5000000000")
+    },
+    "undo with a step": _compress(
+        nothing, "--undo: has no use for --step and --tol", words=["--undo", "-s", "0.1", "--tol", "1"]
+    ),
     "error above the tolerance": _compress(
-        nothing, "model.dp: the force error", "above the tolerance 1e-30 (--tol)", words=["--tol", "1e-30"]
+        nothing,
+        "model.dp: the force error",
+        "above the tolerance 1e-30 (--tol)",
+        "no step from 0.1 to 0.001 keeps it",
+        words=["--tol", "1e-30"],
+    ),
+    "straight lines behind a short table": _compress(
+        nothing,
+        "nearer than the tables reach",
+        "larger --extrapolate or --outside net",
+        words=["-e", "1", "--outside", "linear", "--tol", "1e-12"],
     ),
     "error of a large step": _compress(
         nothing, "model.dp: the force error", "smaller --step", words=["-s", "1", "--tol", "1e-12"]

@@ -380,7 +380,11 @@ def test_recipes_that_make_no_table_are_refused(recipe, words):
         core.Model(json.dumps(compressed_config(config, **recipe)), tensors)
 
 
-def test_tables_of_gigabytes_are_refused():
+@pytest.mark.parametrize("step", [1e-5, 2e-5])
+def test_tables_of_gigabytes_are_refused(step):
+    """One of 4 GiB, and four whose sum is 8 GiB; the message has the step as it is, not 0.000010."""
     config, tensors = small_model(neuron=[3, 100])
-    with pytest.raises(core.Error, match="would take .* MiB; choose a larger step"):
-        core.Model(json.dumps(compressed_config(config, step=1e-5)), tensors)
+    with pytest.raises(core.Error, match=r"would take \d+ MiB, more than 2048; choose a larger step"):
+        core.Model(json.dumps(compressed_config(config, step=step)), tensors)
+    with pytest.raises(core.Error, match="in steps of 1e-09 would have"):
+        core.Model(json.dumps(compressed_config(config, step=1e-9)), tensors)

@@ -24,7 +24,8 @@ constexpr std::array<double, 3> kSteps = {0.01, 0.005, 0.0025};
 template <>
 constexpr std::array<double, 3> kSteps<float> = {0.04, 0.01, 0.005};
 constexpr double kGain = 0.3;  // a finer step has to divide the error by about three to be worth its memory
-constexpr std::size_t kMostBytes = std::size_t(1) << 27;  // of all tables of a model
+constexpr std::size_t kMostBytes = std::size_t(1) << 27;       // of all tables of a model
+constexpr std::size_t kMostFixedBytes = std::size_t(1) << 31;  // of those of a compressed descriptor
 template <class S>
 constexpr double kGood =
     sizeof(S) == 8 ? 1e-12 : 2e-6;  // of G', relative to its largest value: forces agree to some 1e-12
@@ -39,6 +40,14 @@ TableSpec own_tables(double rcut, double step) {
   spec.extrapolate = 1;
   spec.step = step;
   return spec;
+}
+
+/// Of all tables of a descriptor, whose nets have n_out outputs.
+template <class S>
+std::size_t bytes_of(const std::vector<std::optional<TableGrid>>& grids, int n_out) {
+  std::size_t bytes = 0;
+  for (const auto& g : grids) bytes += g ? QuinticTable<S>::bytes_of(*g, n_out) : 0;
+  return bytes;
 }
 
 bool exact_nets_wanted() {
@@ -98,6 +107,11 @@ auto TwoBody<S>::table_grids(const TableSpec& spec) const -> std::vector<std::op
 template <class S>
 auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
                              Outside outside) const -> QuinticTables {
+  const std::size_t bytes = bytes_of<S>(grids, table_width());
+  if (bytes > kMostFixedBytes) {
+    throw Error("the tables of a descriptor would take " + std::to_string(bytes >> 20U) + " MiB, more than " +
+                std::to_string(kMostFixedBytes >> 20U) + "; choose a larger step, or check min_nbor_dist");
+  }
   QuinticTables tables(nets_.size());
   DoubleNets copies;
   refresh(copies);
@@ -177,11 +191,7 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
   for (const double step : kSteps<S>) {
     if (step == kSteps<S>.back() && least <= kTolerance<S>) break;
     const auto grids = table_grids(own_tables(cutoff_.rcut, step));
-    std::size_t bytes = 0;
-    for (const auto& g : grids) {
-      if (g) bytes += QuinticTable<S>::bytes_of(*g, spec_.embedding.neuron.back());
-    }
-    if (bytes > kMostBytes) break;
+    if (bytes_of<S>(grids, table_width()) > kMostBytes) break;
     QuinticTables tables = make_tables(grids, Outside::Net);
     Workspace ws;
     double error = 0;

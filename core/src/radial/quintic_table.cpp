@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <exception>
+#include <string>
 
 namespace dpcore {
 
@@ -14,6 +16,12 @@ constexpr double kMostIntervals = 1 << 22;  // of one table; more is a mistake i
 constexpr double kMostBytes = 2147483648.0;
 constexpr double kWorstSlope = 0.2763932;  // (1 - 1/sqrt 5)/2
 constexpr int kNodeChunk = 1024;           // intervals made at a time
+
+std::string number(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", x);
+  return text;
+}
 
 int divisions(double length, double step) { return static_cast<int>(std::ceil(length / step * (1 - 1e-12))); }
 
@@ -94,8 +102,8 @@ TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest
   g.last = std::max(g.upper, spec.extrapolate * g.upper);
   const double intervals = (g.upper - g.lower) / spec.step + (g.last - g.upper) / (kCoarse * spec.step);
   if (!(intervals <= kMostIntervals)) {
-    throw Error("a table from " + std::to_string(g.lower) + " to " + std::to_string(g.last) +
-                " in steps of " + std::to_string(spec.step) + " would have more than " +
+    throw Error("a table from " + number(g.lower) + " to " + number(g.last) + " in steps of " +
+                number(spec.step) + " would have more than " +
                 std::to_string(static_cast<int>(kMostIntervals)) +
                 " intervals; choose a larger step, or check min_nbor_dist");
   }
@@ -151,9 +159,8 @@ void QuinticTable<S>::allocate(int last_fine) {
   const auto row = static_cast<std::size_t>(6 * stride);
   const double bytes = static_cast<double>(grid_.n()) * static_cast<double>(row * sizeof(S));
   if (!(bytes <= kMostBytes)) {
-    throw Error("a table from " + std::to_string(grid_.lower) + " to " + std::to_string(grid_.last) +
-                " in steps of " + std::to_string(grid_.fine) + " would take " +
-                std::to_string(static_cast<int>(bytes / 1048576.0)) +
+    throw Error("a table from " + number(grid_.lower) + " to " + number(grid_.last) + " in steps of " +
+                number(grid_.fine) + " would take " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB; choose a larger step, or check min_nbor_dist");
   }
   try {

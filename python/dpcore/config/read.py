@@ -11,7 +11,9 @@ from typing import Any
 
 from dpcore.errors import InputError
 
-__all__ = ["read_input"]
+__all__ = ["SUFFIXES", "read_input"]
+
+SUFFIXES = (".json", ".yaml", ".yml")
 
 # an input is refused beyond these: sections in sections, and values in all
 _DEEPEST = 64
@@ -32,7 +34,7 @@ def read_input(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in (".json", ".yaml", ".yml"):
+    if suffix not in SUFFIXES:
         raise InputError("expected a file whose name ends in .json, .yaml or .yml", path)
     try:
         text = path.read_text(encoding="utf-8-sig")
