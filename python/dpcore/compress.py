@@ -186,7 +186,7 @@ def compress(
         steps: Sequence[float] = (step,)
     else:
         steps = (STEP,) if tolerance is None else STEPS
-    from dpcore.compression_error import make_probes, without_tables
+    from dpcore.compression_error import advice, make_probes, report, without_tables, worst_force
 
     log.info("shortest distance of the training data: %.6g A", distance)
     whole, file = file, _net_alone(file)
@@ -196,14 +196,14 @@ def compress(
     probes = make_probes(file, original, distance)
     for recipe["step"] in steps:
         found, tables = _compare(file, original, recipe, probes)
-        worst = _worst_force(found)
+        worst = worst_force(found)
         if worst <= limit:
             break
-    _report(file, recipe, tables, found)
+    report(file, recipe, tables, found)
     if not worst <= limit:
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
-            f"(--tol); {_advice(file, found, outside, len(steps) > 1)} more with --tol",
+            f"(--tol); {advice(file, found, outside, STEPS if len(steps) > 1 else ())} more with --tol",
             file.path,
         )
     if any(part.get("precision") == "float32" for part in _parts(file.config)):
@@ -240,21 +240,6 @@ def _set_recipe(config: dict[str, Any], recipe: dict[str, Any]) -> None:
     for part in _parts(config):
         if "neuron" in part:
             part["compress"] = recipe
-
-
-def _advice(file: ModelFile, found: list[Deviation], outside: str, all_steps: bool) -> str:
-    """What to do about an error above the tolerance, up to "allow"."""
-    if any(part.get("activation_function") in ("relu", "relu6") for part in _parts(file.config)):
-        return "no table follows the kinks of relu; allow"
-    pairs = sum(d.outside for d in found)
-    if outside == "linear" and pairs:
-        return (
-            f"{pairs} pair(s) of these frames are nearer than the tables reach, where they go on as straight "
-            "lines: take a larger --extrapolate or --outside net, or allow"
-        )
-    if all_steps:
-        return f"no step from {STEPS[0]:g} to {STEPS[-1]:g} keeps it; try a smaller one with --step, or allow"
-    return "take a smaller --step, or allow"
 
 
 def _check_script(script: str | Path) -> None:
@@ -370,18 +355,13 @@ def _compare(
     return deviations(original, compressed, probes), compressed.tables()
 
 
-def _worst_force(found: list[Deviation]) -> float:
-    """The largest force error; NaN if one is."""
-    return math.nan if any(math.isnan(d.force) for d in found) else max(d.force for d in found)
-
-
 def _check_single(file: ModelFile, recipe: dict[str, Any], probes: list[Probe], limit: float) -> None:
     """The same with the model's own float32 nets, whose rounding is added."""
-    from dpcore.compression_error import deviations, without_tables
+    from dpcore.compression_error import deviations, without_tables, worst_force
 
     compressed = file._replace(metadata={**file.metadata, "config": json.dumps(_with(file, recipe))}).model()
     found = deviations(without_tables(file.model()), compressed, probes)
-    worst = _worst_force(found)
+    worst = worst_force(found)
     log.info("with the model's float32 nets: force error %.1e eV/A, of rounding", worst)
     scale = max(1.0, max(d.largest_force for d in found))
     if not worst <= limit + SINGLE_TOLERANCE * scale:
@@ -392,32 +372,6 @@ def _with(file: ModelFile, recipe: dict[str, Any]) -> dict[str, Any]:
     config = file.config
     _set_recipe(config, dict(recipe))
     return config
-
-
-def _report(
-    file: ModelFile, recipe: dict[str, Any], tables: list[dict[str, Any]], found: list[Deviation]
-) -> None:
-    """Log the tables and a table of errors."""
-    size, parts = 0.0, _parts(file.config)
-    for t in tables:  # made in float64 here
-        part = parts[int(t["net"].split("/")[0].split("_")[1]) if "/" in t["net"] else 0]
-        size += t["bytes"] / 2**20 / (2 if part.get("precision") == "float32" else 1)
-    log.info("%d table(s), step %g, %.1f MiB in memory:", len(tables), recipe["step"], size)
-    for t in tables:
-        log.info(
-            "  %-8s from %g to %g, coarse steps to %g, %d intervals",
-            t["net"],
-            t["lower"],
-            t["upper"],
-            t["last"],
-            t["intervals"],
-        )
-    log.info("largest difference from the original model (float64):")
-    if file.kind != "ener":
-        log.info("(those of the %s in place of the energy, in the unit of its labels for eV)", file.kind)
-    log.info("  %-14s %16s %14s %14s %8s", "", "energy/atom (eV)", "force (eV/A)", "virial (eV)", "frames")
-    for d in found:
-        log.info("  %-14s %16.1e %14.1e %14.1e %8d", d.kind, d.energy, d.force, d.virial, d.frames)
 
 
 def _write(file: ModelFile, recipe: dict[str, Any], found: list[Deviation], output: Path) -> None:

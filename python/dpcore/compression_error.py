@@ -3,21 +3,35 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dpcore.grammar import descriptor_parts
 from dpcore.random_atoms import random_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dpcore import _core
     from dpcore.modelfile import ModelFile
 
-__all__ = ["Deviation", "Probe", "deviations", "make_probes", "without_tables"]
+__all__ = [
+    "Deviation",
+    "Probe",
+    "advice",
+    "deviations",
+    "make_probes",
+    "report",
+    "without_tables",
+    "worst_force",
+]
+
+log = logging.getLogger(__name__)
 
 _SEED = 20240301
 _SIDE = 4  # of the grid of atoms
@@ -145,6 +159,53 @@ def deviations(original: _core.Model, compressed: _core.Model, probes: list[Prob
         d.virial = float(np.fmax(d.virial, worst["virial"]) + 0 * worst["virial"])
         d.largest_force = max(d.largest_force, float(np.abs(one["force"]).max()))
     return list(found.values())
+
+
+def worst_force(found: list[Deviation]) -> float:
+    """The largest force error; NaN if one is."""
+    return math.nan if any(math.isnan(d.force) for d in found) else max(d.force for d in found)
+
+
+def advice(file: ModelFile, found: list[Deviation], outside: str, tried: Sequence[float]) -> str:
+    """What to do about an error above the tolerance, up to "allow"; `tried` are the steps, if several were."""
+    parts = [part for _, part in descriptor_parts(file.config["descriptor"])]
+    if any(part.get("activation_function") in ("relu", "relu6") for part in parts):
+        return "no table follows the kinks of relu; allow"
+    pairs = sum(d.outside for d in found)
+    if outside == "linear" and pairs:
+        return (
+            f"{pairs} pair(s) of these frames are nearer than the tables reach, where they go on as straight "
+            "lines: take a larger --extrapolate or --outside net, or allow"
+        )
+    if tried:
+        return f"no step from {tried[0]:g} to {tried[-1]:g} keeps it; try a smaller one with --step, or allow"
+    return "take a smaller --step, or allow"
+
+
+def report(
+    file: ModelFile, recipe: dict[str, Any], tables: list[dict[str, Any]], found: list[Deviation]
+) -> None:
+    """Log the tables and a table of errors."""
+    size, parts = 0.0, [part for _, part in descriptor_parts(file.config["descriptor"])]
+    for t in tables:  # made in float64 here
+        part = parts[int(t["net"].split("/")[0].split("_")[1]) if "/" in t["net"] else 0]
+        size += t["bytes"] / 2**20 / (2 if part.get("precision") == "float32" else 1)
+    log.info("%d table(s), step %g, %.1f MiB in memory:", len(tables), recipe["step"], size)
+    for t in tables:
+        log.info(
+            "  %-8s from %g to %g, coarse steps to %g, %d intervals",
+            t["net"],
+            t["lower"],
+            t["upper"],
+            t["last"],
+            t["intervals"],
+        )
+    log.info("largest difference from the original model (float64):")
+    if file.kind != "ener":
+        log.info("(those of the %s in place of the energy, in the unit of its labels for eV)", file.kind)
+    log.info("  %-14s %16s %14s %14s %8s", "", "energy/atom (eV)", "force (eV/A)", "virial (eV)", "frames")
+    for d in found:
+        log.info("  %-14s %16.1e %14.1e %14.1e %8d", d.kind, d.energy, d.force, d.virial, d.frames)
 
 
 def _cell(rng: np.random.RandomState, spacing: float) -> np.ndarray:
