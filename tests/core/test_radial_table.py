@@ -282,6 +282,27 @@ def test_nearly_overlapping_atoms_need_no_table():
         np.testing.assert_allclose(table[name], exact[name], rtol=1e-7, atol=1e-7 * np.abs(exact[name]).max())
 
 
+@pytest.mark.parametrize("kind", ["se_e2_a", "se_e2_r", "se_a_tpe"])
+@pytest.mark.parametrize("near", [0.3, 0.1, 0.03])
+def test_gradients_where_a_pair_is_very_near(kind, near):
+    """Its s is up to thirty times that of the others: a longer table, or the nets."""
+    batch = make_batch(30, 60, 10.0)
+    coord = batch["coord"].reshape(-1, 3)
+    coord[1], coord[40] = coord[0] + [near, 0, 0], coord[41] + [0, near, 0]
+    keys = {"type": kind, **({"type_nchanl": 3, "type_nlayer": 2} if kind == "se_a_tpe" else {})}
+    table, exact = (gradients(t, batch, DAVG, **keys)[1] for t in (True, False))
+    assert worst_difference(table, exact) <= 1e-9
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("length", [3.0, 30.0])
+def test_too_few_pairs_for_a_table(n, length):
+    """One atom, one atom with its own images, a dimer, two atoms that do not see each other: the nets as they are."""
+    batch = make_batch(n - n // 2, n // 2, length)
+    table, exact = (gradients(t, batch, DAVG)[1] for t in (True, False))
+    assert all(np.isfinite(exact[k]).all() and np.array_equal(table[k], exact[k]) for k in exact)
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_two_sided_nets_with_an_excluded_pair(precision):
     batch = make_batch(30, 60, 10.0)
