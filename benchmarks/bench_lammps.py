@@ -14,6 +14,7 @@ from bench_common import (
     THREADS,
     md_script,
     model,
+    no_lammps,
     quick,
     record,
     run_lammps,
@@ -25,6 +26,9 @@ from bench_common import (
 
 def main() -> None:
     short = quick(__doc__)
+    if no_lammps():
+        print(f"skipped: {no_lammps()}")
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         frame = water()

@@ -11,14 +11,35 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench_common import THREADS, md_script, model, quick, record, run_lammps, water, write_data, write_model
+from bench_common import (
+    THREADS,
+    md_script,
+    model,
+    no_lammps,
+    quick,
+    record,
+    run_lammps,
+    water,
+    write_data,
+    write_model,
+)
 
 
 def main() -> None:
     short = quick(__doc__)
-    sizes = [int(n) for n in os.environ.get("SIZES", "192" if short else "192,1536,12288,98304").split(",")]
+    if no_lammps():
+        print(f"skipped: {no_lammps()}")
+        return
+    try:
+        sizes = [
+            int(n) for n in os.environ.get("SIZES", "192" if short else "192,1536,12288,98304").split(",")
+        ]
+        skin = float(os.environ.get("SKIN", "2.0"))
+    except ValueError as error:
+        raise SystemExit(f"SIZES, SKIN: {error}; expected SIZES=192,1536 and SKIN=2.0") from None
     kinds = os.environ.get("MODELS", "original,compressed").split(",")
-    skin = float(os.environ.get("SKIN", "2.0"))
+    if not set(kinds) <= {"original", "compressed"}:
+        raise SystemExit(f"MODELS: expected original, compressed or both with a comma, got {','.join(kinds)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         frame = water()
@@ -26,8 +47,8 @@ def main() -> None:
         for kind in kinds:
             write_model(folder / f"{kind}.dp", model(*frame, compressed=kind == "compressed"))
         for n in sizes:
-            k = round((n / 192) ** (1 / 3))
-            if 192 * k**3 != n:
+            k = round((max(n, 1) / 192) ** (1 / 3))
+            if n < 192 or 192 * k**3 != n:
                 raise SystemExit(f"SIZES: expected 192 k^3 atoms (192, 1536, 5184, 12288 ...), got {n}")
             steps = 2 if short else max(10, min(500, 200_000 // n))
             for kind in [*kinds, None]:

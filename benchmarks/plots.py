@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from importlib.util import find_spec
 
 from bench_common import RESULTS
 
@@ -46,6 +48,10 @@ def draw(name: str, found: dict, xlabel: str, ylabel: str, log: str = "") -> Non
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    if find_spec("matplotlib") is None:
+        print("skipped: matplotlib is not installed (pip install matplotlib); the numbers are in", RESULTS)
+        return
     if not RESULTS.exists():
         raise SystemExit(f"{RESULTS}: run the benchmarks first (make bench)")
     results = json.loads(RESULTS.read_text())

