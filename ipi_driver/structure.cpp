@@ -3,8 +3,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include <dpcore/errors.h>
 
@@ -35,6 +37,10 @@ std::map<std::string, int> known_names(const std::map<std::string, int>& given,
 std::vector<int> read_types(const std::string& path, const std::map<std::string, int>& known) {
   std::ifstream file(path);
   if (!file) throw Error(path + ": cannot be read: " + std::strerror(errno));
+  std::error_code none;
+  if (std::filesystem::is_character_file(path, none)) {
+    throw Error(path + ": this is a device; expected an xyz file");
+  }
   std::string line, word;
   std::getline(file, line);
   long n_atoms = 0;

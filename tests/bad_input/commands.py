@@ -62,10 +62,26 @@ MISMATCHES = {
     "no systems below": Case(
         _test("-s", "empty"), ["empty: holds no data system"], lambda folder: (folder / "empty").mkdir()
     ),
-    "no list of systems": Case(_test("-f", "none"), ["none: cannot be read"]),
+    "no list of systems": Case(_test("-f", "none"), ["none: no such file; expected a text file"]),
     "empty list of systems": Case(_test("-f", "list"), ["list: names no system"], write("list", "\n")),
     "list with a lost system": Case(
-        _test("-f", "list"), ["lost: no such folder"], write("list", "data\nlost\n")
+        _test("-f", "list"), ["list: line 2: no such folder: lost"], write("list", "data\nlost\n")
+    ),
+    "list with a file": Case(
+        _test("-f", "list"),
+        ["list: line 1: a file, and no folder of a system"],
+        write("list", "input.json\n"),
+    ),
+    "list without end": Case(
+        _test("-f", "/dev/zero"), ["/dev/zero: is longer than 64 MiB; expected a text file that names"]
+    ),
+    "model in place of a list": Case(
+        _test("-f", "model.dp"), ["model.dp: is not UTF-8 text", "names the folder"]
+    ),
+    "input without end": Case(
+        ["train", "z.json"],
+        ["z.json: is longer than 64 MiB; expected a training input"],
+        lambda folder: (folder / "z.json").symlink_to("/dev/zero"),
     ),
     "element that the model does not have": Case(
         _test("-s", "other"),

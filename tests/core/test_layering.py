@@ -153,7 +153,7 @@ def test_clients_use_the_public_headers_only(client):
 # ---- the Python package -----------------------------------------------------------------
 
 # modules of python/dpcore that stand below the others: they import nothing of dpcore but errors
-FOUNDATION = {"errors", "atomic_write", "grammar", "learning_rate", "log", "plot"}
+FOUNDATION = {"errors", "atomic_write", "grammar", "learning_rate", "log", "plot", "text_file"}
 # parts of the library: what they may import besides the foundation; "_core" is the engine
 PARTS = {
     "config": "",

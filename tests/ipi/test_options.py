@@ -103,6 +103,7 @@ WRONG_KEYS = {
     "model": ({"graph_file": "absent.pb"}, ["absent.pb"]),
     "no model": ({"graph_file": "conf.xyz"}, ["conf.xyz", "text file"]),
     "structure": ({"coord_file": "absent.xyz"}, ["absent.xyz: cannot be read: No such file"]),
+    "device": ({"coord_file": "/dev/zero"}, ["/dev/zero: this is a device; expected an xyz file"]),
     "conflict": (
         {"atom_type": {"O": 1, "H": 0}},
         ["warning: atom_type gives O the type 1, which is H", REACHED],

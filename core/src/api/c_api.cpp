@@ -3,9 +3,11 @@
 #include "dpcore/c_api.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <system_error>
 
 #include "api/c_handles.hpp"
 #include "dpcore/version.h"
@@ -37,6 +39,9 @@ std::string read_bytes(const char* path) {
   const std::string name = text(path, "c_model");
   std::ifstream file(name, std::ios::binary);
   if (!file) throw Error(name + ": cannot be opened");
+  std::error_code none;
+  if (std::filesystem::is_character_file(name, none))
+    throw Error(name + ": this is a device; expected a model file");
   std::string bytes;
   try {
     bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dpcore.errors import InputError
+from dpcore.text_file import read_text
 
 __all__ = ["SUFFIXES", "read_input"]
 
@@ -37,13 +38,9 @@ def read_input(path: str | Path) -> dict[str, Any]:
     if suffix not in SUFFIXES:
         raise InputError("expected a file whose name ends in .json, .yaml or .yml", path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "a training input")
     except FileNotFoundError:
         raise InputError("no such input file", path) from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 text (byte {error.start})", path) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path) from None
     data = _parse_json(text, path) if suffix == ".json" else _parse_yaml(text, path)
     if not isinstance(data, dict):
         raise InputError(f"expected a dictionary of sections at the top level, got {_kind(data)}", path)

@@ -16,6 +16,7 @@ from dpcore.data.labels import LABELS
 from dpcore.data.system import DeepmdSystem
 from dpcore.errors import InputError
 from dpcore.log import progress
+from dpcore.text_file import read_text
 
 __all__ = ["DataCollection", "Drawn", "expand_systems"]
 
@@ -60,13 +61,21 @@ def list_systems(system: str | Path, datafile: str | Path | None = None) -> list
     """The folders that a command means: those below ``--system``, or the lines of ``--datafile``."""
     if datafile is None:
         return expand_systems(str(system), "--system")
+    expected = "a text file that names the folder of one system in each line"
     try:
-        lines = Path(datafile).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", datafile) from None
-    paths = [line.strip() for line in lines if line.strip()]
+        lines = read_text(datafile, expected).splitlines()
+    except FileNotFoundError:
+        raise InputError(f"no such file; expected {expected}", datafile) from None
+    paths = []
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line and not os.path.isdir(line):
+            name = line if len(line) <= 80 else line[:77] + "..."
+            what = "no such folder" if not os.path.exists(line) else "a file, and no folder of a system"
+            hint = "" if os.path.isabs(line) else f" (looked for in {Path.cwd()})"
+            raise InputError(f"line {number}: {what}: {name}{hint}; expected {expected}", datafile)
+        paths += [line] if line else []
     if not paths:
-        raise InputError("names no system", datafile)
+        raise InputError(f"names no system; expected {expected}", datafile)
     return paths
 
 

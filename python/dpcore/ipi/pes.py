@@ -24,6 +24,7 @@ import numpy as np
 
 from dpcore.errors import InputError, suggest
 from dpcore.infer import DeepPot
+from dpcore.text_file import read_text
 
 __DRIVER_NAME__ = "dpcore"
 __DRIVER_CLASS__ = "DPDriver"
@@ -151,10 +152,9 @@ def _types(template: Path, model_names: list[str], type_map: str | None) -> np.n
             )
     known.update({name: t for t, name in enumerate(given)})
     try:
-        lines = template.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"cannot be read: {reason}", str(template)) from None
+        lines = read_text(template, "an xyz file", 256).splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"cannot be read: {error.strerror}", str(template)) from None
     try:
         n_atoms = int(lines[0])
     except (IndexError, ValueError):
