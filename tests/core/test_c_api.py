@@ -355,7 +355,7 @@ def test_a_list_without_arrays(dp, files):
 
 
 def test_a_file_that_cannot_be_read(dp, tmp_path):
-    for path in (tmp_path / "absent", tmp_path):
+    for path in (tmp_path / "absent", tmp_path, Path("/dev/zero")):
         size = ctypes.c_int()
         pointer = dp.ReadFileToChar2(str(path), ctypes.byref(size))
         message = dp.text(pointer)
