@@ -54,7 +54,7 @@ checkpoint first.""",
     ),
     "compress": Verb(
         "dpcore.compress",
-        "tabulate the embedding nets of a model, for speed",
+        "put tables in place of the embedding nets",
         """\
   dp compress -i water.dp -o water-c.dp         tables in steps of 0.01
   dp compress -i water.dp -o water-c.dp --tol 1e-8
