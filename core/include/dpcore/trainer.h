@@ -35,6 +35,10 @@ class DPCORE_API Trainer {
   /// Gradient of the loss for each trainable tensor of the model, for tests; no step is taken.
   std::map<std::string, Tensor> gradients(const Frames&, const FrameLabels&, double lr, double start_lr);
 
+  /// Bytes kept of frames that come again: neighbour lists, pairs and environment matrices. The environment
+  /// variable DP_TRAIN_CACHE limits them, in MiB.
+  std::size_t kept_bytes() const;
+
   /// Adam's moments and counters, and back: a restart goes on as if nothing had happened.
   std::map<std::string, Tensor> state() const;
   void load_state(const std::map<std::string, Tensor>&);

@@ -37,11 +37,15 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
   scratch.lists.resize(static_cast<std::size_t>(n_frames));
   scratch.searches.resize(static_cast<std::size_t>(workers));
   std::vector<const NeighborList*> lists(static_cast<std::size_t>(n_frames), nullptr);
+  std::vector<KeptSlot> kept(static_cast<std::size_t>(n_frames));
   std::vector<int> missing;
   for (int frame = 0; frame < n_frames; ++frame) {
     const NeighborList*& list = lists[static_cast<std::size_t>(frame)];
-    if (scratch.cache) list = scratch.cache->find(f, begin + frame);
-    if (list != nullptr) continue;
+    if (const ListCache::Entry* entry = scratch.cache ? scratch.cache->find(f, begin + frame) : nullptr) {
+      list = &entry->list;
+      kept[static_cast<std::size_t>(frame)].frame = entry->kept.get();
+      continue;
+    }
     list = &scratch.lists[static_cast<std::size_t>(frame)];
     missing.push_back(frame);
   }
@@ -89,6 +93,8 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
     const NeighborList& l = *lists[k];
     const std::size_t shift = k * n_atoms, ghost_begin = ghost;
     const auto all = static_cast<std::size_t>(l.n_all());
+    kept[k].index = static_cast<int>(k);
+    kept[k].first_ghost = static_cast<int>(ghost);
     std::copy_n(l.coord.begin(), 3 * n_atoms, out.coord.begin() + static_cast<std::ptrdiff_t>(3 * shift));
     std::copy(l.coord.begin() + static_cast<std::ptrdiff_t>(3 * n_atoms),
               l.coord.begin() + static_cast<std::ptrdiff_t>(3 * all),
@@ -111,6 +117,8 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
       out.first[shift + i + 1] = pair;
     }
   }
+  out.kept.clear();
+  if (missing.size() < lists.size()) out.kept = std::move(kept);
   for (const int frame : missing) {  // last, as the frames of a batch may be the same ones
     if (scratch.cache) scratch.cache->add(f, begin + frame, scratch.lists[static_cast<std::size_t>(frame)]);
   }

@@ -2,6 +2,7 @@
 #include "dpcore/trainer.h"
 
 #include <cmath>
+#include <cstdlib>
 
 #include "api/frames.hpp"
 #include "api/params.hpp"
@@ -13,7 +14,20 @@ namespace dpcore {
 
 namespace {
 
-constexpr std::size_t kListBytes = std::size_t(1) << 27;  // for neighbour lists of frames that come again
+constexpr int kRoomMiB = 512;
+
+/// Bytes for what is kept of frames that come again.
+std::size_t room_for_frames() {
+  const char* text = std::getenv("DP_TRAIN_CACHE");
+  if (text == nullptr || *text == '\0') return std::size_t(kRoomMiB) << 20;
+  char* end = nullptr;
+  const double mib = std::strtod(text, &end);
+  if (*end != '\0' || !(mib >= 0 && mib <= 1e9)) {
+    throw Error("environment variable DP_TRAIN_CACHE: expected a number of MiB from 0 on, got '" +
+                std::string(text) + "'");
+  }
+  return static_cast<std::size_t>(mib * 1048576.0);
+}
 
 void copy_label(const double* from, std::size_t n, std::vector<double>& to, double& find) {
   find = from == nullptr ? 0.0 : 1.0;
@@ -39,7 +53,7 @@ struct Trainer::Impl {
       throw Error("training: the model was opened in " + name_of(m.precision()) +
                   " precision, which is for evaluation; training has that of the model's config");
     }
-    lists.cache = std::make_unique<ListCache>(kListBytes);
+    lists.cache = std::make_unique<ListCache>(room_for_frames());
   }
 
   void take(const Frames& f, const FrameLabels& l) {
@@ -131,6 +145,8 @@ std::map<std::string, Tensor> Trainer::state() const {
       {3}, DType::F64);
   return out;
 }
+
+std::size_t Trainer::kept_bytes() const { return impl_->lists.cache->used(); }
 
 void Trainer::load_state(const std::map<std::string, Tensor>& state) {
   const auto get = [&](const std::string& name, std::size_t n) {

@@ -48,6 +48,7 @@ void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
   std::size_t most = 0;
   for (std::size_t i = 1; i < s.first.size(); ++i) most = std::max(most, s.first[i] - s.first[i - 1]);
   longest = static_cast<int>(most);
+  if constexpr (kExecOnHost) kept = s.kept;
 }
 
 TilePlan plan_tiles(const Structure& structure, int ntypes, int workers, int large, int smallest) {

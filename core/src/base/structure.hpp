@@ -10,6 +10,15 @@
 
 namespace dpcore {
 
+class KeptFrame;  // env/kept_pairs.hpp
+
+/// What is kept of a frame's geometry.
+struct KeptSlot {
+  KeptFrame* frame = nullptr;  // null: nothing
+  int index = 0;               // of the frame in the Structure
+  int first_ghost = 0;         // index of its first ghost
+};
+
 /// Frames laid end to end. Centres ("local" atoms) come first, ghosts (periodic images, or atoms owned by
 /// another process) behind them; the neighbour list may point at both.
 struct Structure {
@@ -24,6 +33,7 @@ struct Structure {
   std::vector<int> neighbor;       // [n_pairs] full list
   std::vector<double> aparam;      // [n_all, dim_aparam of the descriptor], as given; empty: it has none
   std::vector<bool> is_centre;     // [n_local], or empty: all of them
+  std::vector<KeptSlot> kept;      // [n_frames], all with as many atoms; or empty: nothing is kept
 
   int n_force = 0;  // rows of the force array: n_local, or n_all when ghosts keep their own
 };
@@ -49,7 +59,8 @@ struct DeviceStructure {
   Vector<const double> coord, aparam;
   Vector<const int> type, target, frame, neighbor, centre;
   Vector<const std::size_t> first;
-  int longest = 0;  // number of neighbours in the longest list
+  int longest = 0;             // number of neighbours in the longest list
+  std::vector<KeptSlot> kept;  // of the Structure, on the host alone
   void assign(const Structure&, const TilePlan&);
 
  private:

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "env/env_matrix.hpp"
 
+#include "env/kept_pairs.hpp"
+
 namespace dpcore {
 
 template <class S>
 void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff, const EnvNorm& norm,
                  EnvMatrix<S>& env, Workspace& ws) {
-  const auto n = static_cast<std::size_t>(pairs.n_pairs);
-  env.value = ws.matrix<S>(n, 4);
-  env.radial = ws.vector<S>(n);
-  env.radial_part = ws.matrix<double>(n, 4);
+  Recipe recipe{4.0, sizeof(S), cutoff.rcut, cutoff.rcut_smth};
+  for (int c = 0; c < 4; ++c) recipe.insert(recipe.end(), {norm.avg[c], norm.inverse_std[c]});
+  const PairColumns columns(pairs, recipe, {4 * sizeof(S), sizeof(S), 4 * sizeof(double)}, ws);
+  env.value = columns.matrix<S>(0);
+  env.radial = columns.vector<S>(1);
+  env.radial_part = columns.matrix<double>(2);
   env.value_dot = Matrix<S>();
+  if (columns.known()) return;
   const Matrix<S> value = env.value;
   const Vector<S> radial = env.radial;
   const Matrix<double> part = env.radial_part, r = pairs.r;
@@ -36,6 +41,7 @@ void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
         value(p, 3) = static_cast<S>((q * z - norm.avg[3]) * norm.inverse_std[3]);
         radial(p) = static_cast<S>(e0);
       });
+  columns.keep();
 }
 
 // R_0 = s(r), R_a = q(r) x_a:  R_0' = s' (x . x_dot)/r,  R_a' = q' (x . x_dot)/r x_a + q x_dot_a

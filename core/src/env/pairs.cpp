@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/runtime.hpp"
+#include "env/kept_pairs.hpp"
 
 namespace dpcore {
 
@@ -97,6 +98,11 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   const auto first = structure.first;
   const int begin = tile.begin;
   const double rcut2 = rcut * rcut;
+  Recipe recipe{rcut};
+  recipe.insert(recipe.end(), sel.begin(), sel.end());
+  recipe.insert(recipe.end(), wanted.begin(), wanted.end());
+  pairs.kept = kept_runs(structure, tile, recipe);
+  const bool known = all_kept(pairs.kept);
 
   const Vector<int> limit = ws.vector<int>(static_cast<std::size_t>(ntypes));
   const auto limit_host = Kokkos::create_mirror_view(limit);
@@ -120,7 +126,7 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   overlap_host(0) = overlap_host(1) = -1;
   mirror_copy(exec, overlap, overlap_host);
   for_each(
-      exec, "dpcore::count_pairs", n, KOKKOS_LAMBDA(const int i) {
+      exec, "dpcore::count_pairs", known ? 0 : n, KOKKOS_LAMBDA(const int i) {
         for (int b = 0; b < ntypes; ++b) found(b * n + i) = 0;
         const int c = centre(begin + i);
         const double cx = coord(3 * c), cy = coord(3 * c + 1), cz = coord(3 * c + 2);
@@ -149,6 +155,7 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   const auto offset_host = Kokkos::create_mirror_view(offset);
   mirror_copy(exec, found_host, found);
   mirror_copy(exec, overlap_host, overlap);
+  if (known) take_found(pairs.kept, ntypes, n, found_host.data());
   if (overlap_host(0) >= 0) throw OverlappingAtoms{overlap_host(0), overlap_host(1)};
   offset_host(0) = 0;
   int most = 0;  // the largest limit that is exceeded somewhere
@@ -178,13 +185,21 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   pairs.n_pairs = static_cast<int>(n_pairs);
   pairs.offset = offset;
   pairs.row = ws.vector<int>(n_pairs);
-  pairs.atom = ws.vector<int>(n_pairs);
-  pairs.r = ws.matrix<double>(n_pairs, 3);
+  const PairColumns columns(pairs, {}, {sizeof(int), 3 * sizeof(double)}, ws, structure.kept.size() > 1);
+  pairs.atom = columns.vector<int>(0);
+  pairs.r = columns.matrix<double>(1);
   pairs.r_dot = Matrix<double>();
   pairs.aparam = structure.aparam;
   pairs.d_r = ws.matrix<double>(n_pairs, 3);
   const Vector<int> row = pairs.row, atom = pairs.atom;
   const Matrix<double> r = pairs.r;
+  if (columns.known()) {
+    number_atoms(structure, pairs, atom);
+    for (int cell = 0; cell < n_cells; ++cell) {
+      for (int p = offset_host(cell); p < offset_host(cell + 1); ++p) row(p) = cell % n;
+    }
+    return;
+  }
   const Vector<double> last_r2 = ws.vector<double>(static_cast<std::size_t>(n_cells));
   const Vector<int> last_atom = ws.vector<int>(static_cast<std::size_t>(n_cells));
   if (most > 0)
@@ -209,6 +224,7 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
           r(p, 2) = z;
         }
       });
+  keep_pairs(structure, tile, recipe, found_host.data(), pairs);
 }
 
 namespace {
@@ -240,10 +256,36 @@ void centre_ranges(const Exec& exec, const DeviceStructure& structure, int ntype
       });
 }
 
+/// Add the ranges that are kept; false where they are not of all frames.
+bool take_ranges(const std::vector<KeptSlot>& kept, const Recipe& recipe, PairRanges& out) {
+  for (const KeptSlot& slot : kept) {
+    PairRanges one;
+    if (slot.frame == nullptr || !slot.frame->ranges(recipe, one)) return false;
+    out.merge(one);
+  }
+  return !kept.empty();
+}
+
 }  // namespace
+
+void PairRanges::merge(const PairRanges& o) {
+  for (std::size_t k = 0; k < ranges.size(); ++k) {
+    ranges[k].n_pairs += o.ranges[k].n_pairs;
+    ranges[k].nearest = std::min(ranges[k].nearest, o.ranges[k].nearest);
+  }
+}
 
 PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const TilePlan& plan, int ntypes,
                        double rcut, Workspace& ws) {
+  const Recipe recipe{rcut, static_cast<double>(ntypes)};
+  PairRanges out;
+  out.ntypes = ntypes;
+  out.ranges.resize(static_cast<std::size_t>(ntypes * ntypes));
+  for (auto& range : out.ranges) range.nearest = rcut;
+  const PairRanges none = out;
+  if (take_ranges(structure.kept, recipe, out)) return out;
+  out = none;
+
   Workspace::Scope scope(ws);
   const int n = static_cast<int>(plan.centre.size());
   const double rcut2 = rcut * rcut;
@@ -261,21 +303,25 @@ PairRanges pair_ranges(const Exec& exec, const DeviceStructure& structure, const
   }
   const auto count_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), count);
   const auto nearest2_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), nearest2);
-  PairRanges out;
-  out.ntypes = ntypes;
-  out.ranges.resize(static_cast<std::size_t>(ntypes * ntypes));
+  std::vector<PairRanges> of_frames(std::max<std::size_t>(1, structure.kept.size()), none);
   for (int a = 0; a < ntypes; ++a) {
-    for (int b = 0; b < ntypes; ++b) {
-      auto& range = out.ranges[static_cast<std::size_t>(a * ntypes + b)];
-      double least = rcut2;
-      for (int i = plan.type_begin[static_cast<std::size_t>(a)];
-           i < plan.type_begin[static_cast<std::size_t>(a) + 1]; ++i) {
+    for (int i = plan.type_begin[static_cast<std::size_t>(a)];
+         i < plan.type_begin[static_cast<std::size_t>(a) + 1]; ++i) {
+      const int frame =
+          structure.kept.empty() ? 0 : structure.frame(plan.centre[static_cast<std::size_t>(i)]);
+      for (int b = 0; b < ntypes; ++b) {
+        auto& range =
+            of_frames[static_cast<std::size_t>(frame)].ranges[static_cast<std::size_t>(a * ntypes + b)];
         range.n_pairs += count_host(i, b);
-        least = std::min(least, nearest2_host(i, b));
+        // the shortest possible distance keeps a table finite; nearer pairs are refused by select_pairs
+        range.nearest = std::min(range.nearest, std::max(std::sqrt(nearest2_host(i, b)), 1e-8));
       }
-      // the shortest possible distance keeps a table finite; nearer pairs are refused by select_pairs
-      range.nearest = std::max(std::sqrt(least), 1e-8);
     }
+  }
+  for (std::size_t f = 0; f < of_frames.size(); ++f) {
+    out.merge(of_frames[f]);
+    if (!structure.kept.empty() && structure.kept[f].frame != nullptr)
+      structure.kept[f].frame->add_ranges(recipe, of_frames[f]);
   }
   return out;
 }

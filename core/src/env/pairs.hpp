@@ -14,6 +14,15 @@
 
 namespace dpcore {
 
+struct KeptPiece;  // env/kept_pairs.hpp
+
+/// Rows [row, row + n) of a tile, and a frame's piece that holds their pairs from its row piece_row on.
+struct KeptRun {
+  const KeptSlot* slot = nullptr;
+  KeptPiece* piece = nullptr;  // null: it is not kept
+  int row = 0, piece_row = 0, n = 0;
+};
+
 struct TilePairs {
   int n_rows = 0;  // centres
   int n_pairs = 0;
@@ -25,6 +34,7 @@ struct TilePairs {
   Vector<const double> aparam;  // that of all atoms of the Structure
   Matrix<double> r_dot;         // [n_pairs, 3] tangent; set by the training step
   Matrix<double> d_r;           // [n_pairs, 3] dE/dr, set by the descriptor's backward pass
+  std::vector<KeptRun> kept;    // where they are kept, all rows; empty: nowhere
 };
 
 /// How many centres had more neighbours than `sel`, and by how many at worst.
@@ -55,6 +65,7 @@ struct PairRanges {
   };
   int ntypes = 0;
   std::vector<Range> ranges;
+  void merge(const PairRanges&);
   const Range& at(int a, int b) const { return ranges[static_cast<std::size_t>(a * ntypes + b)]; }
 };
 

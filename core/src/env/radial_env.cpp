@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "env/radial_env.hpp"
 
+#include "env/kept_pairs.hpp"
+
 namespace dpcore {
 
 template <class S>
 void radial_env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
                         const RadialNorm& norm, RadialEnv<S>& env, Workspace& ws) {
-  const auto n = static_cast<std::size_t>(pairs.n_pairs);
-  env.value = ws.vector<S>(n);
+  const Recipe recipe{1.0, sizeof(S), cutoff.rcut, cutoff.rcut_smth, norm.avg, norm.inverse_std};
+  const PairColumns columns(pairs, recipe, {sizeof(S), 2 * sizeof(double)}, ws);
+  env.value = columns.vector<S>(0);
   env.value_dot = Vector<S>();
-  env.part = ws.matrix<double>(n, 2);
+  env.part = columns.matrix<double>(1);
+  if (columns.known()) return;
   const Vector<S> value = env.value;
   const Matrix<double> part = env.part, r = pairs.r;
   for_each(
@@ -22,6 +26,7 @@ void radial_env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& 
         part(p, 1) = (slope - s) * inverse;  // (w/r)' = w'/r - w/r^2
         value(p) = static_cast<S>((s - norm.avg) * norm.inverse_std);
       });
+  columns.keep();
 }
 
 // s_dot = s' (x . x_dot)/r

@@ -70,6 +70,7 @@ void EnerFitting<S>::prepare(int type, int n, bool training, Fitting::State& bas
   if (training) {
     stacked(n, n_in(), state.input, state.input_dot, ws);
     state.rows.input_dot = state.input_dot;
+    state.rows.stacked_input = true;
   } else if (n_in() != dim_descriptor_) {
     state.input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   } else {

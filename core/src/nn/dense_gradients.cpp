@@ -29,7 +29,8 @@ void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& 
   const auto below = [&](const Matrix<S>& upper, const Matrix<S>& lower) {
     return lower.data() == upper.data() + upper.extent(0) * upper.extent(1);
   };
-  const bool joined = moves && below(x, x_dot) && below(s.z_bar, s.z_dot_bar);
+  const bool joined =
+      moves && (k > 0 || state.stacked_input) && below(x, x_dot) && below(s.z_bar, s.z_dot_bar);
   gemm<S>(exec, Op::Transpose, Op::None, part.n_columns, m, joined ? 2 * state.n : state.n,
           x.data() + part.column, width, s.z_bar.data(), m, assign ? 0 : 1, w_bar, m);
   if (moves && !joined) {

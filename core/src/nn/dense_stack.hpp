@@ -67,6 +67,7 @@ template <class S>
 struct StackState {
   int n = 0;  // rows
   Matrix<S> input, input_dot;
+  bool stacked_input = false;  // input_dot lies right below input, and not by chance
   std::vector<LayerState<S>> layers;
 };
 
