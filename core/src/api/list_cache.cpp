@@ -46,9 +46,9 @@ void ListCache::add(const Frames& f, int frame, const NeighborList& list) {
   Entry entry{key_of(f, frame), {}, nullptr};
   const std::size_t bytes =
       size(entry.key) + size(list.coord) + size(list.owner) + size(list.first) + size(list.neighbor);
-  if (!budget_.take(bytes)) return;
+  if (!memory_.count(bytes)) return;
   entry.list = list;
-  if constexpr (kExecOnHost) entry.kept = std::make_unique<KeptFrame>(budget_);
+  if constexpr (kExecOnHost) entry.kept = std::make_unique<KeptFrame>(memory_);
   const std::uint64_t place = hash(entry.key);
   entries_.emplace(place, std::move(entry));
 }

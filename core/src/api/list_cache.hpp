@@ -17,7 +17,7 @@ namespace dpcore {
 class ListCache {
  public:
   /// `most` bytes in all. What does not fit any more is not kept.
-  explicit ListCache(std::size_t most) : budget_(most) {}
+  explicit ListCache(std::size_t most) : memory_(most) {}
 
   struct Entry {
     std::vector<double> key;
@@ -28,13 +28,13 @@ class ListCache {
   /// there.
   const Entry* find(const Frames& f, int frame) const;
   void add(const Frames& f, int frame, const NeighborList&);
-  std::size_t used() const { return budget_.used(); }  // bytes
+  std::size_t used() const { return memory_.used(); }  // bytes
 
  private:
   static std::vector<double> key_of(const Frames&, int frame);
   static std::uint64_t hash(const std::vector<double>& key);
 
-  KeptBudget budget_;
+  KeptMemory memory_;
   std::unordered_multimap<std::uint64_t, Entry> entries_;
 };
 

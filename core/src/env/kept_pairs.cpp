@@ -10,24 +10,22 @@ namespace dpcore {
 
 namespace {
 
-constexpr std::size_t kAlign = 64;  // bytes, of every column
+constexpr std::size_t kAlign = 64;  // bytes
+constexpr std::size_t kLeastBlock = std::size_t(1) << 18, kMostBlock = std::size_t(1) << 25;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
-/// Room for columns of n_pairs pairs within the budget; without memory where it does not fit.
+/// Room for columns of n_pairs pairs.
 KeptSet new_set(const Recipe& recipe, const std::vector<std::size_t>& bytes, std::size_t n_pairs,
-                KeptBudget& budget) {
-  std::size_t size = kAlign;
+                KeptMemory& memory) {
+  std::size_t size = 0;
   for (const std::size_t b : bytes) size += aligned(n_pairs * b);
   KeptSet set;
-  if (!budget.take(size)) return set;
   set.recipe = recipe;
-  set.memory.reset(new char[size]);
-  const std::size_t past = reinterpret_cast<std::uintptr_t>(set.memory.get()) % kAlign;
-  char* p = set.memory.get() + (past == 0 ? 0 : kAlign - past);
-  for (const std::size_t b : bytes) {
+  char* p = memory.take(size);
+  for (std::size_t k = 0; p != nullptr && k < bytes.size(); ++k) {
     set.column.push_back(p);
-    p += aligned(n_pairs * b);
+    p += aligned(n_pairs * bytes[k]);
   }
   return set;
 }
@@ -55,6 +53,28 @@ int atoms_of_frame(const DeviceStructure& structure) {
 }
 
 }  // namespace
+
+bool KeptMemory::count(std::size_t bytes) {
+  if (used_.fetch_add(bytes) + bytes <= most_) return true;
+  used_ -= bytes;
+  return false;
+}
+
+char* KeptMemory::take(std::size_t bytes) {
+  bytes = aligned(bytes);
+  if (!count(bytes)) return nullptr;
+  const std::lock_guard<std::mutex> lock(lock_);
+  if (static_cast<std::size_t>(end_ - at_) < bytes) {
+    const std::size_t size = std::max(bytes, std::clamp(used_.load(), kLeastBlock, kMostBlock)) + kAlign;
+    blocks_.emplace_back(new char[size]);
+    end_ = blocks_.back().get() + size;
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(blocks_.back().get()) % kAlign;
+    at_ = blocks_.back().get() + (past == 0 ? 0 : kAlign - past);
+  }
+  char* const p = at_;
+  at_ += bytes;
+  return p;
+}
 
 KeptPiece* KeptFrame::piece(const Recipe& recipe, int type, int centre, int& next) {
   const std::lock_guard<std::mutex> lock(lock_);
@@ -135,8 +155,8 @@ void PairColumns::keep() const {
     KeptFrame& frame = *run.slot->frame;
     if (frame.set(*run.piece, recipe_) != nullptr) continue;
     KeptSet set =
-        new_set(recipe_, bytes_, static_cast<std::size_t>(run.piece->offset.back()), frame.budget());
-    if (!set.memory) continue;
+        new_set(recipe_, bytes_, static_cast<std::size_t>(run.piece->offset.back()), frame.memory());
+    if (set.column.empty()) continue;
     for_run(pairs_, run, run.piece->offset, run.n, [&](const Chunk& c) {
       for (std::size_t k = 0; k < bytes_.size(); ++k) {
         const std::size_t b = bytes_[k];
@@ -214,10 +234,11 @@ void keep_pairs(const DeviceStructure& structure, const Tile& tile, const Recipe
         piece.offset.push_back(piece.offset.back() + pairs.offset(cell + 1) - pairs.offset(cell));
       }
     }
-    KeptBudget& budget = run.slot->frame->budget();
+    KeptMemory& memory = run.slot->frame->memory();
     KeptSet set =
-        new_set({}, {sizeof(int), 3 * sizeof(double)}, static_cast<std::size_t>(piece.offset.back()), budget);
-    if (!set.memory || !budget.take(sizeof(int) * (piece.centre.size() + 2 * piece.offset.size()))) continue;
+        new_set({}, {sizeof(int), 3 * sizeof(double)}, static_cast<std::size_t>(piece.offset.back()), memory);
+    const std::size_t rest = sizeof(int) * (piece.centre.size() + 2 * piece.offset.size());
+    if (set.column.empty() || !memory.count(rest)) continue;
     for_run(pairs, run, piece.offset, run.n, [&](const Chunk& c) {
       auto* atom = reinterpret_cast<int*>(set.column[0]) + c.in_piece;
       for (std::size_t p = 0; p < c.n; ++p) {

@@ -26,27 +26,27 @@ namespace dpcore {
 
 using Recipe = std::vector<double>;
 
-/// Bytes that may be kept in all.
-class KeptBudget {
+/// Memory for what is kept, as long as it fits.
+class KeptMemory {
  public:
-  explicit KeptBudget(std::size_t most) : most_(most) {}
-  /// Count them if they fit.
-  bool take(std::size_t bytes) {
-    if (used_.fetch_add(bytes) + bytes <= most_) return true;
-    used_ -= bytes;
-    return false;
-  }
+  explicit KeptMemory(std::size_t most) : most_(most) {}
+  /// Count bytes that lie elsewhere; false where they do not fit.
+  bool count(std::size_t bytes);
+  /// Aligned to 64 bytes; null where it does not fit.
+  char* take(std::size_t bytes);
   std::size_t used() const { return used_; }
 
  private:
   std::size_t most_;
   std::atomic<std::size_t> used_{0};
+  std::mutex lock_;
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char *at_ = nullptr, *end_ = nullptr;  // what is free of the last
 };
 
 struct KeptSet {
   Recipe recipe;
-  std::unique_ptr<char[]> memory;
-  std::vector<char*> column;  // aligned to 64 bytes
+  std::vector<char*> column;  // aligned to 64 bytes; empty where they did not fit
 };
 
 struct KeptPiece {
@@ -59,7 +59,7 @@ struct KeptPiece {
 
 class KeptFrame {
  public:
-  explicit KeptFrame(KeptBudget& budget) : budget_(budget) {}
+  explicit KeptFrame(KeptMemory& memory) : memory_(memory) {}
 
   /// The piece with this centre, or null; then `next` is the first centre behind it of another piece.
   KeptPiece* piece(const Recipe&, int type, int centre, int& next);
@@ -71,10 +71,10 @@ class KeptFrame {
 
   bool ranges(const Recipe&, PairRanges&);
   void add_ranges(const Recipe&, const PairRanges&);
-  KeptBudget& budget() { return budget_; }
+  KeptMemory& memory() { return memory_; }
 
  private:
-  KeptBudget& budget_;
+  KeptMemory& memory_;
   std::mutex lock_;
   std::map<Recipe, std::map<std::pair<int, int>, KeptPiece>> pieces_;  // by type and first centre
   std::map<Recipe, PairRanges> ranges_;

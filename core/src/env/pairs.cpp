@@ -195,9 +195,8 @@ void select_pairs(const Exec& exec, const DeviceStructure& structure, const Tile
   const Matrix<double> r = pairs.r;
   if (columns.known()) {
     number_atoms(structure, pairs, atom);
-    for (int cell = 0; cell < n_cells; ++cell) {
-      for (int p = offset_host(cell); p < offset_host(cell + 1); ++p) row(p) = cell % n;
-    }
+    for (int cell = 0; cell < n_cells; ++cell)
+      std::fill(row.data() + offset_host(cell), row.data() + offset_host(cell + 1), cell % n);
     return;
   }
   const Vector<double> last_r2 = ws.vector<double>(static_cast<std::size_t>(n_cells));
