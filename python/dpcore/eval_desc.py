@@ -80,6 +80,8 @@ def eval_desc(
     from dpcore.infer import DeepPotential
 
     potential = DeepPotential(model)
+    if potential.precision != "stored":
+        log.info("# precision: %s", potential.precision)
     paths = list_systems(system, datafile)
     folder = Path(output)
     try:

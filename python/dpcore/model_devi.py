@@ -319,6 +319,8 @@ def make_model_devi(
             raise InputError(f"expected 0 or more, got {value}", option)
     refuse_inputs(output, models, "--output")
     potentials = [DeepPot(path) for path in models]
+    if potentials[0].precision != "stored":
+        log.info("# precision: %s", potentials[0].precision)
     _check_alike(potentials, [str(path) for path in models], real_error)
     options = {"atomic": atomic, "relative": relative, "relative_v": relative_v}
     paths = expand_systems(str(system), "--system")

@@ -171,6 +171,8 @@ def test(
     potential = DeepPotential(model, precision=precision)
     if potential.compressed:
         log.info("# compressed model: %s", model)
+    if potential.precision != "stored":
+        log.info("# precision: %s", potential.precision)
     paths = list_systems(system, datafile)
     rng = np.random.RandomState(None if rand_seed is None else rand_seed % 2**32) if shuffle_test else None
     results, total = [], Errors()

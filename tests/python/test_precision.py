@@ -111,6 +111,13 @@ def test_dp_test(tmp_path, monkeypatch, capfd):
     words = ("test", "-m", "m.dp", "-s", "valid", "-d")
     for options in (["high"], ["low", "--precision", "low"]):
         assert dp(*words, *options) == 0
+        assert ("# precision: low" in capfd.readouterr().err) == (len(options) > 1)
+    monkeypatch.setenv("DP_INTERFACE_PREC", "mixed")
+    for others in (("test",), ("eval-desc", "-o", "desc"), ("model-devi", "m.dp", "-o", "devi.out")):
+        verb, *more = others
+        assert dp(verb, "-s", "valid", "-m", "m.dp", *more) == 0
+        assert "# precision: mixed" in capfd.readouterr().err
+    monkeypatch.delenv("DP_INTERFACE_PREC")
     high, low = (np.loadtxt(f"{name}.f.out")[:, 3:] for name in ("high", "low"))
     assert 0 < np.abs(low - high).max() < 5e-6 * np.abs(high).max()
     assert dp(*words, "x", "--precision", "single") == 1
