@@ -278,7 +278,7 @@ def test_outside_the_net_is_used_and_counted():
         np.testing.assert_allclose(found[key], expected[key], rtol=1e-13, atol=1e-13)
     count = table.outside_tables()
     assert count["pairs"] == 14 and count["nearest"] == pytest.approx(r[0], rel=1e-12)
-    assert "14 pair(s)" in count["notice"] and "exact and slower" in count["notice"]
+    assert "14 neighbour(s)" in count["notice"] and "exact and slower" in count["notice"]
     # one of them among many that are inside
     mixed = dimers(np.append(r[:1], np.linspace(1.2, 3, 300)))
     found, expected = (m.evaluate(*mixed) for m in (table, exact))
@@ -328,7 +328,7 @@ def test_notices_come_with_the_frequency():
     for arguments in (far, near, near, near, far, near, far, far):
         for name, potential in (("once", once), ("often", often)):
             potential.evaluate(*arguments)
-            heard[name].append(potential.outside_tables()["notice"].split(" pair")[0])
+            heard[name].append(potential.outside_tables()["notice"].split(" neighbour")[0])
     assert heard["once"] == ["", "2", "", "", "", "", "", ""]
     assert heard["often"] == ["", "2", "", "", "4", "", "", "2"]
 

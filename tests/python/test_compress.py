@@ -262,4 +262,6 @@ def test_atoms_nearer_than_the_tables_are_told_of_once(here, tmp_path, capfd):
         for a, b in zip(found, expected):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
     text = capfd.readouterr().err
-    assert text.count("nearer than the tables") == 1 and "the nearest 0.7 A" in text
+    assert (
+        text.count("2 neighbour(s) of atoms were nearer than the tables") == 1 and "the nearest 0.7 A" in text
+    )

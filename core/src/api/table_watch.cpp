@@ -41,14 +41,15 @@ void TableWatch::add(const OutsideTable& outside, int n_frames, Prediction& out)
   since_.add(outside.pairs, outside.nearest);
   if (since_.pairs == 0 || (told_ && (frequency_ <= 0 || frames_ - told_at_ < frequency_))) return;
   char text[400];
-  std::snprintf(text, sizeof text,
-                "%ld pair(s) of atoms were nearer than the tables of the compressed model reach, the nearest "
-                "%.3g A, in the last "
-                "%ld frame(s): %s%s",
-                static_cast<long>(since_.pairs), since_.nearest, frames_ - told_at_,
-                linear_ ? "the tables were extrapolated, and energies and forces are not to be trusted"
-                        : "the embedding nets were evaluated for them, which is exact and slower",
-                frequency_ > 0 ? "" : " (said once)");
+  std::snprintf(
+      text, sizeof text,
+      "%ld neighbour(s) of atoms were nearer than the tables of the compressed model reach, the nearest "
+      "%.3g A, in the last "
+      "%ld frame(s): %s%s",
+      static_cast<long>(since_.pairs), since_.nearest, frames_ - told_at_,
+      linear_ ? "the tables were extrapolated, and energies and forces are not to be trusted"
+              : "the embedding nets were evaluated for them, which is exact and slower",
+      frequency_ > 0 ? "" : " (said once)");
   out.notice = text;
   told_ = true;
   told_at_ = frames_;
