@@ -114,7 +114,7 @@ def arguments(set_davg_zero: str) -> list[Argument]:
             bool,
             True,
             "Whether training may interpolate the embedding nets between nodes evaluated in every "
-            "step, where that pays and its measured error is below 1e-9; not a key of the reference. False "
+            "step, where that pays and its measured error is below 1e-9 (float32: 1e-7); not a key of the reference. False "
             "evaluates the nets for every pair.",
         ),
     ]
