@@ -131,6 +131,12 @@ checkpoint first.""",
 # programs of their own, which take everything after their name: a module with ``main(argv)`` and a summary
 PROGRAMS = {"ipi": ("dpcore.ipi", "serve a model to i-PI (the program dp_ipi)")}
 
+# engines that scripts for the reference choose before the verb, as --backend NAME or --NAME
+BACKENDS = (
+    "tensorflow", "tf", "tensorflow2", "tf2", "pytorch", "pt", "pytorch-exportable", "pt-expt",
+    "jax", "paddle", "pd", "numpy", "np", "dpmodel", "dp",
+)  # fmt: skip
+
 # verbs of the reference's manual that this version does not have
 LATER = (
     "change-bias", "config", "embed", "gui",
@@ -144,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: it cannot be done, the message says why; 2: the command line itself is wrong; 130: Ctrl-C.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    backend, argv = _split_backend(argv)
     name = next((word for word in argv if not word.startswith("-")), None)
     if argv and argv[0] in PROGRAMS:
         return int(import_module(PROGRAMS[argv[0]][0]).main(argv[1:]))
@@ -162,6 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.log_path is not None:
             refuse_inputs(args.log_path, _paths(args), "--log-path")
             set_log(args.log_level, args.log_path)
+        if backend:
+            log.info("%s has no effect: dpcore has one engine", " ".join(backend))
         return int(import_module(VERBS[args.verb].module).run(args) or 0)
     except KeyboardInterrupt:
         log.error("interrupted")
@@ -171,6 +180,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except Exception as error:
         return _report(error)
+
+
+def _split_backend(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The words before the verb that choose an engine, and the others."""
+    n = 0
+    while n < len(argv):
+        flag, _, value = argv[n].partition("=")
+        if flag in ("-b", "--backend") and not value:
+            value, n = "".join(argv[n + 1 : n + 2]), n + 1
+        elif flag != "--backend":
+            value = flag[2:] if flag.startswith("--") else ""
+        if value not in BACKENDS:
+            return [], argv  # none, or a name that the parser refuses
+        n += 1
+        if n == len(argv) or not argv[n].startswith("-"):
+            break
+    return argv[:n], argv[n:]
 
 
 def _paths(args: argparse.Namespace) -> list[str]:
@@ -186,10 +212,18 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         prog="dp",
         description="Deep potential models: train, freeze, test, convert.",
         epilog="dp VERB --help shows the options of a verb and an example. The usual way:\n\n"
-        "  dp train input.json && dp freeze -o model.dp && dp test -m model.dp -s data/test",
+        "  dp train input.json && dp freeze -o model.dp && dp test -m model.dp -s data/test\n\n"
+        "dp --tf VERB, dp --backend NAME VERB and the like are accepted for old scripts: there is one engine.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dpcore v{__version__}")
+    parser.add_argument(
+        "-b",
+        "--backend",
+        choices=BACKENDS,
+        metavar="NAME",
+        help=argparse.SUPPRESS,
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, verb in VERBS.items():
         sub = verbs.add_parser(

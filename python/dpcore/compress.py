@@ -88,6 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-c", "--checkpoint-folder", help="accepted for old scripts, without effect: nothing is trained"
     )
     parser.add_argument(
+        "-m", "--mpi-log", help="accepted for old scripts, without effect: one process does the work"
+    )
+    parser.add_argument("--head", help="accepted for old scripts, without effect: models have one head")
+    parser.add_argument(
         "--undo", action="store_true", help="write the original model that a compressed one contains"
     )
 

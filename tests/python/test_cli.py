@@ -27,6 +27,24 @@ def test_help_of_a_verb_has_an_example(verb, capsys):
     assert f"  dp {verb}" in out and "--log-level" in out and "--log-path" in out
 
 
+@pytest.mark.parametrize(
+    "words", [["--tf"], ["--pt"], ["-b", "tensorflow"], ["--backend=jax"], ["--backend", "dp"]]
+)
+def test_backends_before_the_verb_have_no_effect(words, capsys, tmp_path):
+    assert main([*words, "show", str(tmp_path / "none.dp")]) == 1
+    err = capsys.readouterr().err
+    assert f"{' '.join(words)} has no effect: dpcore has one engine" in err and "no such model file" in err
+    assert main([*words, "show", "--help"]) == 0 and "usage: dp show" in capsys.readouterr().out
+    assert main([*words, "shwo"]) == 2 and 'Did you mean "show"?' in capsys.readouterr().err
+    assert main(words) == 0 and "usage: dp " in capsys.readouterr().out
+
+
+def test_an_unknown_backend_is_refused(capsys):
+    assert main(["-b", "torch", "show", "a.dp"]) == 2
+    assert "invalid choice: 'torch'" in capsys.readouterr().err
+    assert main(["--torch", "show", "a.dp"]) == 2
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"dpcore v{__version__}\n"

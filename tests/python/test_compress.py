@@ -132,7 +132,22 @@ def test_file_holds_the_original_and_the_recipe(here):
 
 
 def test_every_option_reaches_the_file(here, tmp_path):
-    words = ["-s", "0.02", "-e", "3", "-f", "100", "--outside", "linear", "-c", "."]
+    words = [
+        "-s",
+        "0.02",
+        "-e",
+        "3",
+        "-f",
+        "100",
+        "--outside",
+        "linear",
+        "-c",
+        ".",
+        "-m",
+        "master",
+        "--head",
+        "a",
+    ]
     assert dp("compress", "-i", "model.dp", "-o", tmp_path / "o.dp", *words) == 0
     recipe = json.loads(metadata_of(tmp_path / "o.dp")["config"])["descriptor"]["compress"]
     del recipe["min_nbor_dist"]
