@@ -139,6 +139,12 @@ def verify(
     chosen = choose(clients)
     file = read_model(model)
     file.model()  # refuses what could not be used
+    if file.kind != "ener":
+        raise InputError(
+            f'holds a model of kind "{file.kind}", and energies, forces and virials are what is compared here; '
+            "dp test compares such a model with labels",
+            file.path,
+        )
     precision = known_precision(precision)
     limit, why = _limit(file, tolerance, precision)
     rows = [Row(client.name) for client in chosen]

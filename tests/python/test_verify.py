@@ -17,7 +17,7 @@ from dpcore.errors import InputError
 from dpcore.modelfile import FROZEN, make_metadata, read_model
 from dpcore.verify import random_frame, verify
 from gradcheck import make_config, make_tensors
-from make_model import write_model
+from make_model import write_model, write_tensor_model
 from make_system import SHARED, make_system
 from short_range_table import SHORT_RANGE, make_table
 from training_case import dp
@@ -385,3 +385,9 @@ def test_choosing_clients():
     assert [x.name for x in clients.choose(["LAMMPS 2 ranks", "c"])] == ["Python", "C", "LAMMPS 2 ranks"]
     with pytest.raises(InputError):
         clients.choose([""])
+
+
+def test_models_of_tensors_are_refused(tmp_path):
+    path = write_tensor_model(tmp_path / "d.dp", "dipole")
+    with pytest.raises(InputError, match='d.dp: holds a model of kind "dipole".*dp test compares'):
+        verify(path, clients=["Python"])
