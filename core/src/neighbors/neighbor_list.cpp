@@ -20,9 +20,11 @@ constexpr double kFarthest = 1e9;
 constexpr double kMostImages = 1e6;
 /// Added to the fractional range in which images are kept: above the rounding of fractions.
 constexpr double kFractionSlack = 1e-9;
-/// Atoms per piece of work, and the system size below which one thread is faster than several.
-constexpr int kBlock = 64;
-constexpr int kSmall = 128;
+/// Atoms per piece of work, and the system sizes below which one thread is faster than several: at the
+/// search, and at wrapping and images, which are less work than to wake the others.
+constexpr int kBlock = 16;
+constexpr int kSmall = 128, kSmallImages = 1024;
+constexpr int kAtOnce = 4096;  // atoms of a system whose lists may lie in memory twice
 
 std::size_t u(int i) { return static_cast<std::size_t>(i); }
 
@@ -128,8 +130,9 @@ void NeighborSearch::build(const double* coord, int n, const Cell& cell, double 
   check_input(coord, n, rcut);
   workers = choose_workers(workers, n);
   out.n_local = n;
-  wrap(coord, n, cell, out, workers);
-  if (n > 0 && cell.periodic) add_images(cell, rcut, out, workers);
+  const int before = n < kSmallImages ? 1 : workers;
+  wrap(coord, n, cell, out, before);
+  if (n > 0 && cell.periodic) add_images(cell, rcut, out, before);
   search(rcut, out, workers);
 }
 
@@ -235,42 +238,64 @@ void NeighborSearch::search(double rcut, NeighborList& out, int workers) {
   worker_.resize(std::max(worker_.size(), u(workers)));
   for (std::size_t w = 0; w < u(workers); ++w) worker_[w].set.reset(u(n_all));
 
-  // Count, then list: the memory is that of the list.
+  // The neighbours of the centre that was gathered last, ascending; room for all candidates. Returns the end.
+  const auto list = [&](Worker& worker, int centre, int n_candidates, int* to) {
+    worker.found.resize(std::max(worker.found.size(), u(n_candidates) + 1));
+    int* found = worker.found.data();
+    const double* square = worker.square.data();
+    int count = 0;
+    for (std::size_t q = 0; q < worker.run.size(); q += 2) {
+      const int* index = bins_.index() + worker.run[q];
+      const int length = worker.run[q + 1] - worker.run[q];
+      for (int k = 0; k < length; ++k) {
+        found[count] = index[k];
+        count += square[k] < rcut2;
+      }
+      square += length;
+    }
+    for (int k = 0; k < count; ++k) worker.set.insert(found[k]);
+    worker.set.erase(centre);
+    return worker.set.drain(to);
+  };
+  // Few atoms are listed at once, by each worker for itself; of many the neighbours are counted first, so
+  // that the memory is that of the list.
+  const bool at_once = n <= kAtOnce;
+  if (at_once) listed_.resize(u(n));
+  for (std::size_t w = 0; w < u(workers); ++w) worker_[w].n_listed = 0;
   out.first.assign(u(n) + 1, 0);
   for_each_block(workers, n, [&](int w, int begin, int end) {
     Worker& worker = worker_[u(w)];
     for (int c = begin; c < end; ++c) {
-      const std::size_t i = u(centre_[u(c)]);
-      const int n_candidates = gather(bins_, &out.coord[3 * i], worker);
+      const int i = centre_[u(c)], n_candidates = gather(bins_, &out.coord[3 * u(i)], worker);
+      if (at_once) {
+        const std::size_t at = worker.n_listed, needed = at + u(n_candidates);
+        if (worker.lists.size() < needed) worker.lists.resize(2 * needed);
+        int* const to = worker.lists.data() + at;
+        worker.n_listed += static_cast<std::size_t>(list(worker, i, n_candidates, to) - to);
+        listed_[u(i)] = {w, at};
+        out.first[u(i) + 1] = worker.n_listed - at;
+        continue;
+      }
       const double* square = worker.square.data();
       int count = 0;
       for (int k = 0; k < n_candidates; ++k) count += square[k] < rcut2;
-      out.first[i + 1] = u(count - 1);  // the centre is one of its candidates
+      out.first[u(i) + 1] = u(count - 1);  // the centre is one of its candidates
     }
   });
   for (std::size_t i = 0; i < u(n); ++i) out.first[i + 1] += out.first[i];
   out.neighbor.resize(out.first[u(n)]);
+  if (at_once) {
+    for (std::size_t i = 0; i < u(n); ++i) {
+      const auto [w, at] = listed_[i];
+      std::copy_n(worker_[u(w)].lists.data() + at, out.first[i + 1] - out.first[i],
+                  out.neighbor.data() + out.first[i]);
+    }
+    return;
+  }
   for_each_block(workers, n, [&](int w, int begin, int end) {
-    Worker& worker = worker_[u(w)];
     for (int c = begin; c < end; ++c) {
-      const int i = centre_[u(c)];
-      const int n_candidates = gather(bins_, &out.coord[3 * u(i)], worker);
-      worker.found.resize(std::max(worker.found.size(), u(n_candidates) + 1));
-      int* found = worker.found.data();
-      const double* square = worker.square.data();
-      int count = 0;
-      for (std::size_t q = 0; q < worker.run.size(); q += 2) {
-        const int* index = bins_.index() + worker.run[q];
-        const int length = worker.run[q + 1] - worker.run[q];
-        for (int k = 0; k < length; ++k) {
-          found[count] = index[k];
-          count += square[k] < rcut2;
-        }
-        square += length;
-      }
-      for (int k = 0; k < count; ++k) worker.set.insert(found[k]);
-      worker.set.erase(i);
-      worker.set.drain(out.neighbor.data() + out.first[u(i)]);
+      const int i = centre_[u(c)], n_candidates = gather(bins_, &out.coord[3 * u(i)], worker_[u(w)]);
+      list(worker_[u(w)], i, n_candidates, out.neighbor.data() + out.first[u(i)]);
     }
   });
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "neighbors/bins.hpp"
@@ -47,6 +48,8 @@ class NeighborSearch {
     std::vector<int> run;        // begin, end of each run of candidates
     std::vector<int> found;
     IndexSet set;
+    std::vector<int> lists;    // of several centres, one behind the other
+    std::size_t n_listed = 0;  // numbers in them
   };
 
   void wrap(const double* coord, int n, const Cell& cell, NeighborList& out, int workers);
@@ -54,9 +57,10 @@ class NeighborSearch {
   void search(double rcut, NeighborList& out, int workers);
   static int gather(const Bins& bins, const double* centre, Worker& worker);
 
-  std::vector<double> fraction_;          // [n, 3] fractional coordinates of the wrapped centres
-  std::vector<std::size_t> image_first_;  // [n + 1]
-  std::vector<int> centre_;               // [n] centres in the order of the bins
+  std::vector<double> fraction_;                     // [n, 3] fractional coordinates of the wrapped centres
+  std::vector<std::size_t> image_first_;             // [n + 1]
+  std::vector<int> centre_;                          // [n] centres in the order of the bins
+  std::vector<std::pair<int, std::size_t>> listed_;  // [n] worker, and where in its lists
   Bins bins_;
   std::vector<Worker> worker_;
 };
