@@ -13,6 +13,7 @@ from training import LOSSES, LR, START_LR, make_batch
 
 STEPS = 24
 MIB = 2**20
+ON_HOST = core.backend() in ("serial", "openmp")  # elsewhere lists alone are kept
 
 
 def systems():
@@ -68,7 +69,8 @@ def test_training_is_the_same_to_the_last_bit_with_what_is_kept(monkeypatch, nam
         assert terms == expected
         assert [key for key in tensors if found[key].tobytes() != tensors[key].tobytes()] == []
         # lists alone take 0.2 MiB
-        assert kept > 0.4 * MIB if room == "" else 0.25 * MIB < kept <= 0.3 * MIB
+        assert kept <= 0.3 * MIB if room == "0.3" or not ON_HOST else kept > 0.4 * MIB
+        assert kept > (0.25 if room == "0.3" and ON_HOST else 0.1) * MIB
 
 
 def test_pairs_are_kept_from_the_second_time_on(monkeypatch):
@@ -82,7 +84,8 @@ def test_pairs_are_kept_from_the_second_time_on(monkeypatch):
     for _ in range(4):
         trainer.step(batch, LR, START_LR)
         kept.append(trainer.kept_bytes)
-    assert 0 < kept[0] < kept[1] == kept[2] == kept[3]
+    assert 0 < kept[0] <= kept[1] == kept[2] == kept[3]
+    assert (kept[0] < kept[1]) == ON_HOST
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "1 GB", "some"])

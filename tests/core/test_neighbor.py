@@ -16,8 +16,10 @@ from gradcheck import (
     RCUT,
     System,
     assert_agree,
+    assert_close,
     evaluate,
     evaluate_oracle,
+    grid_system,
     make_config,
     make_tensors,
     model,
@@ -275,6 +277,24 @@ def test_parameters_of_wrong_shape_or_missing():
         broken[1, 0] = np.nan
         with pytest.raises(core.Error, match="frame 1"):
             evaluate(potential, system.moved(**{key: broken}))
+
+
+@pytest.mark.parametrize("copies", [(1, 2, 1), (6, 4, 4)])
+def test_copies_of_a_box_have_its_energies_and_forces_however_many_atoms(copies):
+    """114 atoms, fewer than several threads share; 5,472, more than are listed in one pass."""
+    small = grid_system(1)
+    cell = small.box.reshape(3, 3)
+    shifts = np.stack(np.meshgrid(*map(np.arange, copies), indexing="ij"), -1).reshape(-1, 3) @ cell
+    coord = (small.coord.reshape(1, -1, 3) + shifts[:, None]).reshape(1, -1)
+    box = (cell * np.array(copies)[:, None]).reshape(1, 9)
+    one = evaluate(POTENTIAL, small, atomic=True)
+    all_ = evaluate(
+        POTENTIAL, small.moved(coord=coord, box=box, types=np.tile(small.types, len(shifts))), atomic=True
+    )
+    for key in ("force", "atom_energy"):
+        assert_close(
+            all_[key], np.tile(one[key].reshape(1, -1), len(shifts)).reshape(all_[key].shape), "geometry", key
+        )
 
 
 def test_a_potential_works_after_an_error():
