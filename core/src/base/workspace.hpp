@@ -2,12 +2,14 @@
 // Scratch memory of one worker, reused from tile to tile and from step to step: no allocation in hot loops.
 //
 // A stack allocator over a list of blocks: `take` hands out 64-byte aligned arrays, `Scope` gives back all
-// that was taken since it was opened. Blocks are kept for reuse; `reset` merges them into one.
+// that was taken since it was opened. Blocks are kept for reuse; `reset` merges them into one, of what was
+// needed at a time: the ends of blocks in which something larger had no room are not.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
+#include "base/free_memory.hpp"
 #include "base/huge_pages.hpp"
 #include "base/views.hpp"
 
@@ -37,44 +39,33 @@ class Workspace {
     return Tensor3<T>(take<T>(n * a * b), n, a, b);
   }
 
-  /// Forget everything taken; one block large enough for the same demand is kept.
+  /// Forget everything taken; one block large enough for the same demand, and a little more, is kept.
   void reset() {
     if (blocks_.size() > 1) {
-      std::size_t total = 0;
-      for (const auto& block : blocks_) total += block.extent(0);
       blocks_.clear();
-      blocks_.push_back(allocate(total));
+      give_back_freed_memory();
+      blocks_.push_back(allocate(most_ + most_ / 16));
     }
-    block_ = 0;
-    used_ = 0;
-  }
-
-  std::size_t capacity() const {
-    std::size_t total = 0;
-    for (const auto& block : blocks_) total += block.extent(0);
-    return total;
+    block_ = used_ = taken_ = 0;
   }
 
   /// Bytes taken.
-  std::size_t used() const {
-    std::size_t total = used_;
-    for (std::size_t b = 0; b < block_; ++b) total += blocks_[b].extent(0);
-    return total;
-  }
+  std::size_t used() const { return taken_; }
 
   class Scope {
    public:
-    explicit Scope(Workspace& ws) : ws_(ws), block_(ws.block_), used_(ws.used_) {}
+    explicit Scope(Workspace& ws) : ws_(ws), block_(ws.block_), used_(ws.used_), taken_(ws.taken_) {}
     ~Scope() {
       ws_.block_ = block_;
       ws_.used_ = used_;
+      ws_.taken_ = taken_;
     }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     Workspace& ws_;
-    std::size_t block_, used_;
+    std::size_t block_, used_, taken_;
   };
 
  private:
@@ -89,6 +80,8 @@ class Workspace {
   char* take_bytes(std::size_t bytes) {
     constexpr std::size_t align = 64;
     bytes = (bytes + align - 1) / align * align;
+    taken_ += bytes;
+    most_ = std::max(most_, taken_);
     while (block_ < blocks_.size()) {
       if (used_ + bytes <= blocks_[block_].extent(0)) {
         char* p = blocks_[block_].data() + used_;
@@ -98,16 +91,15 @@ class Workspace {
       ++block_;
       used_ = 0;
     }
-    const std::size_t last = blocks_.empty() ? 0 : blocks_.back().extent(0);
-    blocks_.push_back(allocate(std::max({bytes, 2 * last, std::size_t{1} << 16})));
+    blocks_.push_back(allocate(std::max({bytes, most_ / 4, std::size_t{1} << 16})));
     block_ = blocks_.size() - 1;
     used_ = bytes;
     return blocks_[block_].data();
   }
 
   std::vector<Block> blocks_;
-  std::size_t block_ = 0;
-  std::size_t used_ = 0;
+  std::size_t block_ = 0, used_ = 0;  // where the next array goes
+  std::size_t taken_ = 0, most_ = 0;  // bytes
 };
 
 /// f(begin, end) for chunks of n rows; what f takes from `ws` is given back after each.

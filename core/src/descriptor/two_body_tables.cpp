@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "base/free_memory.hpp"
 #include "base/runtime.hpp"
 #include "descriptor/two_body.hpp"
 
@@ -238,6 +239,7 @@ void TwoBody<S>::prepare_inference() const {
     } catch (const Error&) {  // no memory, or more intervals than any table has: the nets do it
     }
   }
+  give_back_freed_memory();  // of reading the model and making tables
   prepared_ = true;
 }
 
