@@ -19,6 +19,7 @@ from gradcheck import (
     KINKED,
     assert_agree,
     assert_close,
+    descriptor_parts,
     evaluate,
     grid_system,
     make_config,
@@ -27,6 +28,8 @@ from gradcheck import (
     odd_systems,
     smooth_tensors,
 )
+from reference import se_e2_a as oracle
+from reference import stored_tables
 
 core = pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
@@ -162,6 +165,70 @@ def test_near_neighbours_of_se_e3_are_told():
         assert table.outside_tables()["pairs"] == pairs
 
 
+def polynomials(nodes, value, slope, curvature):
+    """[n, 6, M]: the polynomials of degree 5 between nodes, solved for, not written out."""
+    h = np.diff(nodes)
+    rows = np.empty((len(h), 6, value.shape[1]))
+    for j, step in enumerate(h):
+        powers = step ** np.arange(6.0)
+        ends = np.zeros((6, 6))  # value, slope h, curvature h^2 / 2 at 0 and h of each power of t / h
+        ends[0, 0] = ends[1, 1] = ends[2, 2] = 1
+        ends[3] = 1
+        ends[4] = np.arange(6)
+        ends[5] = np.arange(6) * np.arange(-1, 5) / 2
+        known = np.stack(
+            [
+                x * step**k / max(k, 1)
+                for i in (j, j + 1)
+                for k, x in enumerate((value[i], slope[i], curvature[i]))
+            ]
+        )
+        rows[j] = np.linalg.solve(ends, known) / powers[:, None]
+    return rows
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"type_one_side": True, "neuron": [4, 20]}, {"type": "se_e2_r", "set_davg_zero": True}],
+    ids=["two sides", "one side", "se_e2_r"],
+)
+def test_equals_its_polynomials(keys):
+    """Written out as coefficients by numpy, with steps so long that table and net differ; both levels, and beyond."""
+    config, tensors = small_model(**keys)
+    table = both(config, tensors, step=0.4, extrapolate=2, outside="linear", min_nbor_dist=1.1)[1]
+    exact = model(config, tensors)
+    written = compressed_config(config, stored=True, outside="linear")
+    numbers = {k: v for k, v in tensors.items() if not k.startswith("descriptor/net_")}
+    for t in table.tables():
+        n_fine = round((t["upper"] - t["lower"]) / t["fine"])
+        nodes = np.append(
+            t["lower"] + t["fine"] * np.arange(n_fine),
+            t["upper"] + t["coarse"] * np.arange(t["intervals"] - n_fine + 1),
+        )
+        layers = oracle.layers_of(tensors, f"descriptor/{t['net']}")
+
+        def net(x, layers=layers):
+            return oracle.embedding_net(layers, "tanh", x)
+
+        h = 1e-3
+        curvature = sum(
+            w * (net(nodes + k * h)[1] - net(nodes - k * h)[1]) for k, w in ((1, 45), (2, -9), (3, 1))
+        ) / (60 * h)
+        numbers[f"descriptor/{t['net']}/table"] = polynomials(nodes, *net(nodes), curvature)
+        numbers[f"descriptor/{t['net']}/table_info"] = np.array(
+            [t["lower"], t["lower"], t["upper"], t["last"], t["fine"], t["coarse"], 0, n_fine]
+        )
+    far = dimers(np.linspace(0.3, 3.1, 300))
+    for system in (grid_system(), odd_systems()["triclinic"]):
+        found = evaluate(table, system, True)
+        expected = stored_tables.evaluate(written, numbers, system.coord, system.box, system.types)
+        assert_agree(found, expected, "oracle")
+        assert np.abs(found["force"] - evaluate(exact, system)["force"]).max() > 1e-6
+    found, expected = (m.evaluate(*far) for m in (table, model(written, numbers)))
+    for key, value in expected.items():
+        assert np.abs(found[key] - value).max() <= 1e-11 * max(1, np.abs(value).max()), key
+
+
 def test_error_falls_with_the_sixth_power_of_the_step():
     """Of the energy; forces hold a derivative, and the fifth."""
     config, tensors = small_model(
@@ -179,7 +246,7 @@ def test_error_falls_with_the_sixth_power_of_the_step():
 
 
 def test_ranges_and_sizes():
-    """Rounded outwards, coarse steps ten times as long, rows of six coefficients in whole cache lines."""
+    """Rounded outwards, coarse steps ten times as long, in double three rows of whole cache lines for each node."""
     config, tensors = small_model(type_one_side=True)
     tensors["descriptor/davg"] = np.array([[0.03, 0, 0, 0], [0.06, 0, 0, 0]])
     tensors["descriptor/dstd"] = np.full((2, 4), 0.125)
@@ -187,7 +254,7 @@ def test_ranges_and_sizes():
     # s(0.9 A) = 1/0.9, being below rcut_smth: from (0 - 0.06)/0.125 = -0.48 to (1/0.9 - 0.03)/0.125 = 8.65
     for t, net in zip(table.tables(), ("net_0", "net_1")):
         assert (t["net"], t["lower"], t["upper"], t["last"]) == (net, -1.0, 9.0, 45.0)
-        assert t["intervals"] == 1360 and t["bytes"] == 1360 * 6 * 8 * 8
+        assert t["intervals"] == 1360 and t["bytes"] == 1361 * 3 * 8 * 8
         assert t["fine"] == pytest.approx(0.01, rel=1e-14) and t["coarse"] == pytest.approx(0.1, rel=1e-14)
     assert [t["net"] for t in both(*small_model(exclude_types=[[0, 1]]))[1].tables()] == [
         "net_0_0",
@@ -288,6 +355,39 @@ def test_outside_the_net_is_used_and_counted():
     assert table.outside_tables() == {"pairs": 0, "nearest": 0.0, "notice": ""}
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize("outside", ["net", "linear"])
+@pytest.mark.parametrize("kind", ["se_e2_a", "se_e2_r", "hybrid", "se_a_tpe"])
+def test_only_pairs_outside_leave_the_table(kind, outside, precision):
+    """Two clusters, out of each other's sight, share tiles: what happens in the one leaves every bit of the other alone."""
+    config = make_config({"type": kind, "precision": precision})
+    tensors = make_tensors(config, seed=3)
+    exact = model(config, tensors)
+    for _, part in descriptor_parts(config):
+        part["compress"] = {**RECIPE, "extrapolate": 1, "outside": outside}
+    table = model(config, tensors)
+    types = np.array([0, 1, 1, 0, 1, 0, 1, 0, 1, 0], dtype=np.int32)
+
+    def run(potential, *gaps):
+        quiet = np.array([[0, 0, 0], [0.9, 0.2, 0], [-0.3, 1.1, 0.4], [1.8, 1.5, -0.7], [0.4, -1.2, 1.0]])
+        chain = np.cumsum([0, *gaps])[:, None] * [0.48, -0.6, 0.64] + [40, 0, 0]
+        return potential.evaluate(np.concatenate([quiet, chain]).reshape(1, -1), None, types, atomic=True)
+
+    far = run(table, 1.0, 1.1, 1.2, 1.3)
+    assert table.outside_tables()["pairs"] == 0
+    close = (0.1, 1.1, 0.15, 1.3)
+    near = run(table, *close)
+    counts = table.outside_tables()
+    assert counts["pairs"] == 4 * len(descriptor_parts(config)) and abs(counts["nearest"] - 0.1) < 1e-6
+    for key in ("atom_energy", "force", "atom_virial"):
+        np.testing.assert_array_equal(near[key][0, :5], far[key][0, :5])
+    nets = run(exact, *close)
+    limit = 1e-8 if precision == "float64" else 1e-4
+    for key, value in nets.items():
+        error = np.abs(near[key] - value).max() / np.abs(value).max()
+        assert error <= limit if outside == "net" else error > limit, key
+
+
 def test_outside_as_the_reference_goes_straight_on():
     config, tensors = small_model(type_one_side=True)
     exact, table = both(config, tensors, extrapolate=1, min_nbor_dist=1.1, outside="linear")
@@ -380,7 +480,7 @@ def test_recipes_that_make_no_table_are_refused(recipe, words):
         core.Model(json.dumps(compressed_config(config, **recipe)), tensors)
 
 
-@pytest.mark.parametrize("step", [1e-5, 2e-5])
+@pytest.mark.parametrize("step", [5e-6, 1e-5])
 def test_tables_of_gigabytes_are_refused(step):
     """One of 4 GiB, and four whose sum is 8 GiB; the message has the step as it is, not 0.000010."""
     config, tensors = small_model(neuron=[3, 100])

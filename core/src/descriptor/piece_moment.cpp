@@ -229,11 +229,12 @@ void group_pairs(const PieceView<S>& table, const TilePairs& pairs, int neighbor
 }
 
 template <class S>
-OutsidePairs<S> outside_pairs(const PieceGroups<S>& groups, const TilePairs& pairs, const Vector<S>& s,
+OutsidePairs<S> outside_pairs(const int* pair, int n, const TilePairs& pairs, const Vector<S>& s,
                               const Matrix<S>& value, int n_out, Workspace& ws) {
-  const int n = groups.n_outside, n_rows = pairs.n_rows;
+  const int n_rows = pairs.n_rows;
   const auto size = static_cast<std::size_t>(n), width = static_cast<std::size_t>(n_out);
   OutsidePairs<S> out;
+  out.pair = pair;
   out.pairs.n_rows = n_rows;
   out.pairs.n_pairs = n;
   out.pairs.segment = {0, n};
@@ -245,7 +246,7 @@ OutsidePairs<S> outside_pairs(const PieceGroups<S>& groups, const TilePairs& pai
   out.g_prime = ws.matrix<S>(size, width);
   int row = 0;
   for (int k = 0; k < n; ++k) {
-    const int p = groups.outside[k];
+    const int p = pair[k];
     for (; row <= pairs.row(p); ++row) out.pairs.offset(row) = k;
     out.pairs.row(k) = pairs.row(p);
     out.s(k) = s(p);
@@ -331,7 +332,7 @@ void piece_moment_backward_inputs(const PieceView<S>& table, const PieceGroups<S
 #define DPCORE_INSTANTIATE(S)                                                                             \
   template void group_pairs<S>(const PieceView<S>&, const TilePairs&, int, const Vector<S>&,              \
                                PieceGroups<S>&, Workspace&);                                              \
-  template OutsidePairs<S> outside_pairs<S>(const PieceGroups<S>&, const TilePairs&, const Vector<S>&,    \
+  template OutsidePairs<S> outside_pairs<S>(const int*, int, const TilePairs&, const Vector<S>&,          \
                                             const Matrix<S>&, int, Workspace&);                           \
   template void add_piece_moment<S>(const PieceView<S>&, const PieceGroups<S>&, const Matrix<S>&, S,      \
                                     const Tensor3<S>&);                                                   \

@@ -39,13 +39,15 @@ void group_pairs(const PieceView<S>&, const TilePairs&, int neighbor_type, const
 /// The pairs outside as pairs of one type by themselves, for the net and the kernels of moment.hpp.
 template <class S>
 struct OutsidePairs {
-  TilePairs pairs;       // offset and row
-  Vector<S> s;           // [n] the net's inputs
-  Matrix<S> value;       // [n, 4] rows of the environment matrix
-  Matrix<S> g, g_prime;  // [n, n_out] room for what the net gives
+  const int* pair = nullptr;  // [n] which they are
+  TilePairs pairs;            // offset and row
+  Vector<S> s;                // [n] the net's inputs
+  Matrix<S> value;            // [n, 4] rows of the environment matrix
+  Matrix<S> g, g_prime;       // [n, n_out] room for what the net gives
 };
+/// `pair` [n] are they, in their order.
 template <class S>
-OutsidePairs<S> outside_pairs(const PieceGroups<S>&, const TilePairs&, const Vector<S>& s,
+OutsidePairs<S> outside_pairs(const int* pair, int n, const TilePairs&, const Vector<S>& s,
                               const Matrix<S>& value, int n_out, Workspace&);
 
 /// moment [n_rows, 4, n_out] +=; r [n_pairs, 4]

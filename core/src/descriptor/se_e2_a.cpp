@@ -110,8 +110,17 @@ template <class S>
 bool SeE2A<S>::add_fused_moment(const Exec& exec, int a, int b, int first, int last, State& state,
                                 Workspace& ws) const {
   const auto add = [&](const auto& table, const auto& places) {
-    if (!find_places(exec, table, state.env.radial, first, last, places, ws)) return false;
-    add_table_moment(exec, state.pairs, b, table, places, state.env.value, scale(), state.moment);
+    const int n_outside = find_places(exec, table, state.env.radial, first, last, places, ws);
+    if (!kExecOnHost && n_outside > 0) return false;
+    add_table_moment(exec, state.pairs, b, table, places, state.env.value, scale(), state.moment, ws);
+    if (n_outside == 0) return true;
+    int* const outside = ws.take<int>(static_cast<std::size_t>(n_outside));
+    for (int p = first, k = 0; p < last; ++p) {
+      if (places.row(p) < 0) outside[k++] = p;
+    }
+    OutsidePairs<S>& o = add_outside(b, outside, n_outside, state, ws);
+    this->evaluate_radial(exec, a, b, first, last, o.s, o.g, o.g_prime, state, ws);
+    add_moment<S>(exec, o.pairs, 0, o.value, o.g, scale(), state.moment);
     return true;
   };
   if (const SingleTable* single = this->single_table(a, b)) return add(single->view(), state.single_places);
@@ -127,26 +136,29 @@ bool SeE2A<S>::add_moment_by_pieces(int a, int b, State& state, Workspace& ws) c
   group_pairs(table->view(), state.pairs, b, state.env.radial, groups, ws);
   add_piece_moment(table->view(), groups, state.env.value, scale(), state.moment);
   if (groups.n_outside == 0) return true;
-  OutsidePairs<S>& o = state.outside_pairs[static_cast<std::size_t>(b)];
-  o = outside_pairs(groups, state.pairs, state.env.radial, state.env.value, n_radial(), ws);
+  OutsidePairs<S>& o = add_outside(b, groups.outside, groups.n_outside, state, ws);
   this->net(a, b)->forward(Exec(), o.s, o.g, o.g_prime, ws);
   add_moment<S>(Exec(), o.pairs, 0, o.value, o.g, scale(), state.moment);
   return true;
 }
 
 template <class S>
-void SeE2A<S>::backward_by_pieces(int a, int b, const State& state, const Tensor3<S>& moment_bar,
-                                  const Matrix<S>& d_value, Workspace& ws) const {
-  const PieceGroups<S>& groups = state.groups[static_cast<std::size_t>(b)];
-  piece_moment_backward_inputs(this->piece_table(a, b)->view(), groups, moment_bar, state.env.value, scale(),
-                               d_value, ws);
-  if (groups.n_outside == 0) return;
-  const Workspace::Scope scope(ws);
+OutsidePairs<S>& SeE2A<S>::add_outside(int b, const int* pair, int n, State& state, Workspace& ws) const {
+  OutsidePairs<S>& o = state.outside_pairs[static_cast<std::size_t>(b)];
+  o = outside_pairs(pair, n, state.pairs, state.env.radial, state.env.value, n_radial(), ws);
+  return o;
+}
+
+template <class S>
+void SeE2A<S>::backward_outside(int b, const State& state, const Tensor3<S>& moment_bar,
+                                const Matrix<S>& d_value, Workspace& ws) const {
   const OutsidePairs<S>& o = state.outside_pairs[static_cast<std::size_t>(b)];
-  const Matrix<S> d = ws.matrix<S>(static_cast<std::size_t>(groups.n_outside), 4);
+  if (o.pairs.n_pairs == 0) return;
+  const Workspace::Scope scope(ws);
+  const Matrix<S> d = ws.matrix<S>(static_cast<std::size_t>(o.pairs.n_pairs), 4);
   moment_backward_inputs<S>(Exec(), o.pairs, 0, moment_bar, o.value, o.g, o.g_prime, scale(), d);
-  for (int k = 0; k < groups.n_outside; ++k) {
-    for (int c = 0; c < 4; ++c) d_value(groups.outside[k], c) = d(k, c);
+  for (int k = 0; k < o.pairs.n_pairs; ++k) {
+    for (int c = 0; c < 4; ++c) d_value(o.pair[k], c) = d(k, c);
   }
 }
 
@@ -164,7 +176,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
   state.g = state.g_prime = Matrix<S>();
   state.way.assign(static_cast<std::size_t>(spec_.ntypes), Way::Stored);
   state.groups.resize(state.way.size());
-  state.outside_pairs.resize(state.way.size());
+  state.outside_pairs.assign(state.way.size(), OutsidePairs<S>());
   if (this->has_fixed_tables()) {
     state.places = {ws.vector<int>(n_pairs), ws.vector<S>(n_pairs)};
     state.single_places = {state.places.row, ws.vector<float>(n_pairs)};
@@ -231,7 +243,10 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
       return;
     }
     if (way == Way::Pieces) {
-      backward_by_pieces(tile.type, b, state, moment_bar, d_value, ws);
+      piece_moment_backward_inputs(this->piece_table(tile.type, b)->view(),
+                                   state.groups[static_cast<std::size_t>(b)], moment_bar, state.env.value,
+                                   scale(), d_value, ws);
+      backward_outside(b, state, moment_bar, d_value, ws);
       return;
     }
     if (way == Way::Quintic) {
@@ -242,6 +257,7 @@ void SeE2A<S>::backward_inputs(const Exec& exec, const Tile& tile, const AnyMatr
         table_moment_backward_inputs(exec, state.pairs, b, this->fixed_table(tile.type, b)->view(),
                                      state.places, moment_bar, state.env.value, scale(), d_value, ws);
       }
+      if constexpr (kExecOnHost) backward_outside(b, state, moment_bar, d_value, ws);
       return;
     }
     moment_backward_inputs<S>(exec, state.pairs, b, moment_bar, state.env.value, rows(state.g, first, last),

@@ -62,7 +62,7 @@ class SeE2A : public TwoBody<S> {
     TablePlaces<S> places;                       // of types with Way::Quintic
     TablePlaces<float> single_places;            // of those with a table in single precision
     std::vector<PieceGroups<S>> groups;          // [ntypes] of types with Way::Pieces
-    std::vector<OutsidePairs<S>> outside_pairs;  // [ntypes] of those of them with pairs outside of the table
+    std::vector<OutsidePairs<S>> outside_pairs;  // [ntypes] of types with a table and pairs outside of it
     std::vector<Way> way;                        // [ntypes]
     Tensor3<S> moment, moment_dot;               // [n_rows, 4, n_radial]
   };
@@ -74,13 +74,15 @@ class SeE2A : public TwoBody<S> {
     return {state.pairs, b, state.env.radial, state.env.value, state.env.value_dot};
   }
   S scale() const { return static_cast<S>(inverse_nnei_); }
-  /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel; false where their table
-  /// does not hold one of them, or there is none.
+  /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel, and of those that the
+  /// table does not hold by what is outside of it; false where there is no table, or on a GPU such a pair.
   bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
   /// The same with a piece table, and the net for the pairs that it does not hold.
   bool add_moment_by_pieces(int a, int b, State&, Workspace&) const;
-  void backward_by_pieces(int a, int b, const State&, const Tensor3<S>& moment_bar, const Matrix<S>& d_value,
-                          Workspace&) const;
+  /// The pairs outside of the table of neighbour type b by themselves, which the state keeps.
+  OutsidePairs<S>& add_outside(int b, const int* pair, int n, State&, Workspace&) const;
+  void backward_outside(int b, const State&, const Tensor3<S>& moment_bar, const Matrix<S>& d_value,
+                        Workspace&) const;
   bool takes_pieces() const override { return kExecOnHost; }
   /// Rn of an empty slot of a centre of this type; false if it is zero and contributes nothing.
   bool padding(int type, S value[4]) const;

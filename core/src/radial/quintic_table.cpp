@@ -15,7 +15,7 @@ constexpr double kCoarse = 10;              // coarse step / fine step
 constexpr double kMostIntervals = 1 << 22;  // of one table; more is a mistake in step or statistics
 constexpr double kMostBytes = 2147483648.0;
 constexpr double kWorstSlope = 0.2763932;  // (1 - 1/sqrt 5)/2
-constexpr int kNodeChunk = 1024;           // intervals made at a time
+constexpr int kNodeChunk = 256;            // intervals made at a time
 
 std::string number(double x) {
   char text[32];
@@ -40,11 +40,11 @@ KOKKOS_INLINE_FUNCTION void hermite(const double h, const double v0, const doubl
 /// The rows of a table, from the net at its nodes. (A function of its own: nvcc takes no lambdas in
 /// constructors.)
 template <class S>
-void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, int stride, S* coefficient,
+void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, const TableView<S>& table, S* data,
                Workspace& ws) {
   const Exec exec;
   const TableGrid at = grid;
-  const int m = nodes.n_out();
+  const int m = nodes.n_out(), stride = table.stride;
   for (int begin = 0; begin < grid.n(); begin += kNodeChunk) {
     const Workspace::Scope scope(ws);
     const int count = std::min(kNodeChunk, grid.n() - begin);
@@ -58,7 +58,17 @@ void make_rows(const RadialNet<double>& nodes, const TableGrid& grid, int stride
           x(k) = j < at.n_fine ? at.lower + j * at.fine : at.upper + (j - at.n_fine) * at.coarse;
         });
     nodes.second_order(exec, x, value, slope, curvature, ws);
-    S* to = coefficient + static_cast<std::ptrdiff_t>(begin) * 6 * stride;
+    S* to = data + (table.rows(begin) - table.data);
+    if (table.nodes) {
+      for_each_element(
+          exec, "dpcore::table_rows", count + 1, m, KOKKOS_LAMBDA(const int k, const int c) {
+            S* row = to + static_cast<std::ptrdiff_t>(k) * 3 * stride + c;
+            row[0] = static_cast<S>(value(k, c));
+            row[stride] = static_cast<S>(slope(k, c));
+            row[2 * stride] = static_cast<S>(curvature(k, c));
+          });
+      continue;
+    }
     for_each_element(
         exec, "dpcore::table_coefficients", count, m, KOKKOS_LAMBDA(const int k, const int c) {
           double a[6];
@@ -149,27 +159,28 @@ template <class S>
 QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid& grid,
                               Outside outside, Workspace& ws)
     : net_(&net), n_out_(net.n_out()), grid_(grid), outside_(outside) {
-  allocate(grid.n_fine - 1);
-  make_rows(nodes, grid, view_.stride, coefficient_.data(), ws);
+  allocate(grid.n_fine - 1, kNodes);
+  make_rows(nodes, grid, view_, data_.data(), ws);
 }
 
 template <class S>
-void QuinticTable<S>::allocate(int last_fine) {
+void QuinticTable<S>::allocate(int last_fine, bool nodes) {
   const int stride = stride_of(n_out_);
-  const auto row = static_cast<std::size_t>(6 * stride);
-  const double bytes = static_cast<double>(grid_.n()) * static_cast<double>(row * sizeof(S));
+  const std::size_t size = rows_of(grid_, nodes) * static_cast<std::size_t>(stride);
+  const double bytes = static_cast<double>(size) * sizeof(S);
   if (!(bytes <= kMostBytes)) {
     throw Error("a table from " + number(grid_.lower) + " to " + number(grid_.last) + " in steps of " +
                 number(grid_.fine) + " would take " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB; choose a larger step, or check min_nbor_dist");
   }
   try {
-    coefficient_ = DeviceArray<S>("dpcore::QuinticTable", static_cast<std::size_t>(grid_.n()) * row);
+    data_ = DeviceArray<S>("dpcore::QuinticTable", size);
   } catch (const std::exception&) {
     throw Error("a table of " + std::to_string(static_cast<int>(bytes / 1048576.0)) +
                 " MiB does not fit in memory; compress with a larger step");
   }
-  view_.coefficient = coefficient_.data();
+  view_.data = data_.data();
+  view_.nodes = nodes;
   view_.stride = stride;
   view_.lower = grid_.lower;
   view_.upper = grid_.upper;
@@ -190,14 +201,14 @@ void QuinticTable<S>::allocate(int last_fine) {
 template <class S>
 QuinticTable<S>::QuinticTable(const StoredTable& table, int n_out)
     : n_out_(n_out), grid_(TableGrid::of(table, n_out)), outside_(Outside::Linear) {
-  allocate(std::min(grid_.n_fine, grid_.n_fine + grid_.n_coarse - 1));
+  allocate(std::min(grid_.n_fine, grid_.n_fine + grid_.n_coarse - 1), false);
   const auto m = static_cast<std::size_t>(n_out), stride = static_cast<std::size_t>(view_.stride);
-  const auto host = Kokkos::create_mirror_view(coefficient_);
+  const auto host = Kokkos::create_mirror_view(data_);
   for (std::size_t k = 0; k < table.rows.size() / m; ++k) {
     for (std::size_t c = 0; c < stride; ++c)
       host(k * stride + c) = c < m ? static_cast<S>(table.rows[k * m + c]) : S(0);
   }
-  Kokkos::deep_copy(coefficient_, host);
+  Kokkos::deep_copy(data_, host);
 }
 
 template <class S>
@@ -211,7 +222,7 @@ StoredTable QuinticTable<S>::stored() const {
               grid_.coarse,
               static_cast<double>(grid_.n_below),
               static_cast<double>(grid_.n_fine)};
-  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), coefficient_);
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), data_);
   const int stride = view_.stride;
   for (int k = 0; k < 6 * grid_.n(); ++k) {
     for (int c = 0; c < n_out_; ++c)
@@ -220,6 +231,26 @@ StoredTable QuinticTable<S>::stored() const {
   }
   return out;
 }
+
+namespace {
+
+/// G and G' [m] at t from two nodes a, h apart.
+template <class S>
+KOKKOS_FORCEINLINE_FUNCTION void interpolate(const S* a, const int stride, const S h, const S t, const int m,
+                                             S* g, S* g_prime) {
+  S w[6], d[6];
+  hermite_weights(h, t, w);
+  hermite_slope_weights(h, t, d);
+#pragma omp simd
+  for (int c = 0; c < m; ++c) {
+    const S v0 = a[c], d0 = a[stride + c], c0 = a[2 * stride + c], v1 = a[3 * stride + c],
+            d1 = a[4 * stride + c], c1 = a[5 * stride + c];
+    g[c] = (w[0] * v0 + w[3] * v1) + (w[1] * d0 + w[4] * d1) + (w[2] * c0 + w[5] * c1);
+    g_prime[c] = d[3] * (v1 - v0) + (d[1] * d0 + d[4] * d1) + (d[2] * c0 + d[5] * c1);
+  }
+}
+
+}  // namespace
 
 template <class S>
 int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix<S>& g,
@@ -240,15 +271,20 @@ int QuinticTable<S>::evaluate(const Exec& exec, const Vector<S>& s, const Matrix
           where(fetch_add(&count(0), 1)) = p;
         }
         S t;
-        const S* a = table.row(inside, t);
+        const int j = table.interval(inside, t);
+        const S* a = table.rows(j);
         S* out = &g(p, 0);
         S* slope = &g_prime(p, 0);
+        if (table.nodes) {
+          interpolate(a, stride, static_cast<S>(table.step(j)), t, m, out, slope);
+        } else {
 #pragma omp simd
-        for (int c = 0; c < m; ++c) {
-          const S a1 = a[stride + c], a2 = a[2 * stride + c], a3 = a[3 * stride + c], a4 = a[4 * stride + c],
-                  a5 = a[5 * stride + c];
-          out[c] = a[c] + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
-          slope[c] = a1 + t * (S(2) * a2 + t * (S(3) * a3 + t * (S(4) * a4 + t * (S(5) * a5))));
+          for (int c = 0; c < m; ++c) {
+            const S a1 = a[stride + c], a2 = a[2 * stride + c], a3 = a[3 * stride + c],
+                    a4 = a[4 * stride + c], a5 = a[5 * stride + c];
+            out[c] = a[c] + t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))));
+            slope[c] = a1 + t * (S(2) * a2 + t * (S(3) * a3 + t * (S(4) * a4 + t * (S(5) * a5))));
+          }
         }
         if (inside != at) {
           const S beyond = static_cast<S>(at - inside);
@@ -318,13 +354,17 @@ template class QuinticTable<float>;
 
 namespace {
 
-/// to[k][c] = from[k][c] of n rows and m columns. (nvcc takes no kernel in a constructor.)
-void to_single(const Exec& exec, int n, int m, const double* from, int from_stride, float* to,
-               int to_stride) {
+/// The coefficients of a table; to [n, 6, to_stride]. (nvcc takes no kernel in a constructor.)
+void to_single(const Exec& exec, const TableView<double>& from, int m, float* to, int to_stride) {
+  const TableView<double> table = from;
   for_each_element(
-      exec, "dpcore::to_single", n, m, KOKKOS_LAMBDA(const int k, const int c) {
-        to[static_cast<std::ptrdiff_t>(k) * to_stride + c] =
-            static_cast<float>(from[static_cast<std::ptrdiff_t>(k) * from_stride + c]);
+      exec, "dpcore::to_single", table.n, m, KOKKOS_LAMBDA(const int j, const int c) {
+        const double* row = table.rows(j) + c;
+        double r[6], a[6];
+        for (int p = 0; p < 6; ++p) r[p] = a[p] = row[p * table.stride];
+        if (table.nodes) hermite(table.step(j), r[0], r[1], r[2], r[3], r[4], r[5], a);
+        float* out = to + static_cast<std::ptrdiff_t>(j) * 6 * to_stride + c;
+        for (int p = 0; p < 6; ++p) out[p * to_stride] = static_cast<float>(a[p]);
       });
 }
 
@@ -335,8 +375,8 @@ SingleTable::SingleTable(const QuinticTable<double>& from) {
   const int stride = QuinticTable<float>::stride_of(from.n_out());
   coefficient_ = DeviceArray<float>("dpcore::SingleTable",
                                     6 * static_cast<std::size_t>(v.n) * static_cast<std::size_t>(stride));
-  to_single(Exec(), 6 * v.n, from.n_out(), v.coefficient, v.stride, coefficient_.data(), stride);
-  view_.coefficient = coefficient_.data();
+  to_single(Exec(), v, from.n_out(), coefficient_.data(), stride);
+  view_.data = coefficient_.data();
   view_.stride = stride;
   view_.lower = v.lower;
   view_.upper = v.upper;

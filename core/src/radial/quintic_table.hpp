@@ -7,9 +7,13 @@
 // tabulated energy. Two levels of steps: `step` on [lower, upper], ten times as much on [upper, last]
 // (docs/compress.md).
 //
-// The coefficients are made in double and kept in S, a row [6, stride] for each interval with stride = n_out
-// rounded up to 64 bytes: 6 * stride * sizeof(S) bytes, read once for G and G' of a pair; the loop over m
-// runs over neighbours in memory. t is formed in double.
+// Two forms, both with rows of `stride` numbers, n_out rounded up to 64 bytes, so that the loop over m runs
+// over neighbours in memory. For a pair six rows on end are read once, and give G and G':
+//   nodes         [n + 1, 3, stride] value, first and second derivative at each node, and
+//                 G = sum_k w_k(t) row_k with the weights of Hermite's interpolation: half of the memory. In
+//                 double on a CPU. G' has the difference of two values over h, and their rounding over h.
+//   coefficients  [n, 6, stride], c_jpm. In float, for the rounding; on a GPU; of tables that came as such.
+// They are made in double; t is formed in double.
 //
 // Outside of [lower, last] the net itself is evaluated, or the table goes on as a straight line
 // (Outside::Linear, what DeePMD-kit 3 does). The ends being nodes, the first is twice and the second once
@@ -55,7 +59,8 @@ struct TableGrid {
 /// What kernels need of a table; passed by value.
 template <class S>
 struct TableView {
-  const S* coefficient = nullptr;  // [n, 6, stride]
+  const S* data = nullptr;  // [n + 1, 3, stride] nodes or [n, 6, stride] coefficients
+  bool nodes = false;
   int stride = 0;
   double lower = 0, upper = 0, last = 0, inverse_fine = 0, inverse_coarse = 0, fine = 0, coarse = 0;
   int n_fine = 0, n = 0;
@@ -67,8 +72,8 @@ struct TableView {
     return s >= first - 1e-6 * fine && s <= last;
   }
 
-  /// The row of coefficients for an s that the table holds, and s minus its node.
-  KOKKOS_FORCEINLINE_FUNCTION const S* row(const double s, S& t) const {
+  /// The interval of an s that the table holds, and s minus its node.
+  KOKKOS_FORCEINLINE_FUNCTION int interval(const double s, S& t) const {
     int j;
     double node;
     if (n_below > 0 && s < lower) {
@@ -89,12 +94,19 @@ struct TableView {
       j += before;
     }
     t = static_cast<S>(s - node);
-    return coefficient + static_cast<std::ptrdiff_t>(j) * 6 * stride;
+    return j;
   }
 
-  /// G_m on interval j at t, and its derivative.
+  /// The six rows of interval j.
+  KOKKOS_FORCEINLINE_FUNCTION const S* rows(const int j) const {
+    return data + static_cast<std::ptrdiff_t>(j) * (nodes ? 3 : 6) * stride;
+  }
+  /// Its length; of tables with nodes, which have no steps below `lower`.
+  KOKKOS_FORCEINLINE_FUNCTION double step(const int j) const { return j < n_fine ? fine : coarse; }
+
+  /// G_m on interval j at t, and its derivative; of coefficients.
   KOKKOS_FORCEINLINE_FUNCTION S value(const int j, const S t, const int m, S& slope) const {
-    const S* a = coefficient + static_cast<std::ptrdiff_t>(j) * 6 * stride + m;
+    const S* a = rows(j) + m;
     S g = a[5 * stride], h = S(0);
     for (int p = 4; p >= 0; --p) {
       h = g + t * h;
@@ -105,9 +117,38 @@ struct TableView {
   }
 };
 
+/// Weights of value, first and second derivative at t = 0 and of the same at t = h, in G(t); h > 0.
+template <class S>
+KOKKOS_FORCEINLINE_FUNCTION void hermite_weights(const S h, const S t, S w[6]) {
+  const S u = t / h, u2 = u * u, u3 = u2 * u;
+  w[3] = u3 * (S(10) + u * (S(6) * u - S(15)));
+  w[0] = S(1) - w[3];
+  w[1] = t * (S(1) + u2 * (u * (S(8) - S(3) * u) - S(6)));
+  w[4] = h * u3 * (u * (S(7) - S(3) * u) - S(4));
+  const S half = S(0.5) * t * t;
+  w[2] = half * (S(1) + u * (u * (S(3) - u) - S(3)));
+  w[5] = half * u * (S(1) + u * (u - S(2)));
+}
+
+/// The same in G'(t): w[3] is that of value 1 minus value 0, w[0] = 0.
+template <class S>
+KOKKOS_FORCEINLINE_FUNCTION void hermite_slope_weights(const S h, const S t, S w[6]) {
+  const S u = t / h, u2 = u * u;
+  w[0] = S(0);
+  w[3] = S(30) / h * u2 * (S(1) + u * (u - S(2)));
+  w[1] = S(1) + u2 * (u * (S(32) - S(15) * u) - S(18));
+  w[4] = u2 * (u * (S(28) - S(15) * u) - S(12));
+  const S half = S(0.5) * t;
+  w[2] = half * (S(2) + u * (u * (S(12) - S(5) * u) - S(9)));
+  w[5] = half * u * (S(3) + u * (S(5) * u - S(8)));
+}
+
 template <class S>
 class QuinticTable final : public Radial<S> {
  public:
+  /// The form of tables made of a net.
+  static constexpr bool kNodes = kExecOnHost && sizeof(S) == 8;
+
   /// `nodes` is evaluated at the nodes, `net`, the same net in S, outside; `net` has to outlive the table.
   QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid&, Outside,
                Workspace&);
@@ -135,9 +176,9 @@ class QuinticTable final : public Radial<S> {
 
   const TableGrid& grid() const { return grid_; }
   const TableView<S>& view() const { return view_; }
-  std::size_t bytes() const { return coefficient_.extent(0) * sizeof(S); }
+  std::size_t bytes() const { return data_.extent(0) * sizeof(S); }
   static std::size_t bytes_of(const TableGrid& grid, int n_out) {
-    return static_cast<std::size_t>(grid.n()) * 6 * static_cast<std::size_t>(stride_of(n_out)) * sizeof(S);
+    return rows_of(grid, kNodes) * static_cast<std::size_t>(stride_of(n_out)) * sizeof(S);
   }
 
   /// Columns of a row: whole cache lines.
@@ -147,14 +188,18 @@ class QuinticTable final : public Radial<S> {
   }
 
  private:
-  /// Room for the coefficients, and the view.
-  void allocate(int last_fine);
+  static std::size_t rows_of(const TableGrid& grid, bool nodes) {
+    const auto n = static_cast<std::size_t>(grid.n());
+    return nodes ? 3 * (n + 1) : 6 * n;
+  }
+  /// Room for the rows, and the view.
+  void allocate(int last_fine, bool nodes);
 
   const RadialNet<S>* net_ = nullptr;
   int n_out_;
   TableGrid grid_;
   Outside outside_;
-  DeviceArray<S> coefficient_;
+  DeviceArray<S> data_;
   TableView<S> view_;
 };
 
