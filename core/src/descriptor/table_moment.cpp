@@ -13,25 +13,37 @@ namespace {
 constexpr int kBlock =
     kVectorBytes == 64 ? 4 : 2;  // vectors of columns at a time: 4 sums of each in registers
 
-/// Weights of the six rows of the pairs [begin, begin + n) of a table with nodes.
+/// HermiteWeights of the pairs [begin, begin + n) in a table with nodes, [6, n] each.
 template <class C>
 struct Weights {
-  C *g, *slope;  // [6, n] each
+  C *g, *slope;
   int begin, n;
+  /// Those of pair p.
+  HermiteWeights<C> of(const C* at, const int p) const {
+    at += p - begin;
+    return {at[0], at[n], at[2 * n], at[3 * n], at[4 * n], at[5 * n]};
+  }
 };
 
 template <bool slopes, class C>
 void make_weights(const TableView<C>& table, const int* row, const C* t, const Weights<C>& to) {
+  const int n = to.n, n_fine = table.n_fine;
+  const C fine = static_cast<C>(table.fine), coarse = static_cast<C>(table.coarse);
+  const int* const rows = row + to.begin;
+  const C* const x = t + to.begin;
+  const auto put = [n](const HermiteWeights<C>& w, C* at) {
+    at[0] = w.v0;
+    at[n] = w.d0;
+    at[2 * n] = w.c0;
+    at[3 * n] = w.v1;
+    at[4 * n] = w.d1;
+    at[5 * n] = w.c1;
+  };
 #pragma omp simd
-  for (int k = 0; k < to.n; ++k) {
-    const C h = static_cast<C>(table.step(row[to.begin + k])), x = t[to.begin + k];
-    C w[6];
-    hermite_weights(h, x, w);
-    for (int p = 0; p < 6; ++p) to.g[p * to.n + k] = w[p];
-    if constexpr (slopes) {
-      hermite_slope_weights(h, x, w);
-      for (int p = 0; p < 6; ++p) to.slope[p * to.n + k] = w[p];
-    }
+  for (int k = 0; k < n; ++k) {
+    const C h = rows[k] < n_fine ? fine : coarse;  // step(), which compilers do not vectorise
+    put(hermite_weights(h, x[k]), to.g + k);
+    if constexpr (slopes) put(hermite_slope_weights(h, x[k]), to.slope + k);
   }
 }
 
@@ -47,15 +59,13 @@ Weights<C> room_for_weights(const TilePairs& pairs, const int cell0, const bool 
 
 /// G of one pair, one vector of columns
 template <bool nodes, class C>
-inline Vec<C> value(const C* a, const int stride, const C x, const Weights<C>& w, const int p) {
+inline Vec<C> value(const C* a, const int stride, const C x, const HermiteWeights<C>& w) {
   if constexpr (nodes) {
-    const C* at = w.g + (p - w.begin);
-    return (at[0] * load(a) + at[3 * w.n] * load(a + 3 * stride)) +
-           (at[w.n] * load(a + stride) + at[4 * w.n] * load(a + 4 * stride)) +
-           (at[2 * w.n] * load(a + 2 * stride) + at[5 * w.n] * load(a + 5 * stride));
+    return (w.v0 * load(a) + w.v1 * load(a + 3 * stride)) +
+           (w.d0 * load(a + stride) + w.d1 * load(a + 4 * stride)) +
+           (w.c0 * load(a + 2 * stride) + w.c1 * load(a + 5 * stride));
   } else {
     (void)w;
-    (void)p;
     Vec<C> g = load(a + 4 * stride) + x * load(a + 5 * stride);
     g = load(a + 3 * stride) + x * g;
     g = load(a + 2 * stride) + x * g;
@@ -84,8 +94,10 @@ void moment_block(const TableView<C>& table, const int* row, const C* t, const W
       const S* rp = r + 4 * static_cast<std::ptrdiff_t>(p);
       const C x = t[p], r0 = static_cast<C>(rp[0]), r1 = static_cast<C>(rp[1]), r2 = static_cast<C>(rp[2]),
               r3 = static_cast<C>(rp[3]);
+      HermiteWeights<C> w = {};
+      if constexpr (nodes) w = weights.of(weights.g, p);
       for (int v = 0; v < NV; ++v) {
-        const Vec<C> g = value<nodes>(a + v * L, stride, x, weights, p);
+        const Vec<C> g = value<nodes>(a + v * L, stride, x, w);
         sum[0][v] += r0 * g;
         sum[1][v] += r1 * g;
         sum[2][v] += r2 * g;
@@ -110,12 +122,10 @@ void pair_backward(const C* a, const int stride, const C x, const Weights<C>& we
   constexpr int L = kLanes<C>;
   const C r0 = static_cast<C>(r[0]), r1 = static_cast<C>(r[1]), r2 = static_cast<C>(r[2]),
           r3 = static_cast<C>(r[3]);
-  C w[6] = {}, d[6] = {};
+  HermiteWeights<C> w = {}, d = {};
   if constexpr (nodes) {
-    for (int k = 0; k < 6; ++k) {
-      w[k] = weights.g[k * weights.n + p - weights.begin];
-      d[k] = weights.slope[k * weights.n + p - weights.begin];
-    }
+    w = weights.of(weights.g, p);
+    d = weights.of(weights.slope, p);
   }
   Vec<C> d0 = {}, d1 = {}, d2 = {}, d3 = {}, radial = {};
   for (int m = 0; m < stride; m += L) {
@@ -124,8 +134,8 @@ void pair_backward(const C* a, const int stride, const C x, const Weights<C>& we
     if constexpr (nodes) {
       const Vec<C> v0 = load(am), s0 = load(am + stride), c0 = load(am + 2 * stride),
                    v1 = load(am + 3 * stride), s1 = load(am + 4 * stride), c1 = load(am + 5 * stride);
-      g = (w[0] * v0 + w[3] * v1) + (w[1] * s0 + w[4] * s1) + (w[2] * c0 + w[5] * c1);
-      slope = d[3] * (v1 - v0) + (d[1] * s0 + d[4] * s1) + (d[2] * c0 + d[5] * c1);
+      g = (w.v0 * v0 + w.v1 * v1) + (w.d0 * s0 + w.d1 * s1) + (w.c0 * c0 + w.c1 * c1);
+      slope = d.v1 * (v1 - v0) + (d.d0 * s0 + d.d1 * s1) + (d.c0 * c0 + d.c1 * c1);
     } else {
       slope = load(am + 5 * stride);
       g = load(am + 4 * stride) + x * slope;  // Horner's scheme of G', one step behind G
@@ -167,8 +177,15 @@ void add_moment_on_host(const TilePairs& pairs, const int cell0, const TableView
     if constexpr (nodes) make_weights<false>(table, row, t, w);
     S* out = &moment(i, 0, 0);
     int m = 0;
-    for (; m + wide <= n_radial; m += wide)
+    for (; m + wide <= n_radial; m += wide) {
+      const int rest = n_radial - m;
+      if (kVectorBytes == 64 && rest > wide && rest <= wide + narrow) {  // with the last vector in one
+        moment_block<kBlock + 1, nodes>(table, row, t, w, r, begin, end, scale, m, rest, n_radial, out);
+        m = n_radial;
+        break;
+      }
       moment_block<kBlock, nodes>(table, row, t, w, r, begin, end, scale, m, wide, n_radial, out);
+    }
     for (; m < n_radial; m += narrow) {
       moment_block<1, nodes>(table, row, t, w, r, begin, end, scale, m, std::min(narrow, n_radial - m),
                              n_radial, out);

@@ -23,38 +23,10 @@
 // below `lower` too.
 #pragma once
 
-#include <string>
-
-#include "base/json_config.hpp"
 #include "radial/radial_net.hpp"
-#include "radial/stored_table.hpp"
+#include "radial/table_grid.hpp"
 
 namespace dpcore {
-
-enum class Outside { Net, Linear };
-
-/// The section "compress" of a descriptor.
-struct TableSpec {
-  double min_nbor_dist = 0;  // A, the shortest distance of the training data: the end of the fine steps
-  double step = 0.01;        // of the net's input
-  double extrapolate = 5;    // the coarse steps reach to this times the upper end of the fine ones
-  Outside outside = Outside::Net;
-  bool stored = false;  // there are no nets: the model file has the tables, and only `outside` counts, Linear
-  static TableSpec from_json(const nlohmann::json& section, const std::string& path);
-};
-
-struct TableGrid {
-  double lower = 0, upper = 0, last = 0;  // fine from lower to upper, coarse from upper to last
-  double fine = 0, coarse = 0;            // the steps that divide them evenly, not larger than asked for
-  int n_fine = 0, n_coarse = 0;           // intervals
-  double first = 0;                       // where the table begins: `lower`,
-  int n_below = 0;                        // or so many coarse intervals below it
-  int n() const { return n_below + n_fine + n_coarse; }
-  /// For inputs from `smallest` to `largest`, rounded outwards to integers as the reference does.
-  static TableGrid make(const TableSpec&, double smallest, double largest);
-  /// Of a stored table with n_out columns; throws Error where its numbers do not fit together.
-  static TableGrid of(const StoredTable&, int n_out);
-};
 
 /// What kernels need of a table; passed by value.
 template <class S>
@@ -117,30 +89,38 @@ struct TableView {
   }
 };
 
-/// Weights of value, first and second derivative at t = 0 and of the same at t = h, in G(t); h > 0.
+/// What value v, first and second derivative d and c at t = 0 and t = h weigh in a polynomial or its slope.
 template <class S>
-KOKKOS_FORCEINLINE_FUNCTION void hermite_weights(const S h, const S t, S w[6]) {
-  const S u = t / h, u2 = u * u, u3 = u2 * u;
-  w[3] = u3 * (S(10) + u * (S(6) * u - S(15)));
-  w[0] = S(1) - w[3];
-  w[1] = t * (S(1) + u2 * (u * (S(8) - S(3) * u) - S(6)));
-  w[4] = h * u3 * (u * (S(7) - S(3) * u) - S(4));
-  const S half = S(0.5) * t * t;
-  w[2] = half * (S(1) + u * (u * (S(3) - u) - S(3)));
-  w[5] = half * u * (S(1) + u * (u - S(2)));
+struct HermiteWeights {
+  S v0, d0, c0, v1, d1, c1;
+};
+
+/// In G(t); h > 0.
+template <class S>
+KOKKOS_FORCEINLINE_FUNCTION HermiteWeights<S> hermite_weights(const S h, const S t) {
+  const S u = t / h, u2 = u * u, u3 = u2 * u, half = S(0.5) * t * t;
+  HermiteWeights<S> w;
+  w.v1 = u3 * (S(10) + u * (S(6) * u - S(15)));
+  w.v0 = S(1) - w.v1;
+  w.d0 = t * (S(1) + u2 * (u * (S(8) - S(3) * u) - S(6)));
+  w.d1 = h * u3 * (u * (S(7) - S(3) * u) - S(4));
+  w.c0 = half * (S(1) + u * (u * (S(3) - u) - S(3)));
+  w.c1 = half * u * (S(1) + u * (u - S(2)));
+  return w;
 }
 
-/// The same in G'(t): w[3] is that of value 1 minus value 0, w[0] = 0.
+/// In G'(t). v1 is the weight of the difference of the values, v0 = 0.
 template <class S>
-KOKKOS_FORCEINLINE_FUNCTION void hermite_slope_weights(const S h, const S t, S w[6]) {
-  const S u = t / h, u2 = u * u;
-  w[0] = S(0);
-  w[3] = S(30) / h * u2 * (S(1) + u * (u - S(2)));
-  w[1] = S(1) + u2 * (u * (S(32) - S(15) * u) - S(18));
-  w[4] = u2 * (u * (S(28) - S(15) * u) - S(12));
-  const S half = S(0.5) * t;
-  w[2] = half * (S(2) + u * (u * (S(12) - S(5) * u) - S(9)));
-  w[5] = half * u * (S(3) + u * (S(5) * u - S(8)));
+KOKKOS_FORCEINLINE_FUNCTION HermiteWeights<S> hermite_slope_weights(const S h, const S t) {
+  const S u = t / h, u2 = u * u, half = S(0.5) * t;
+  HermiteWeights<S> w;
+  w.v0 = S(0);
+  w.v1 = S(30) / h * u2 * (S(1) + u * (u - S(2)));
+  w.d0 = S(1) + u2 * (u * (S(32) - S(15) * u) - S(18));
+  w.d1 = u2 * (u * (S(28) - S(15) * u) - S(12));
+  w.c0 = half * (S(2) + u * (u * (S(12) - S(5) * u) - S(9)));
+  w.c1 = half * u * (S(3) + u * (S(5) * u - S(8)));
+  return w;
 }
 
 template <class S>
