@@ -28,7 +28,7 @@ CONFIG := CMAKE_BUILD_TYPE=$(CMAKE_BUILD_TYPE) DPCORE_WERROR=$(DPCORE_WERROR) \
           $(if $(DPCORE_BACKEND),DPCORE_BACKEND=$(DPCORE_BACKEND)) \
           $(if $(DPCORE_NATIVE),DPCORE_NATIVE=$(DPCORE_NATIVE))
 
-.PHONY: help demo test build lammpstest cuda-check hip-check bench format lint wheel clean distclean FORCE
+.PHONY: help demo test build lammpstest cuda-check hip-check emulate-check bench format lint wheel clean distclean FORCE
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ cuda-check: $(VENV)/.ready  ## compile all kernels for NVIDIA GPUs; needs nvcc, 
 
 hip-check: $(VENV)/.ready  ## compile all kernels for AMD GPUs; needs hipcc, no GPU
 	@PYTHON="$(PY)" tools/device_check.sh hip build/hip
+
+emulate-check: build  ## run the numerical tests through the code of GPUs, on the CPU (PYTEST_ARGS chooses others)
+	@PYTHON="$(PY)" tools/emulate_check.sh build/emulated $(PYTEST_ARGS)
 
 bench: build  ## run the benchmarks and draw them (BENCH=name chooses one script, BENCH_ARGS=--quick)
 	@scripts="$(if $(BENCH),benchmarks/$(BENCH).py,$$(ls benchmarks/bench_[!c]*.py) benchmarks/targets.py)"; \

@@ -7,9 +7,9 @@ include(DpcoreDownload)
 
 find_package(Threads REQUIRED)
 
-if(DPCORE_BACKEND STREQUAL "openmp")
+if(DPCORE_BACKEND MATCHES "^(openmp|cuda)$")
   find_package(OpenMP COMPONENTS CXX QUIET)
-  if(NOT OpenMP_CXX_FOUND)
+  if(NOT OpenMP_CXX_FOUND AND DPCORE_BACKEND STREQUAL "openmp")
     message(STATUS "dpcore: this compiler has no OpenMP; building for one thread (DPCORE_BACKEND=serial)")
     set(DPCORE_BACKEND serial)
   endif()

@@ -67,6 +67,11 @@ endif()
 _dpcore_option(DPCORE_NATIVE "Use every instruction of this machine's CPU" ${_native})
 _dpcore_option(DPCORE_WERROR "Treat warnings in dpcore's own code as errors" OFF)
 
+_dpcore_option(DPCORE_EMULATE_DEVICE "Run the code of GPUs on the CPU, to test it without one" OFF)
+if(DPCORE_EMULATE_DEVICE AND DPCORE_BACKEND MATCHES "^(cuda|hip)$")
+  message(FATAL_ERROR "DPCORE_EMULATE_DEVICE is for the backends serial and openmp, not ${DPCORE_BACKEND}.")
+endif()
+
 # --- what is built ---------------------------------------------------------------------------
 _dpcore_option(DPCORE_BUILD_SHARED "Build libdpcore as a shared library" ON)
 _dpcore_option(DPCORE_BUILD_PYTHON "Build the Python extension dpcore._core" ON)

@@ -43,7 +43,7 @@ HEADERS = {
     "dpcore/table_info.h": {"descriptor", "model", "api"},
 }
 # library: the folders that may include its headers
-LIBRARIES = {"Kokkos": set(FOLDERS), "nlohmann": set(FOLDERS), "Eigen": {"linalg"}}
+LIBRARIES = {"Kokkos": set(FOLDERS), "nlohmann": set(FOLDERS), "Eigen": {"linalg"}, "cublas": {"linalg"}}
 STANDARD = re.compile(r"[a-z_0-9]+$|(sys/)?[a-z_]+\.h$")  # <vector>, <unistd.h>
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")', re.MULTILINE)

@@ -50,6 +50,7 @@ def threads(environment, wanted=0):
     return tuple(map(int, out.split()))
 
 
+@pytest.mark.skipif(core.backend() == "emulated", reason="built elsewhere")
 def test_the_backend_is_the_one_of_the_build():
     built_for = re.search(r'DPCORE_BACKEND_NAME "(\w+)"', SETTINGS.read_text()).group(1)
     assert core.backend() == built_for

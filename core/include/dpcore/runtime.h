@@ -8,7 +8,8 @@
 
 namespace dpcore {
 
-/// The backend that is running, not the one that was asked for: "serial", "openmp", "cuda" or "hip".
+/// The backend that is running, not the one that was asked for: "serial", "openmp", "cuda" or "hip";
+/// "emulated" is the code of devices on the CPU.
 DPCORE_API std::string backend();
 
 /// Host threads that predictions and training use.

@@ -33,7 +33,7 @@ int frames_per_group(const Frames& f) { return std::max(1, kAtomsPerGroup / std:
 void build_structure(const Frames& f, int begin, int end, double rcut, FrameLists& scratch, Structure& out) {
   const int n_frames = end - begin;
   const auto n_atoms = static_cast<std::size_t>(f.n_atoms);
-  const int workers = n_workers();
+  const int workers = n_threads();
   scratch.lists.resize(static_cast<std::size_t>(n_frames));
   scratch.searches.resize(static_cast<std::size_t>(workers));
   std::vector<const NeighborList*> lists(static_cast<std::size_t>(n_frames), nullptr);
@@ -81,6 +81,7 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
   out.n_all = static_cast<int>(n_all);
   out.n_force = out.n_local;
   out.is_centre.clear();
+  out.list = 0;
   out.coord.resize(3 * n_all);
   out.type.resize(n_all);
   out.target.resize(n_all);

@@ -9,7 +9,9 @@
 namespace dpcore {
 
 std::string backend() {
-#if defined(KOKKOS_ENABLE_CUDA)
+#if defined(DPCORE_EMULATE_DEVICE)
+  return "emulated";
+#elif defined(KOKKOS_ENABLE_CUDA)
   return "cuda";
 #elif defined(KOKKOS_ENABLE_HIP)
   return "hip";
@@ -22,7 +24,7 @@ std::string backend() {
 
 int num_threads() {
   ensure_runtime();
-  return n_workers();
+  return n_threads();
 }
 
 void set_num_threads(int n) {

@@ -2,6 +2,7 @@
 #include "api/session.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -112,8 +113,10 @@ void Model::predict(const Neighborhood& n, bool atomic, Session& session, Predic
   Structure& s = data.structure;
   const auto n_all = static_cast<std::size_t>(n.n_all), n_local = static_cast<std::size_t>(n.n_local);
   if (n.rebuilt) {
+    static std::atomic<std::uint64_t> lists{0};
     session.impl_->has_list = false;
     take_list(n, s);
+    s.list = ++lists;
     session.impl_->has_list = true;
   } else {
     require(session.impl_->has_list && s.n_local == n.n_local && s.n_all == n.n_all,

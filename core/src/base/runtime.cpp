@@ -38,8 +38,9 @@ void ensure_runtime() {
   });
 }
 
-int n_workers() {
-  if constexpr (!kExecOnHost) return 1;
+int n_workers() { return kExecOnHost ? n_threads() : 1; }
+
+int n_threads() {
   if (forked) return 1;
   const int threads = Kokkos::DefaultHostExecutionSpace().concurrency();
   return wanted_threads > 0 ? std::min<int>(wanted_threads, threads) : threads;

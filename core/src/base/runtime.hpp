@@ -13,6 +13,9 @@ void ensure_runtime();
 /// a process that was forked from one in which the threads had started).
 int n_workers();
 
+/// Number of host threads for what is done on the host in any build (neighbour lists).
+int n_threads();
+
 /// At most n workers from now on; before ensure_runtime() it also is the number of threads that are made.
 void limit_workers(int n);
 

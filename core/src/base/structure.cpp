@@ -41,8 +41,11 @@ void DeviceStructure::assign(const Structure& s, const TilePlan& plan) {
   provide(s.type, type_, type, "dpcore::type");
   provide(s.target, target_, target, "dpcore::target");
   provide(s.frame, frame_, frame, "dpcore::frame");
-  provide(s.neighbor, neighbor_, neighbor, "dpcore::neighbor");
-  provide(s.first, first_, first, "dpcore::first");
+  if (kExecOnHost || s.list == 0 || s.list != list_) {  // the largest copies by far
+    provide(s.neighbor, neighbor_, neighbor, "dpcore::neighbor");
+    provide(s.first, first_, first, "dpcore::first");
+    list_ = s.list;
+  }
   provide(s.aparam, aparam_, aparam, "dpcore::aparam");
   provide(plan.centre, centre_, centre, "dpcore::centre");
   std::size_t most = 0;

@@ -31,6 +31,7 @@ struct Structure {
   std::vector<int> frame;     // [n_local]
   std::vector<std::size_t> first;  // [n_local + 1]
   std::vector<int> neighbor;       // [n_pairs] full list
+  std::uint64_t list = 0;          // another number for every list in the process; 0: not known
   std::vector<double> aparam;      // [n_all, dim_aparam of the descriptor], as given; empty: it has none
   std::vector<bool> is_centre;     // [n_local], or empty: all of them
   std::vector<KeptSlot> kept;      // [n_frames], all with as many atoms; or empty: nothing is kept
@@ -67,6 +68,7 @@ struct DeviceStructure {
   DeviceArray<double> coord_, aparam_;
   DeviceArray<int> type_, target_, frame_, neighbor_, centre_;
   DeviceArray<std::size_t> first_;
+  std::uint64_t list_ = 0;  // whose copy is here
 };
 
 /// Tiles of about `large` centres, at most one and a half times as many: a few centres more are not worth

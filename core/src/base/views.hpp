@@ -7,12 +7,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <type_traits>
 
 #include <Kokkos_Core.hpp>
 
 namespace dpcore {
 
-#if defined(KOKKOS_ENABLE_CUDA) || defined(KOKKOS_ENABLE_HIP)
+#if defined(DPCORE_EMULATE_DEVICE)
+using Exec = Kokkos::Serial;  // the code of devices on the host, to test it without one
+inline constexpr bool kExecOnHost = false;
+#elif defined(KOKKOS_ENABLE_CUDA) || defined(KOKKOS_ENABLE_HIP)
 using Exec = Kokkos::DefaultExecutionSpace;
 inline constexpr bool kExecOnHost = false;
 #else
@@ -63,8 +68,67 @@ void for_each_element(const Exec& exec, const char* label, int n, int m, const F
       for (int j = 0; j < m; ++j) f(i, j);
     }
   } else {
+    using Policy = Kokkos::RangePolicy<Exec, Kokkos::IndexType<std::int64_t>>;
+    const std::int64_t width = m;
     Kokkos::parallel_for(
-        label, Kokkos::RangePolicy<Exec>(exec, 0, n * m), KOKKOS_LAMBDA(const int k) { f(k / m, k % m); });
+        label, Policy(exec, 0, n * width),
+        KOKKOS_LAMBDA(const std::int64_t k) { f(static_cast<int>(k / width), static_cast<int>(k % width)); });
+  }
+}
+
+/// The same with what all columns of a row share: f(row(i), j). On a device every column makes it for itself.
+template <class Row, class F>
+void for_each_in_row(const Exec& exec, const char* label, int n, int m, const Row& row, const F& f) {
+  if constexpr (kExecOnHost) {
+    (void)exec;
+    (void)label;
+    for (int i = 0; i < n; ++i) {
+      const auto shared = row(i);
+#pragma omp simd
+      for (int j = 0; j < m; ++j) f(shared, j);
+    }
+  } else {
+    for_each_element(exec, label, n, m, KOKKOS_LAMBDA(const int i, const int j) { f(row(i), j); });
+  }
+}
+
+/// K sums of which one index has several.
+template <class T, int K>
+struct Sums {
+  T at[K] = {};
+  KOKKOS_FORCEINLINE_FUNCTION Sums& operator+=(const Sums& o) {
+    for (int k = 0; k < K; ++k) at[k] += o.at[k];
+    return *this;
+  }
+};
+
+/// For each of n indices the sums over m terms: add(i, j, sums) for all j, then done(i, sums). On a device
+/// the terms of an index are spread over the lanes of a warp; use it there.
+template <class T, int K, class Add, class Done>
+void for_each_sum(const Exec& exec, const char* label, int n, int m, const Add& add, const Done& done) {
+  if constexpr (std::is_same<Exec, Kokkos::Serial>::value) {
+    (void)exec;
+    (void)label;
+    for (int i = 0; i < n; ++i) {
+      Sums<T, K> sums;
+      for (int j = 0; j < m; ++j) add(i, j, sums);
+      done(i, sums);
+    }
+  } else {
+    if (n == 0) return;
+    constexpr int indices = 8, lanes = 32;  // of a team
+    using Policy = Kokkos::TeamPolicy<Exec>;
+    Kokkos::parallel_for(
+        label, Policy(exec, (n + indices - 1) / indices, indices, lanes),
+        KOKKOS_LAMBDA(const typename Policy::member_type& team) {
+          const int i = team.league_rank() * indices + team.team_rank();
+          if (i >= n) return;
+          Sums<T, K> sums;
+          Kokkos::parallel_reduce(
+              Kokkos::ThreadVectorRange(team, m), [&](const int j, Sums<T, K>& mine) { add(i, j, mine); },
+              sums);
+          Kokkos::single(Kokkos::PerThread(team), [&]() { done(i, sums); });
+        });
   }
 }
 

@@ -73,29 +73,59 @@ void moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int neighb
   const int shift = pairs.segment[static_cast<std::size_t>(neighbor_type)];
   const int n = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1] - shift;
   const Vector<int> row = pairs.row;
-  for_each(
-      exec, "dpcore::moment_backward_inputs", n, KOKKOS_LAMBDA(const int q) {
-        const int p = q + shift;
-        const S* t = &moment_bar(row(p), 0, 0);
-        const S* gp = &g(q, 0);
-        const S* hp = &g_prime(q, 0);
-        const S r0 = r(p, 0), r1 = r(p, 1), r2 = r(p, 2), r3 = r(p, 3);
-        S d0 = S(0), d1 = S(0), d2 = S(0), d3 = S(0), radial = S(0);
+  if constexpr (kExecOnHost) {
+    for_each(
+        exec, "dpcore::moment_backward_inputs", n, KOKKOS_LAMBDA(const int q) {
+          const int p = q + shift;
+          const S* t = &moment_bar(row(p), 0, 0);
+          const S* gp = &g(q, 0);
+          const S* hp = &g_prime(q, 0);
+          const S r0 = r(p, 0), r1 = r(p, 1), r2 = r(p, 2), r3 = r(p, 3);
+          S d0 = S(0), d1 = S(0), d2 = S(0), d3 = S(0), radial = S(0);
 #pragma omp simd reduction(+ : d0, d1, d2, d3, radial)
-        for (int m = 0; m < n_radial; ++m) {
-          const S t0 = t[m], t1 = t[n_radial + m], t2 = t[2 * n_radial + m], t3 = t[3 * n_radial + m];
-          d0 += t0 * gp[m];
-          d1 += t1 * gp[m];
-          d2 += t2 * gp[m];
-          d3 += t3 * gp[m];
-          radial += (t0 * r0 + t1 * r1 + t2 * r2 + t3 * r3) * hp[m];
-        }
-        d_r(p, 0) = scale * (d0 + radial);
-        d_r(p, 1) = scale * d1;
-        d_r(p, 2) = scale * d2;
-        d_r(p, 3) = scale * d3;
-      });
+          for (int m = 0; m < n_radial; ++m) {
+            const S t0 = t[m], t1 = t[n_radial + m], t2 = t[2 * n_radial + m], t3 = t[3 * n_radial + m];
+            d0 += t0 * gp[m];
+            d1 += t1 * gp[m];
+            d2 += t2 * gp[m];
+            d3 += t3 * gp[m];
+            radial += (t0 * r0 + t1 * r1 + t2 * r2 + t3 * r3) * hp[m];
+          }
+          d_r(p, 0) = scale * (d0 + radial);
+          d_r(p, 1) = scale * d1;
+          d_r(p, 2) = scale * d2;
+          d_r(p, 3) = scale * d3;
+        });
+  } else {
+    for_each_sum<S, 5>(
+        exec, "dpcore::moment_backward_inputs", n, n_radial,
+        KOKKOS_LAMBDA(const int q, const int m, Sums<S, 5>& d) {
+          const int p = q + shift, i = row(p);
+          S along = S(0);
+          for (int c = 0; c < 4; ++c) {
+            const S t = moment_bar(i, c, m);
+            d.at[c] += t * g(q, m);
+            along += t * r(p, c);
+          }
+          d.at[4] += along * g_prime(q, m);
+        },
+        KOKKOS_LAMBDA(const int q, const Sums<S, 5>& d) {
+          for (int c = 0; c < 4; ++c) d_r(q + shift, c) = scale * (c == 0 ? d.at[0] + d.at[4] : d.at[c]);
+        });
+  }
 }
+
+namespace {
+
+/// What the columns of a pair share: T_bar, T_dot_bar of its centre, the rows of G_bar and G'_bar, R, R_dot.
+template <class S>
+struct BackwardRow {
+  const S *t, *u;
+  S *value, *tangent;
+  S r[4], d[4], s_dot;
+};
+
+}  // namespace
 
 template <class S>
 void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first, int last,
@@ -104,24 +134,25 @@ void moment_backward_params(const Exec& exec, const TilePairs& pairs, int first,
                             const Matrix<S>& g_prime_bar) {
   const int m = static_cast<int>(moment_bar.extent(2));
   const Vector<int> row = pairs.row;
-  for_each(
-      exec, "dpcore::moment_backward_params", last - first, KOKKOS_LAMBDA(const int q) {
+  for_each_in_row(
+      exec, "dpcore::moment_backward_params", last - first, m,
+      KOKKOS_LAMBDA(const int q) {
         const int p = q + first;
-        const S* t = &moment_bar(row(p), 0, 0);
-        const S* u = &moment_dot_bar(row(p), 0, 0);
-        S* value = &g_bar(q, 0);
-        S* tangent = &g_prime_bar(q, 0);
-        const S r0 = scale * r(p, 0), r1 = scale * r(p, 1), r2 = scale * r(p, 2), r3 = scale * r(p, 3);
-        const S d0 = scale * r_dot(p, 0), d1 = scale * r_dot(p, 1), d2 = scale * r_dot(p, 2),
-                d3 = scale * r_dot(p, 3);
-        const S s_dot = r_dot(p, 0);
-#pragma omp simd
-        for (int c = 0; c < m; ++c) {
-          const S u0 = u[c], u1 = u[m + c], u2 = u[2 * m + c], u3 = u[3 * m + c];
-          value[c] = (t[c] * r0 + t[m + c] * r1 + t[2 * m + c] * r2 + t[3 * m + c] * r3) +
-                     (u0 * d0 + u1 * d1 + u2 * d2 + u3 * d3);
-          tangent[c] = (u0 * r0 + u1 * r1 + u2 * r2 + u3 * r3) * s_dot;
-        }
+        return BackwardRow<S>{
+            &moment_bar(row(p), 0, 0),
+            &moment_dot_bar(row(p), 0, 0),
+            &g_bar(q, 0),
+            &g_prime_bar(q, 0),
+            {scale * r(p, 0), scale * r(p, 1), scale * r(p, 2), scale * r(p, 3)},
+            {scale * r_dot(p, 0), scale * r_dot(p, 1), scale * r_dot(p, 2), scale * r_dot(p, 3)},
+            r_dot(p, 0)};
+      },
+      KOKKOS_LAMBDA(const BackwardRow<S>& x, const int c) {
+        const S u0 = x.u[c], u1 = x.u[m + c], u2 = x.u[2 * m + c], u3 = x.u[3 * m + c];
+        x.value[c] =
+            (x.t[c] * x.r[0] + x.t[m + c] * x.r[1] + x.t[2 * m + c] * x.r[2] + x.t[3 * m + c] * x.r[3]) +
+            (u0 * x.d[0] + u1 * x.d[1] + u2 * x.d[2] + u3 * x.d[3]);
+        x.tangent[c] = (u0 * x.r[0] + u1 * x.r[1] + u2 * x.r[2] + u3 * x.r[3]) * x.s_dot;
       });
 }
 
@@ -255,43 +286,50 @@ void contract_axes_backward(const Exec& exec, const Matrix<S>& d_bar, const Tens
                             bool add, const Tensor3<S>& moment_bar) {
   const int n_radial = static_cast<int>(moment.extent(2)), n = static_cast<int>(moment.extent(0));
   if constexpr (kExecOnHost) {
-    if (n_axis % kLanes<S> == 0) {
-      for (int i = 0; i < n; ++i) {
-        S* bar = &moment_bar(i, 0, 0);
-        if (!add) std::fill_n(bar, 4 * n_radial, S(0));
+    (void)exec;
+    for (int i = 0; i < n; ++i) {
+      S* bar = &moment_bar(i, 0, 0);
+      if (!add) std::fill_n(bar, 4 * n_radial, S(0));
+      if (n_axis % kLanes<S> == 0) {
         for (int l0 = 0; l0 < n_axis; l0 += kLanes<S>) {
           contract_lanes_backward<S>(&d_bar(i, 0), &moment(i, 0, 0), n_radial, n_axis, l0, bar);
         }
+        continue;
       }
-      return;
+      for (int m = 0; m < n_radial; ++m) {
+        const S* d = &d_bar(i, d_row(m, n_axis));
+        const int length = d_length(m, n_axis);
+        for (int c = 0; c < 4; ++c) {
+          const S* t = &moment(i, c, 0);
+          S* out = bar + c * n_radial;
+          const S tm = t[m];
+          S sum = S(0);
+#pragma omp simd reduction(+ : sum)
+          for (int l = 0; l < length; ++l) sum += d[l] * t[l];
+          out[m] += sum;
+#pragma omp simd
+          for (int l = 0; l < length; ++l) out[l] += d[l] * tm;
+        }
+      }
     }
-  }
-  for_each(
-      exec, "dpcore::contract_axes_backward", n, KOKKOS_LAMBDA(const int i) {
-        for (int m = 0; m < n_radial; ++m) {
-          const S* d = &d_bar(i, d_row(m, n_axis));
-          const int length = d_length(m, n_axis);
+  } else {
+    // the element (m, l) of D belongs to column m and, as one of an axis, to column l
+    for_each_element(
+        exec, "dpcore::contract_axes_backward", n, n_radial, KOKKOS_LAMBDA(const int i, const int m) {
+          const S* d = &d_bar(i, 0);
+          const S* t = &moment(i, 0, 0);
           S sum[4] = {S(0), S(0), S(0), S(0)};
-          for (int c = 0; c < 4; ++c) {
-            const S* t = &moment(i, c, 0);
-            S s = S(0);
-#pragma omp simd reduction(+ : s)
-            for (int l = 0; l < length; ++l) s += d[l] * t[l];
-            sum[c] = s;
+          for (int l = 0; l < d_length(m, n_axis); ++l) {
+            const S x = d[d_row(m, n_axis) + l];
+            for (int c = 0; c < 4; ++c) sum[c] += x * t[c * n_radial + l];
+          }
+          for (int k = m; m < n_axis && k < n_radial; ++k) {
+            const S x = d[d_row(k, n_axis) + m];
+            for (int c = 0; c < 4; ++c) sum[c] += x * t[c * n_radial + k];
           }
           for (int c = 0; c < 4; ++c) moment_bar(i, c, m) = add ? moment_bar(i, c, m) + sum[c] : sum[c];
-        }
-        for (int k = 0; k < n_radial; ++k) {
-          const S* d = &d_bar(i, d_row(k, n_axis));
-          const int length = d_length(k, n_axis);
-          for (int c = 0; c < 4; ++c) {
-            const S t = moment(i, c, k);
-            S* out = &moment_bar(i, c, 0);
-#pragma omp simd
-            for (int m = 0; m < length; ++m) out[m] += d[m] * t;
-          }
-        }
-      });
+        });
+  }
 }
 
 #define DPCORE_INSTANTIATE(S)                                                                            \

@@ -58,17 +58,15 @@ void padding_backward(const Exec& exec, const TilePairs& pairs, int b, int sel, 
                       const Kokkos::Array<S, 4>& pad, const Tensor3<S>& moment_bar, const Matrix<S>& g_bar) {
   const int n = pairs.n_rows, m = static_cast<int>(moment_bar.extent(2));
   const Vector<int> offset = pairs.offset;
-  for_each(
-      exec, "dpcore::padding_backward", m, KOKKOS_LAMBDA(const int k) {
-        S sum = S(0);
-        for (int i = 0; i < n; ++i) {
-          const int empty = sel - (offset(b * n + i + 1) - offset(b * n + i));
-          S along = S(0);
-          for (int c = 0; c < 4; ++c) along += moment_bar(i, c, k) * pad[c];
-          sum += scale * static_cast<S>(empty) * along;
-        }
-        g_bar(0, k) = sum;
-      });
+  for_each_sum<S, 1>(
+      exec, "dpcore::padding_backward", m, n,
+      KOKKOS_LAMBDA(const int k, const int i, Sums<S, 1>& sum) {
+        const int empty = sel - (offset(b * n + i + 1) - offset(b * n + i));
+        S along = S(0);
+        for (int c = 0; c < 4; ++c) along += moment_bar(i, c, k) * pad[c];
+        sum.at[0] += scale * static_cast<S>(empty) * along;
+      },
+      KOKKOS_LAMBDA(const int k, const Sums<S, 1>& sum) { g_bar(0, k) = sum.at[0]; });
 }
 
 template <class S>

@@ -294,22 +294,22 @@ void table_moment_backward_inputs(const Exec& exec, const TilePairs& pairs, int 
     const int first = pairs.segment[static_cast<std::size_t>(neighbor_type)],
               last = pairs.segment[static_cast<std::size_t>(neighbor_type) + 1];
     const Vector<int> centre = pairs.row;
-    for_each(
-        exec, "dpcore::table_moment_backward_inputs", last - first, KOKKOS_LAMBDA(const int q) {
+    for_each_sum<S, 5>(
+        exec, "dpcore::table_moment_backward_inputs", last - first, n_radial,
+        KOKKOS_LAMBDA(const int q, const int m, Sums<S, 5>& d) {
           const int p = first + q, i = centre(p);
-          S d[4] = {S(0), S(0), S(0), S(0)}, radial = S(0);
-          for (int m = 0; m < n_radial; ++m) {
-            C h;
-            S along = S(0);
-            const S g = static_cast<S>(table.value(row(p), t(p), m, h));
-            for (int c = 0; c < 4; ++c) {
-              const S bar = scale * moment_bar(i, c, m);
-              d[c] += bar * g;
-              along += bar * r(p, c);
-            }
-            radial += along * static_cast<S>(h);
+          C h;
+          S along = S(0);
+          const S g = static_cast<S>(table.value(row(p), t(p), m, h));
+          for (int c = 0; c < 4; ++c) {
+            const S bar = moment_bar(i, c, m);
+            d.at[c] += bar * g;
+            along += bar * r(p, c);
           }
-          for (int c = 0; c < 4; ++c) d_r(p, c) = c == 0 ? d[c] + radial : d[c];
+          d.at[4] += along * static_cast<S>(h);
+        },
+        KOKKOS_LAMBDA(const int q, const Sums<S, 5>& d) {
+          for (int c = 0; c < 4; ++c) d_r(first + q, c) = scale * (c == 0 ? d.at[0] + d.at[4] : d.at[c]);
         });
   }
 }

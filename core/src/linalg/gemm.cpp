@@ -1,11 +1,49 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "linalg/gemm.hpp"
 
+#include <stdexcept>
+#include <string>
+
 #include "linalg/gemm_host.hpp"
+
+#if defined(KOKKOS_ENABLE_CUDA)
+#include <cublas_v2.h>
+#endif
 
 namespace dpcore {
 
 namespace {
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+void check(cublasStatus_t status) {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    throw std::runtime_error(std::string("cuBLAS: ") + cublasGetStatusString(status));
+}
+
+/// One for the process, on the stream of `exec`; lives until the process ends.
+cublasHandle_t blas(const Exec& exec) {
+  static const cublasHandle_t handle = [] {
+    cublasHandle_t made = nullptr;
+    check(cublasCreate(&made));
+    return made;
+  }();
+  check(cublasSetStream(handle, exec.cuda_stream()));
+  return handle;
+}
+
+cublasStatus_t product(cublasHandle_t h, cublasOperation_t a_op, cublasOperation_t b_op, int m, int n, int k,
+                       const double* one, const double* a, int lda, const double* b, int ldb,
+                       const double* beta, double* c, int ldc) {
+  return cublasDgemm(h, a_op, b_op, m, n, k, one, a, lda, b, ldb, beta, c, ldc);
+}
+cublasStatus_t product(cublasHandle_t h, cublasOperation_t a_op, cublasOperation_t b_op, int m, int n, int k,
+                       const float* one, const float* a, int lda, const float* b, int ldb, const float* beta,
+                       float* c, int ldc) {
+  return cublasSgemm(h, a_op, b_op, m, n, k, one, a, lda, b, ldb, beta, c, ldc);
+}
+
+#endif
 
 template <class S>
 void gemm_device(const Exec& exec, const HostProduct<S>& t) {
@@ -24,6 +62,14 @@ template <class S>
 void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
           int beta, S* c, int ldc) {
   if (m == 0 || n == 0) return;
+#if defined(KOKKOS_ENABLE_CUDA)
+  // its matrices are column-major: what is row-major here it sees transposed, C^T = op(B)^T op(A)^T
+  if (k > 0) {
+    const auto op = [](Op o) { return o == Op::None ? CUBLAS_OP_N : CUBLAS_OP_T; };
+    const S one = 1, factor = static_cast<S>(beta);
+    return check(product(blas(exec), op(op_b), op(op_a), n, m, k, &one, b, ldb, a, lda, &factor, c, ldc));
+  }
+#endif
   HostProduct<S> t;
   t.m = m;
   t.n = n;

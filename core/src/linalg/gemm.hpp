@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 // Row-major matrix products: our own register-tiled one on the host (one thread: the workers run over tiles),
-// a plain kernel on devices until the vendor libraries are wired in.
+// cuBLAS with CUDA, a plain kernel on other devices.
 //
 //     C[m,n] = op(A)[m,k] op(B)[k,n] + beta C,   beta = 0 or 1
 //

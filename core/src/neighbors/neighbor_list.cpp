@@ -30,7 +30,7 @@ std::size_t u(int i) { return static_cast<std::size_t>(i); }
 
 int choose_workers(int wanted, int n) {
   if (wanted == 1 || n < kSmall) return 1;
-  const int most = wanted > 0 ? wanted : n_workers();
+  const int most = wanted > 0 ? wanted : n_threads();
   return std::max(1, std::min(most, (n + kBlock - 1) / kBlock));
 }
 

@@ -56,15 +56,15 @@ void DenseStack<S>::accumulate_gradients(const Exec& exec, const StackState<S>& 
       for (int j = 0; j < m; ++j) idt_bar[j] += phi(i, j);
     }
   } else {
-    for_each(
-        exec, "dpcore::bias_gradient", m, KOKKOS_LAMBDA(const int j) {
-          S b = assign ? S(0) : b_bar[j], t = assign || !scaled ? S(0) : idt_bar[j];
-          for (int i = 0; i < n; ++i) {
-            b += z_bar(i, j);
-            if (scaled) t += phi(i, j);
-          }
-          b_bar[j] = b;
-          if (scaled) idt_bar[j] = t;
+    for_each_sum<S, 2>(
+        exec, "dpcore::bias_gradient", m, n,
+        KOKKOS_LAMBDA(const int j, const int i, Sums<S, 2>& sum) {
+          sum.at[0] += z_bar(i, j);
+          if (scaled) sum.at[1] += phi(i, j);
+        },
+        KOKKOS_LAMBDA(const int j, const Sums<S, 2>& sum) {
+          b_bar[j] = (assign ? S(0) : b_bar[j]) + sum.at[0];
+          if (scaled) idt_bar[j] = (assign ? S(0) : idt_bar[j]) + sum.at[1];
         });
   }
 }

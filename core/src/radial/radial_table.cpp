@@ -21,6 +21,14 @@ struct Weights {
   double value[kPoints], slope[kPoints];
 };
 
+/// One s: its weights, where the row of its first node begins, and two rows to write or to read.
+template <class To, class From>
+struct Interpolation {
+  Weights weights;
+  To* node;
+  From *g, *slope;
+};
+
 /// Lagrange polynomials of the nodes -3..4 at t in [0, 1] and their derivatives, by products from both sides.
 KOKKOS_FORCEINLINE_FUNCTION void lagrange(const double t, const double inverse_step, Weights& w) {
   // 1 / prod_{i != k} (k - i)
@@ -239,24 +247,26 @@ void RadialTable<S>::interpolate(const Exec& exec, const Vector<T>& s, const Mat
   const double* value = value_.data();
   const NodeRuns runs = runs_;
   const bool whole = whole_;
-  for_each(
-      exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
-        Weights w;
+  using Row = Interpolation<const double, T>;
+  for_each_in_row(
+      exec, "dpcore::table_forward", static_cast<int>(s.extent(0)), m,
+      KOKKOS_LAMBDA(const int p) {
+        Row x;
         const double given = static_cast<double>(s(p)), at = whole || runs.holds(given) ? given : runs.lower;
-        const double* f = value + static_cast<std::ptrdiff_t>(locate(at, runs, w)) * stride;
-        T* out = &g(p, 0);
-        T* out_slope = &g_prime(p, 0);
-#pragma omp simd
-        for (int c = 0; c < m; ++c) {
-          double v = 0.0, d = 0.0;
-          for (int k = 0; k < kPoints; ++k) {
-            const double x = f[k * stride + c];
-            v += w.value[k] * x;
-            d += w.slope[k] * x;
-          }
-          out[c] = static_cast<T>(v);
-          out_slope[c] = static_cast<T>(d);
+        x.node = value + static_cast<std::ptrdiff_t>(locate(at, runs, x.weights)) * stride;
+        x.g = &g(p, 0);
+        x.slope = &g_prime(p, 0);
+        return x;
+      },
+      KOKKOS_LAMBDA(const Row& x, const int c) {
+        double v = 0.0, d = 0.0;
+        for (int k = 0; k < kPoints; ++k) {
+          const double f = x.node[k * stride + c];
+          v += x.weights.value[k] * f;
+          d += x.weights.slope[k] * f;
         }
+        x.g[c] = static_cast<T>(v);
+        x.slope[c] = static_cast<T>(d);
       });
 }
 
@@ -311,21 +321,24 @@ void RadialTable<S>::backward_params(const Exec& exec, const Vector<S>& s, const
   double* const adjoints = adjoint(slot);
   const NodeRuns runs = runs_;
   const bool whole = whole_;
-  for_each(
-      exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), KOKKOS_LAMBDA(const int p) {
-        Weights w;
+  using Row = Interpolation<double, const S>;
+  for_each_in_row(
+      exec, "dpcore::table_backward", static_cast<int>(s.extent(0)), m,
+      KOKKOS_LAMBDA(const int p) {
+        Row x;
         const double at = static_cast<double>(s(p));
-        if (!whole && !runs.holds(at)) return;
-        double* f = adjoints + static_cast<std::ptrdiff_t>(locate(at, runs, w)) * stride;
-        const S* a = &g_bar(p, 0);
-        const S* b = &g_prime_bar(p, 0);
-        for (int k = 0; k < kPoints; ++k) {
-          double* row = f + k * stride;
-          const double wv = w.value[k], wd = w.slope[k];
-#pragma omp simd
-          for (int c = 0; c < m; ++c)
-            add_to(row + c, wv * static_cast<double>(a[c]) + wd * static_cast<double>(b[c]));
-        }
+        const bool mine = whole || runs.holds(at);
+        x.node =
+            adjoints + static_cast<std::ptrdiff_t>(locate(mine ? at : runs.lower, runs, x.weights)) * stride;
+        for (int k = 0; k < kPoints && !mine; ++k) x.weights.value[k] = x.weights.slope[k] = 0.0;
+        x.g = &g_bar(p, 0);
+        x.slope = &g_prime_bar(p, 0);
+        return x;
+      },
+      KOKKOS_LAMBDA(const Row& x, const int c) {
+        const double a = static_cast<double>(x.g[c]), b = static_cast<double>(x.slope[c]);
+        for (int k = 0; k < kPoints; ++k)
+          add_to(x.node + k * stride + c, x.weights.value[k] * a + x.weights.slope[k] * b);
       });
   if (whole_) return;
   const Workspace::Scope scope(ws);
