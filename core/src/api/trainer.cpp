@@ -14,7 +14,7 @@ namespace dpcore {
 
 namespace {
 
-constexpr int kRoomMiB = 512;
+constexpr int kRoomMiB = 128;
 
 /// Bytes for what is kept of frames that come again.
 std::size_t room_for_frames() {
