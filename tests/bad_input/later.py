@@ -126,7 +126,7 @@ FILES = {
     "graph that never ends": Case(
         ["convert-from", "-i", "/dev/zero", "-o", "new.dp"], ["/dev/zero: this is a device"]
     ),
-    "verify of dipoles": Case(["verify", "-m", "dipole.dp"], ["dipole.dp", "DeepDipole"]),
+    "verify of dipoles": Case(["verify", "-m", "dipole.dp"], ["dipole.dp", "dp test", "labels"]),
     "verify of a modifier without a cell": Case(
         ["verify", "-m", "dplr.dp", "-s", "nopbc"], ["frame 0 of nopbc/set.000", "it needs a cell"]
     ),
