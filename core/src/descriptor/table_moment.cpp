@@ -10,7 +10,7 @@ namespace dpcore {
 
 namespace {
 
-constexpr int kBlock =
+[[maybe_unused]] constexpr int kBlock =
     kVectorBytes == 64 ? 4 : 2;  // vectors of columns at a time: 4 sums of each in registers
 
 /// HermiteWeights of the pairs [begin, begin + n) in a table with nodes, [6, n] each.
