@@ -89,7 +89,9 @@ void bind_trainer(py::module_& m) {
             return to_dict(t.trainer.gradients(b.frames.frames, b.labels, lr, start_lr));
           },
           py::arg("batch"), py::arg("lr"), py::arg("start_lr"), "dL/d(parameter) by tensor name")
-      .def_property_readonly("kept_bytes", [](const PyTrainer& t) { return t.trainer.kept_bytes(); })
+      .def_property_readonly(
+          "kept_bytes", [](const PyTrainer& t) { return t.trainer.kept_bytes(); },
+          "bytes kept of frames that come again: lists, pairs and environment matrices")
       .def("state", [](const PyTrainer& t) { return to_dict(t.trainer.state()); })
       .def("load_state",
            [](PyTrainer& t, const py::dict& state) { t.trainer.load_state(to_tensors(state)); });
