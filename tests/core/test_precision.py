@@ -25,6 +25,7 @@ from gradcheck import (
 )
 from reference.agreement import relative_error
 from training import LOSSES, LR, START_LR, make_batch
+from where import same_bits
 
 WORDS = ("high", "mixed", "low")
 # a dense system: more neighbours of each type than the run of pairs that is added up in float32
@@ -46,7 +47,7 @@ def in_precision(config, word):
 
 def assert_same(found, expected):
     for key, value in expected.items():
-        np.testing.assert_array_equal(found[key], value, err_msg=key)
+        assert same_bits(found[key], value), key
 
 
 def assert_close(found, expected, limit):
