@@ -121,6 +121,9 @@ void bind_model(py::module_& m) {
           py::arg("coord"), py::arg("box"), py::arg("types"), py::arg("pbc") = py::none(),
           py::arg("aparam") = py::none(),
           "The descriptors of all atoms [nf, n, dim_descriptor]; aparam is read where is_aparam_nall.")
+      .def_property_readonly(
+          "has_warnings", [](const PyModel& p) { return p.overflow_atoms > 0 || !p.notice.empty(); },
+          "Whether the last evaluate() left atoms in sel_overflow() or a notice in outside_tables().")
       .def(
           "sel_overflow",
           [](const PyModel& p) {

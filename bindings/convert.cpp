@@ -31,6 +31,13 @@ Ints to_types(const py::object& o) {
     throw dpcore::Error("atom_types: expected integers, got an array of " +
                         py::cast<std::string>(py::str(any.dtype())));
   }
+  if (py::isinstance<py::array_t<int>>(any)) {
+    const auto same = to_array_argument<Ints>(any, "atom_types");
+    Ints copy(std::vector<py::ssize_t>{same.size()});
+    if (same.size() > 0)
+      std::memcpy(copy.mutable_data(), same.data(), static_cast<std::size_t>(same.size()) * sizeof(int));
+    return copy;
+  }
   const auto numbers = to_array_argument<Doubles>(o, "atom_types");
   Ints out(std::vector<py::ssize_t>{numbers.size()});
   for (py::ssize_t i = 0; i < numbers.size(); ++i) {

@@ -306,3 +306,13 @@ def test_a_potential_works_after_an_error():
         evaluate(POTENTIAL, system.moved(coord=coord))
     found = evaluate(POTENTIAL, system, atomic=True)
     assert all(np.array_equal(found[k], expected[k]) for k in expected)
+
+
+def test_a_refused_box_of_many_atoms_stops_all_threads():
+    # the first thread makes images while the others wait for it
+    rng = np.random.default_rng(3)
+    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    coord = 2.5 * grid + rng.uniform(-0.3, 0.3, grid.shape)
+    system = System(coord.reshape(1, -1), np.eye(3).reshape(1, 9) * 15, rng.integers(0, 2, len(grid)))
+    refused(system.moved(box=np.eye(3).reshape(1, 9) * 1e-4), r"frame 0\D.*box.*images")
+    assert_agree(evaluate(POTENTIAL, system, atomic=True), evaluate_oracle(CONFIG, TENSORS, system), "oracle")

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include <pthread.h>
@@ -66,6 +67,26 @@ void run_workers(int n, const std::function<void(int)>& body) {
   for (const auto& f : failed) {
     if (f) std::rethrow_exception(f);
   }
+}
+
+// A thread that has several workers, as where there are fewer threads, begins with the lowest, so that worker
+// 0 waits for nobody.
+void run_workers_after(int n, const std::function<void()>& first, const std::function<void(int)>& body) {
+  enum { Waiting, Done, Failed };
+  std::atomic<int> state{Waiting};
+  run_workers(n, [&](int worker) {
+    if (worker == 0) {
+      try {
+        first();
+      } catch (...) {
+        state = Failed;
+        throw;
+      }
+      state = Done;
+    }
+    while (state == Waiting) std::this_thread::yield();
+    if (state == Done) body(worker);
+  });
 }
 
 void limit_workers(int n) { wanted_threads = n; }

@@ -23,4 +23,7 @@ void limit_workers(int n);
 /// here after all have finished.
 void run_workers(int n, const std::function<void(int)>& body);
 
+/// The same after `first`, by worker 0, while the others wait: threads that sleep wake up meanwhile.
+void run_workers_after(int n, const std::function<void()>& first, const std::function<void(int)>& body);
+
 }  // namespace dpcore

@@ -198,6 +198,39 @@ void contract_lanes(const S* a, const S* b, const bool symmetrise, const int n_r
   }
 }
 
+/// bar[c][m] += sum_l d[m][l] t[c][l], over these axes, and across[c] += sum_m d[m][.] t[c][m], for n rows of
+/// d from m0 on. Whole: as many as lanes, none of them of the triangle; constants keep them in registers.
+template <bool Whole, class S>
+inline void contract_rows_backward(const S* d, const S* t, const int n_radial, const int n_axis, const int l0,
+                                   const int m0, const int n_rows, Vec<S> (&across)[4], S* bar) {
+  constexpr int L = kLanes<S>;
+  const int n = Whole ? L : n_rows;
+  Vec<S> row[L] = {};
+  for (int m = 0; m < n; ++m) {
+    const S* from = d + d_row(m0 + m, n_axis) + l0;
+    S part[L] = {};
+    if constexpr (!Whole) {
+      const int length = d_length(m0 + m, n_axis) - l0;
+      if (length < L) from = std::copy_n(from, length, part) - length;
+    }
+    row[m] = load(from);
+    for (int c = 0; c < 4; ++c) across[c] += t[c * n_radial + m0 + m] * row[m];
+  }
+  transpose<S>(row);  // now lane m of vector l is d[m][l]
+  for (int c = 0; c < 4; ++c) {
+    const S* const of_axes = t + c * n_radial + l0;
+    Vec<S> along = of_axes[0] * row[0];
+    for (int l = 1; l < L; ++l) along += of_axes[l] * row[l];
+    S* out = bar + c * n_radial + m0;
+    if (n == L) {
+      along += load(out);
+      std::memcpy(out, &along, sizeof(along));
+    } else {
+      for (int m = 0; m < n; ++m) out[m] += along[m];
+    }
+  }
+}
+
 /// bar[c][m] += sum_l d[m][l] t[c][l], over these axes; bar[c][l] += sum_m d[m][l] t[c][m]
 template <class S>
 void contract_lanes_backward(const S* d, const S* t, const int n_radial, const int n_axis, const int l0,
@@ -206,27 +239,10 @@ void contract_lanes_backward(const S* d, const S* t, const int n_radial, const i
   Vec<S> across[4] = {};
   for (int m0 = l0; m0 < n_radial; m0 += L) {
     const int n = std::min(L, n_radial - m0);
-    Vec<S> row[L] = {};
-    for (int m = 0; m < n; ++m) {
-      const S* from = d + d_row(m0 + m, n_axis) + l0;
-      const int length = d_length(m0 + m, n_axis) - l0;
-      S part[L] = {};
-      if (length < L) from = std::copy_n(from, length, part) - length;
-      row[m] = load(from);
-      for (int c = 0; c < 4; ++c) across[c] += t[c * n_radial + m0 + m] * row[m];
-    }
-    transpose<S>(row);  // now lane m of vector l is d[m][l]
-    for (int c = 0; c < 4; ++c) {
-      const S* const of_axes = t + c * n_radial + l0;
-      Vec<S> along = of_axes[0] * row[0];
-      for (int l = 1; l < L; ++l) along += of_axes[l] * row[l];
-      S* out = bar + c * n_radial + m0;
-      if (n == L) {
-        along += load(out);
-        std::memcpy(out, &along, sizeof(along));
-      } else {
-        for (int m = 0; m < n; ++m) out[m] += along[m];
-      }
+    if (m0 >= n_axis && n == L) {
+      contract_rows_backward<true>(d, t, n_radial, n_axis, l0, m0, n, across, bar);
+    } else {
+      contract_rows_backward<false>(d, t, n_radial, n_axis, l0, m0, n, across, bar);
     }
   }
   for (int c = 0; c < 4; ++c) {

@@ -3,151 +3,25 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
-#include "base/lanes.hpp"
+#include "descriptor/piece_kernels.hpp"
 
 namespace dpcore {
 
 namespace {
 
-constexpr int kPowers = PieceView<double>::kPowers;
-/// Vectors that hold the powers of one u.
-template <class C>
-constexpr int kParts = kPowers / kLanes<C>;
-/// Vectors of columns at a time, four sums of each in registers.
-constexpr int kColumns = kVectorBytes == 64 ? 5 : 2;
+using namespace piece_kernels;
 
-/// What makes vectors of powers of u, u^2, u^4 ...: bit b of a lane's exponent chooses between 1 and u^(2^b).
-template <class C>
-struct Exponents {
-  static constexpr int kLane = kLanes<C>;
-  static constexpr int kBits = kLane == 2 ? 1 : kLane == 4 ? 2 : kLane == 8 ? 3 : 4;
-  alignas(64) C one[kBits][kLane] = {}, power[kBits][kLane] = {};              // of u^p
-  alignas(64) C slope_one[kBits][kLane] = {}, slope_power[kBits][kLane] = {};  // of u^(p-1), and 1 for p = 0
-  alignas(64) C factor[kPowers] = {};                                          // p
-  constexpr Exponents() {
-    for (int b = 0; b < kBits; ++b) {
-      for (int k = 0; k < kLane; ++k) {
-        power[b][k] = static_cast<C>(k >> b & 1);
-        one[b][k] = C(1) - power[b][k];
-        slope_power[b][k] = static_cast<C>((k > 0 ? k - 1 : 0) >> b & 1);
-        slope_one[b][k] = C(1) - slope_power[b][k];
-      }
-    }
-    for (int p = 0; p < kPowers; ++p) factor[p] = static_cast<C>(p);
+template <int NP, class S>
+void add_few(const PieceView<S>& table, const PieceGroups<S>& groups, const PieceGroup& g, const Matrix<S>& r,
+             S scale, S* moment) {
+  FewPairs<NP, S> few;
+  for (int q = 0; q < NP; ++q) {
+    few.u[q] = groups.u[g.begin + q];
+    for (int c = 0; c < 4; ++c) few.r[q][c] = scale * r(groups.pair[g.begin + q], c);
   }
-};
-template <class C>
-constexpr Exponents<C> kExponents;
-
-/// u^p, p = 0..15
-template <class C>
-inline void powers(C u, Vec<C>* w) {
-  constexpr const Exponents<C>& e = kExponents<C>;
-  w[0] = u * load(e.power[0]) + load(e.one[0]);
-  for (int b = 1; b < Exponents<C>::kBits; ++b) {
-    u *= u;
-    w[0] *= u * load(e.power[b]) + load(e.one[b]);
-  }
-  u *= u;
-  for (int v = 1; v < kParts<C>; ++v) w[v] = w[v - 1] * u;
-}
-
-/// p u^(p-1), where w are the powers
-template <class C>
-inline void slopes(C u, const Vec<C>* w, Vec<C>* d) {
-  constexpr const Exponents<C>& e = kExponents<C>;
-  d[0] = u * load(e.slope_power[0]) + load(e.slope_one[0]);
-  C behind = u;  // u^(lanes - 1)
-  for (int b = 1; b < Exponents<C>::kBits; ++b) {
-    u *= u;
-    behind *= u;
-    d[0] *= u * load(e.slope_power[b]) + load(e.slope_one[b]);
-  }
-  u *= u;
-  d[0] *= load(e.factor);
-  for (int v = 1; v < kParts<C>; ++v) {
-    d[v] = load(e.factor + v * kLanes<C>) * (behind * w[0]);
-    behind *= u;
-  }
-}
-
-/// T[c][m0 ..] += sum_p b[c][p] a_p for NV vectors of columns, the last n_valid of them valid
-template <int NV, class S>
-void add_columns(const S (&b)[4][kPowers], const S* a, int stride, int m0, int n_valid, int n_out,
-                 S* moment) {
-  constexpr int L = kLanes<S>;
-  Vec<S> sum[4][NV] = {};
-  for (int p = 0; p < kPowers; ++p) {
-    const S *row = a + p * stride + m0, b0 = b[0][p], b1 = b[1][p], b2 = b[2][p], b3 = b[3][p];
-    for (int v = 0; v < NV; ++v) {
-      const Vec<S> x = load(row + v * L);
-      sum[0][v] += b0 * x;
-      sum[1][v] += b1 * x;
-      sum[2][v] += b2 * x;
-      sum[3][v] += b3 * x;
-    }
-  }
-  if (n_valid == NV * L) {
-    for (int c = 0; c < 4; ++c) {
-      for (int v = 0; v < NV; ++v) {
-        S* to = moment + c * n_out + m0 + v * L;
-        sum[c][v] += load(to);
-        std::memcpy(to, &sum[c][v], sizeof(Vec<S>));
-      }
-    }
-    return;
-  }
-  alignas(64) S tile[4][NV * L];
-  std::memcpy(tile, sum, sizeof(tile));
-  for (int c = 0; c < 4; ++c) {
-    S* to = moment + c * n_out + m0;
-    for (int k = 0; k < n_valid; ++k) to[k] += tile[c][k];
-  }
-}
-
-template <int NV, class S>
-void add_blocks(const S (&b)[4][kPowers], const S* a, int stride, int n_out, int m0, S* moment) {
-  constexpr int width = NV * kLanes<S>;
-  for (; stride - m0 >= width; m0 += width)
-    add_columns<NV>(b, a, stride, m0, std::min(width, n_out - m0), n_out, moment);
-  if constexpr (NV > 1) add_blocks<NV - 1>(b, a, stride, n_out, m0, moment);
-}
-
-/// p [4][kPowers] = scale sum_m bar[c][m] a[m], bar [4, m]
-template <class C>
-void project(const C* a, const C* bar, int m, C scale, C (&p)[4][kPowers]) {
-  constexpr int L = kLanes<C>;
-  // vectors of powers, and columns, at a time: sums of their own, which do not wait for each other
-  constexpr int together = std::min(kParts<C>, kVectorBytes == 64 ? 4 : 2);
-  constexpr int unroll = kVectorBytes == 64 ? 4 / together : 1;
-  for (int v0 = 0; v0 < kParts<C>; v0 += together) {
-    Vec<C> sum[unroll][4][together] = {};
-    const auto add = [&](int w, int k) {
-      const C *x = a + k * kPowers + v0 * L, t0 = bar[k], t1 = bar[m + k], t2 = bar[2 * m + k],
-              t3 = bar[3 * m + k];
-      for (int v = 0; v < together; ++v) {
-        const Vec<C> y = load(x + v * L);
-        sum[w][0][v] += t0 * y;
-        sum[w][1][v] += t1 * y;
-        sum[w][2][v] += t2 * y;
-        sum[w][3][v] += t3 * y;
-      }
-    };
-    int k = 0;
-    for (; k + unroll <= m; k += unroll) {
-      for (int w = 0; w < unroll; ++w) add(w, k + w);
-    }
-    for (; k < m; ++k) add(0, k);
-    for (int c = 0; c < 4; ++c) {
-      for (int v = 0; v < together; ++v) {
-        Vec<C> total = sum[0][c][v];
-        for (int w = 1; w < unroll; ++w) total += sum[w][c][v];
-        total *= scale;
-        std::memcpy(&p[c][(v0 + v) * L], &total, sizeof(total));
-      }
-    }
-  }
+  add_blocks<kColumns>(few, table.rows_of(g.piece), table.stride, table.n_out, 0, moment);
 }
 
 /// Sums over the lanes of four vectors for each of some pairs, written to their rows of d_r.
@@ -261,6 +135,15 @@ void add_piece_moment(const PieceView<S>& table, const PieceGroups<S>& groups, c
                       const Tensor3<S>& moment) {
   for (int k = 0; k < groups.n; ++k) {
     const PieceGroup& g = groups.group[k];
+    S* const t = &moment(g.row, 0, 0);
+    if (g.end - g.begin == 1) {
+      add_few<1>(table, groups, g, r, scale, t);
+      continue;
+    }
+    if (g.end - g.begin == 2) {
+      add_few<2>(table, groups, g, r, scale, t);
+      continue;
+    }
     Vec<S> sum[4][kParts<S>] = {};
     for (int q = g.begin; q < g.end; ++q) {
       Vec<S> w[kParts<S>];
@@ -272,7 +155,7 @@ void add_piece_moment(const PieceView<S>& table, const PieceGroups<S>& groups, c
     }
     alignas(64) S b[4][kPowers];
     std::memcpy(b, sum, sizeof(b));
-    add_blocks<kColumns>(b, table.rows_of(g.piece), table.stride, table.n_out, 0, &moment(g.row, 0, 0));
+    add_blocks<kColumns>(PowerSums<S>{b}, table.rows_of(g.piece), table.stride, table.n_out, 0, t);
   }
 }
 
@@ -286,6 +169,18 @@ void backward(const PieceView<S>& table, const PieceGroups<S>& groups, const C* 
   Rows<S, C> rows(d_r);
   for (int k = 0; k < groups.n; ++k) {
     const PieceGroup& g = groups.group[k];
+    if constexpr (std::is_same<S, C>::value) {
+      if (g.end - g.begin == 1) {  // fewer operations than by way of the powers
+        const int pair = groups.pair[g.begin];
+        Vec<S> sum[4] = {}, radial = {};
+        dot_blocks<kColumns>(table.rows_of(g.piece), table.stride, 0, table.n_out, groups.u[g.begin],
+                             &r(pair, 0), bar + 4 * g.row * width, sum, radial);
+        sum[0] += static_cast<S>(table.piece[g.piece].inverse_half) * radial;
+        for (int c = 0; c < 4; ++c) sum[c] *= scale;
+        rows.add(pair, sum);
+        continue;
+      }
+    }
     alignas(64) C p[4][kPowers];
     project(block + g.piece * width * kPowers, bar + 4 * g.row * width, table.n_out, static_cast<C>(scale),
             p);

@@ -39,16 +39,27 @@ bool SeE2A<S>::padding(int type, S value[4]) const {
 
 namespace {
 
+template <class S>
+struct PaddingRow {
+  S *moment, weight[4];
+};
+
 /// T[i][c][m] += weight(b, i) pad[c] g[m], weight = scale (sel_b - n_b)
 template <class S>
 void add_padding(const Exec& exec, const TilePairs& pairs, int b, int sel, S scale,
                  const Kokkos::Array<S, 4>& pad, const Matrix<S>& g, const Tensor3<S>& moment) {
   const int n = pairs.n_rows, m = static_cast<int>(moment.extent(2));
   const Vector<int> offset = pairs.offset;
-  for_each_element(
-      exec, "dpcore::add_padding", n, m, KOKKOS_LAMBDA(const int i, const int k) {
-        const int empty = sel - (offset(b * n + i + 1) - offset(b * n + i));
-        for (int c = 0; c < 4; ++c) moment(i, c, k) += scale * static_cast<S>(empty) * pad[c] * g(0, k);
+  const S* const value = g.data();
+  for_each_in_row(
+      exec, "dpcore::add_padding", n, m,
+      KOKKOS_LAMBDA(const int i) {
+        const S weight = scale * static_cast<S>(sel - (offset(b * n + i + 1) - offset(b * n + i)));
+        return PaddingRow<S>{&moment(i, 0, 0),
+                             {weight * pad[0], weight * pad[1], weight * pad[2], weight * pad[3]}};
+      },
+      KOKKOS_LAMBDA(const PaddingRow<S>& x, const int k) {
+        for (int c = 0; c < 4; ++c) x.moment[c * m + k] += x.weight[c] * value[k];
       });
 }
 

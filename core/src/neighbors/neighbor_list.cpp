@@ -34,18 +34,23 @@ int choose_workers(int wanted, int n) {
   return std::max(1, std::min(most, (n + kBlock - 1) / kBlock));
 }
 
-/// f(worker, begin, end) over blocks of 0..n-1; blocks go to whichever worker is free.
-template <class F>
-void for_each_block(int workers, int n, const F& f) {
+/// f(worker, begin, end) over blocks of 0..n-1 after first(); blocks go to whichever worker is free.
+template <class First, class F>
+void for_each_block_after(int workers, int n, const First& first, const F& f) {
   if (workers == 1) {
+    first();
     f(0, 0, n);
     return;
   }
   std::atomic<int> next{0};
   const int n_blocks = (n + kBlock - 1) / kBlock;
-  run_workers(workers, [&](int worker) {
+  run_workers_after(workers, first, [&](int worker) {
     for (int b = next++; b < n_blocks; b = next++) f(worker, b * kBlock, std::min(n, (b + 1) * kBlock));
   });
+}
+template <class F>
+void for_each_block(int workers, int n, const F& f) {
+  for_each_block_after(workers, n, [] {}, f);
 }
 
 void check_input(const double* coord, int n, double rcut) {
@@ -130,10 +135,16 @@ void NeighborSearch::build(const double* coord, int n, const Cell& cell, double 
   check_input(coord, n, rcut);
   workers = choose_workers(workers, n);
   out.n_local = n;
-  const int before = n < kSmallImages ? 1 : workers;
-  wrap(coord, n, cell, out, before);
-  if (n > 0 && cell.periodic) add_images(cell, rcut, out, before);
-  search(rcut, out, workers);
+  const auto prepare = [&](int threads) {
+    wrap(coord, n, cell, out, threads);
+    if (n > 0 && cell.periodic) add_images(cell, rcut, out, threads);
+    sort(rcut, out, workers);
+  };
+  const bool small = n < kSmallImages;
+  if (!small) prepare(workers);
+  search(rcut, out, workers, [&] {
+    if (small) prepare(1);
+  });
 }
 
 /// r - floor(s) h along periodic directions. Positions inside the cell keep their bits; those that rounding
@@ -227,17 +238,27 @@ int NeighborSearch::gather(const Bins& bins, const double* centre, Worker& worke
   return n;
 }
 
-void NeighborSearch::search(double rcut, NeighborList& out, int workers) {
+/// What the search needs: bins, centres in their order, and workers.
+void NeighborSearch::sort(double rcut, NeighborList& out, int workers) {
   const int n = out.n_local, n_all = out.n_all();
-  const double rcut2 = rcut * rcut;
   bins_.build(out.coord.data(), n_all, rcut);
   centre_.clear();
   for (int p = 0; p < n_all; ++p) {
     if (bins_.index()[p] < n) centre_.push_back(bins_.index()[p]);
   }
   worker_.resize(std::max(worker_.size(), u(workers)));
-  for (std::size_t w = 0; w < u(workers); ++w) worker_[w].set.reset(u(n_all));
+  for (std::size_t w = 0; w < u(workers); ++w) {
+    worker_[w].set.reset(u(n_all));
+    worker_[w].n_listed = 0;
+  }
+  if (n <= kAtOnce) listed_.resize(u(n));
+  out.first.assign(u(n) + 1, 0);
+}
 
+template <class First>
+void NeighborSearch::search(double rcut, NeighborList& out, int workers, const First& prepare) {
+  const int n = out.n_local;
+  const double rcut2 = rcut * rcut;
   // The neighbours of the centre that was gathered last, ascending; room for all candidates. Returns the end.
   const auto list = [&](Worker& worker, int centre, int n_candidates, int* to) {
     worker.found.resize(std::max(worker.found.size(), u(n_candidates) + 1));
@@ -260,10 +281,7 @@ void NeighborSearch::search(double rcut, NeighborList& out, int workers) {
   // Few atoms are listed at once, by each worker for itself; of many the neighbours are counted first, so
   // that the memory is that of the list.
   const bool at_once = n <= kAtOnce;
-  if (at_once) listed_.resize(u(n));
-  for (std::size_t w = 0; w < u(workers); ++w) worker_[w].n_listed = 0;
-  out.first.assign(u(n) + 1, 0);
-  for_each_block(workers, n, [&](int w, int begin, int end) {
+  for_each_block_after(workers, n, prepare, [&](int w, int begin, int end) {
     Worker& worker = worker_[u(w)];
     for (int c = begin; c < end; ++c) {
       const int i = centre_[u(c)], n_candidates = gather(bins_, &out.coord[3 * u(i)], worker);

@@ -54,7 +54,9 @@ class NeighborSearch {
 
   void wrap(const double* coord, int n, const Cell& cell, NeighborList& out, int workers);
   void add_images(const Cell& cell, double rcut, NeighborList& out, int workers);
-  void search(double rcut, NeighborList& out, int workers);
+  void sort(double rcut, NeighborList& out, int workers);
+  template <class First>
+  void search(double rcut, NeighborList& out, int workers, const First& prepare);
   static int gather(const Bins& bins, const double* centre, Worker& worker);
 
   std::vector<double> fraction_;                     // [n, 3] fractional coordinates of the wrapped centres

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "nn/dense_stack.hpp"
 
+#include <algorithm>
+
 #include "base/any_matrix.hpp"
 #include "nn/activate.hpp"
 
@@ -37,6 +39,15 @@ void add_skip_adjoint(const Exec& exec, const LayerSpec& layer, const Matrix<con
         if (twice) sum += x_bar_out(i, j + n_in);
         x_bar_in(i, j) += sum;
       });
+}
+
+/// to [n, m] = column [n, 1] w^T [1, m]: a product would mostly be preparation.
+template <class S>
+void multiply_by_column(const Exec& exec, const Matrix<S>& column, const Matrix<const S>& w,
+                        const Matrix<S>& to) {
+  for_each_element(
+      exec, "dpcore::multiply_by_column", static_cast<int>(to.extent(0)), static_cast<int>(to.extent(1)),
+      KOKKOS_LAMBDA(const int i, const int j) { to(i, j) = column(i, 0) * w(j, 0); });
 }
 
 }  // namespace
@@ -91,6 +102,8 @@ void DenseStack<S>::apply(const Exec& exec, int k, const Matrix<S>& x, int beta,
 template <class S>
 void DenseStack<S>::apply_transposed(const Exec& exec, int k, const Matrix<S>& z_bar,
                                      const Matrix<S>& x_bar) const {
+  if (k > 0 && layers_[static_cast<std::size_t>(k)].n_out == 1)
+    return multiply_by_column<S>(exec, z_bar, matrix(k), x_bar);
   if (k > 0) return multiply_transposed<S>(exec, z_bar, matrix(k), 0, x_bar);
   const int n = static_cast<int>(x_bar.extent(0)), m = layers_.front().n_out,
             width = static_cast<int>(x_bar.extent(1));
@@ -218,12 +231,15 @@ template <class S>
 void DenseStack<S>::backward_inputs(const Exec& exec, const Matrix<S>& x_bar_last, StackState<S>& state,
                                     bool keep, const Matrix<S>* d_input, Workspace& ws) const {
   Workspace::Scope scope(ws);
+  const auto n = static_cast<std::size_t>(state.n);
+  int widest = 0;
+  for (const LayerSpec& layer : layers_) widest = std::max(widest, layer.n_out);
+  S* const room = keep ? nullptr : ws.take<S>(n * static_cast<std::size_t>(widest));
   Matrix<S> x_bar = x_bar_last;
   for (int k = static_cast<int>(layers_.size()) - 1; k >= 0; --k) {
     const auto& layer = layers_[static_cast<std::size_t>(k)];
     auto& s = state.layers[static_cast<std::size_t>(k)];
-    const auto n = static_cast<std::size_t>(state.n);
-    const Matrix<S> z_bar = keep ? s.z_dot_bar : ws.matrix<S>(n, static_cast<std::size_t>(layer.n_out));
+    const Matrix<S> z_bar = keep ? s.z_dot_bar : Matrix<S>(room, n, static_cast<std::size_t>(layer.n_out));
     const S* idt = store_->value(layer.idt);
     const bool scaled = layer.time_step;
     const Matrix<S> d1 = s.d1, out = x_bar;

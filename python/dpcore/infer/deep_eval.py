@@ -242,6 +242,8 @@ class DeepEval:
         return FrameArguments(coords, cells, types, pbc)
 
     def _warn_of_overflow(self) -> None:
+        if not self._model.has_warnings:
+            return
         notice = self._model.outside_tables()["notice"]
         if notice:
             log.warning("%s: %s", self._file.path, notice)
@@ -330,9 +332,14 @@ def _types(values: Any) -> np.ndarray:
             f"expected natoms integers, the same for all frames, got shape {list(array.shape)}", "atom_types"
         )
     try:
-        with np.errstate(invalid="ignore"):  # of NaN
-            types = array.astype(np.int32) if array.size == 0 or array.dtype.kind in "iuf" else None
-        whole = types is not None and bool((types == array).all())
+        if array.size == 0 or array.dtype.kind in "iu":  # apart, as errstate takes longer than all else here
+            types = array.astype(np.int32)
+        elif array.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):  # of NaN
+                types = array.astype(np.int32)
+        else:
+            raise TypeError
+        whole = array.dtype == np.int32 or np.count_nonzero(types != array) == 0
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
