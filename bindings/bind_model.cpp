@@ -163,7 +163,9 @@ void bind_model(py::module_& m) {
             }
             return out;
           },
-          "The tables of a compressed model, a dict for each net; [] for others.");
+          "The tables of a compressed model, a dict for each net; [] for others. `bytes` is what one takes "
+          "where "
+          "it is looked up.");
 }
 
 }  // namespace dpcore_python

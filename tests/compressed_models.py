@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from gradcheck import make_config, make_tensors, model
+from reference import se_e2_a as oracle
 
 RECIPE = {"min_nbor_dist": 0.9, "step": 0.01, "extrapolate": 5}
 
@@ -51,3 +52,39 @@ def distance_of(config, tensors, x, centre):
         middle = (low + high) / 2
         low, high = (middle, high) if value(middle) > x else (low, middle)
     return low
+
+
+def polynomials(nodes, value, slope, curvature):
+    """[n, 6, M]: the polynomials of degree 5 between nodes, solved for, not written out."""
+    h, powers = np.diff(nodes)[:, None], np.arange(6)
+    ends = np.zeros((6, 6))  # value, slope h, curvature h^2 / 2 at 0 and h of each power of t / h
+    ends[0, 0] = ends[1, 1] = ends[2, 2] = 1
+    ends[3] = 1
+    ends[4] = powers
+    ends[5] = powers * (powers - 1) / 2
+    known = [
+        x[at] * h**k / max(k, 1)
+        for at in (slice(0, -1), slice(1, None))
+        for k, x in enumerate((value, slope, curvature))
+    ]
+    rows = np.einsum("pe,enm->npm", np.linalg.inv(ends), np.stack(known))
+    return rows / h[:, :, None] ** powers[None, :, None]
+
+
+def written_out(config, tensors, table):
+    """By numpy: nodes of a table of se_e2_a or se_e2_r, number of its fine intervals, its net, and its polynomials."""
+    n_fine = round((table["upper"] - table["lower"]) / table["fine"])
+    nodes = np.append(
+        table["lower"] + table["fine"] * np.arange(n_fine),
+        table["upper"] + table["coarse"] * np.arange(table["intervals"] - n_fine + 1),
+    )
+    layers = oracle.layers_of(tensors, f"descriptor/{table['net']}")
+
+    def net(x):
+        return oracle.embedding_net(layers, config["descriptor"]["activation_function"], x)
+
+    h = min(1e-3, table["fine"] / 2)
+    curvature = sum(
+        w * (net(nodes + k * h)[1] - net(nodes - k * h)[1]) for k, w in ((1, 45), (2, -9), (3, 1))
+    ) / (60 * h)
+    return nodes, n_fine, net, polynomials(nodes, *net(nodes), curvature)

@@ -190,20 +190,20 @@ def compress(
         steps: Sequence[float] = (step,)
     else:
         steps = (STEP,) if tolerance is None else STEPS
-    from dpcore.compression_error import advice, make_probes, report, without_tables, worst_force
+    from dpcore.compression_error import advice, as_it_is, make_probes, report, worst_force
 
     log.info("shortest distance of the training data: %.6g A", distance)
     whole, file = file, _net_alone(file)
-    original = without_tables(_in_double(file))
+    original = as_it_is(_in_double(file))
     if not _in_double(file, {**recipe, "step": max(steps)}).tables():
         raise InputError("has no embedding net that can be tabulated: all pairs are excluded", file.path)
     probes = make_probes(file, original, distance)
     for recipe["step"] in steps:
-        found, tables = _compare(file, original, recipe, probes)
-        worst = worst_force(found)
+        found, evaluated, tables = _compare(file, original, recipe, probes)
+        worst = worst_force(found + evaluated)
         if worst <= limit:
             break
-    report(file, recipe, tables, found)
+    report(file, recipe, tables, found, evaluated)
     if not worst <= limit:
         raise InputError(
             f"the force error {worst:.1e} eV/A of the compressed model is above the tolerance {limit:g} "
@@ -351,20 +351,22 @@ def _in_double(file: ModelFile, recipe: dict[str, Any] | None = None) -> _core.M
 
 def _compare(
     file: ModelFile, original: _core.Model, recipe: dict[str, Any], probes: list[Probe]
-) -> tuple[list[Deviation], list[dict[str, Any]]]:
-    """Errors of tables by this recipe, in float64, and what the tables are."""
-    from dpcore.compression_error import deviations
+) -> tuple[list[Deviation], list[Deviation], list[dict[str, Any]]]:
+    """Errors of tables by this recipe, in float64; of what evaluation takes for them; and what the tables are."""
+    from dpcore.compression_error import as_it_is, deviations
 
-    compressed = _in_double(file, recipe)
-    return deviations(original, compressed, probes), compressed.tables()
+    tables, evaluated = as_it_is(_in_double(file, recipe)), _in_double(file, recipe)
+    return deviations(original, tables, probes), deviations(original, evaluated, probes), tables.tables()
 
 
 def _check_single(file: ModelFile, recipe: dict[str, Any], probes: list[Probe], limit: float) -> None:
     """The same with the model's own float32 nets, whose rounding is added."""
-    from dpcore.compression_error import deviations, without_tables, worst_force
+    from dpcore.compression_error import as_it_is, deviations, worst_force
 
-    compressed = file._replace(metadata={**file.metadata, "config": json.dumps(_with(file, recipe))}).model()
-    found = deviations(without_tables(file.model()), compressed, probes)
+    compressed = file._replace(metadata={**file.metadata, "config": json.dumps(_with(file, recipe))})
+    original = as_it_is(file.model())
+    found = deviations(original, as_it_is(compressed.model()), probes)
+    found += deviations(original, compressed.model(), probes)
     worst = worst_force(found)
     log.info("with the model's float32 nets: force error %.1e eV/A, of rounding", worst)
     scale = max(1.0, max(d.largest_force for d in found))

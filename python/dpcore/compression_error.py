@@ -24,10 +24,10 @@ __all__ = [
     "Deviation",
     "Probe",
     "advice",
+    "as_it_is",
     "deviations",
     "make_probes",
     "report",
-    "without_tables",
     "worst_force",
 ]
 
@@ -130,8 +130,8 @@ def make_probes(file: ModelFile, model: _core.Model, min_nbor_dist: float) -> li
     return probes
 
 
-def without_tables(model: _core.Model) -> _core.Model:
-    """The model, whose embedding nets are from now on evaluated as they are: what a compressed one stands for."""
+def as_it_is(model: _core.Model) -> _core.Model:
+    """The model, whose embedding nets, or of a compressed one whose tables, are from now on evaluated themselves."""
     before = os.environ.get("DP_EXACT_NETS")
     os.environ["DP_EXACT_NETS"] = "1"
     try:  # the first evaluation decides
@@ -183,14 +183,18 @@ def advice(file: ModelFile, found: list[Deviation], outside: str, tried: Sequenc
 
 
 def report(
-    file: ModelFile, recipe: dict[str, Any], tables: list[dict[str, Any]], found: list[Deviation]
+    file: ModelFile,
+    recipe: dict[str, Any],
+    tables: list[dict[str, Any]],
+    found: list[Deviation],
+    evaluated: list[Deviation],
 ) -> None:
-    """Log the tables and a table of errors."""
+    """Log the tables, a table of their errors, and the largest one of what evaluation takes for them."""
     size, parts = 0.0, [part for _, part in descriptor_parts(file.config["descriptor"])]
     for t in tables:  # made in float64 here
         part = parts[int(t["net"].split("/")[0].split("_")[1]) if "/" in t["net"] else 0]
         size += t["bytes"] / 2**20 / (2 if part.get("precision") == "float32" else 1)
-    log.info("%d table(s), step %g, %.1f MiB in memory:", len(tables), recipe["step"], size)
+    log.info("%d table(s), step %g, %.1f MiB:", len(tables), recipe["step"], size)
     for t in tables:
         log.info(
             "  %-8s from %g to %g, coarse steps to %g, %d intervals",
@@ -206,6 +210,9 @@ def report(
     log.info("  %-14s %16s %14s %14s %8s", "", "energy/atom (eV)", "force (eV/A)", "virial (eV)", "frames")
     for d in found:
         log.info("  %-14s %16.1e %14.1e %14.1e %8d", d.kind, d.energy, d.force, d.virial, d.frames)
+    if evaluated != found:
+        text = "evaluation here takes polynomials on pieces for the fine steps: force error %.1e eV/A"
+        log.info(text, worst_force(evaluated))
 
 
 def _cell(rng: np.random.RandomState, spacing: float) -> np.ndarray:

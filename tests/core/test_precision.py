@@ -114,9 +114,11 @@ def test_tensors(kind, word):
     assert_close(evaluate(opened(config, tensors, word), system, atomic=True), high, TOLERANCE["float32"])
 
 
+@pytest.mark.parametrize("way", ["by pieces", "by tables"])
 @pytest.mark.parametrize("outside", ["net", "linear"])
 @pytest.mark.parametrize("word", ["mixed", "low"])
-def test_compressed_models_and_pairs_that_are_too_close(outside, word):
+def test_compressed_models_and_pairs_that_are_too_close(monkeypatch, outside, word, way):
+    monkeypatch.setenv("DP_EXACT_NETS", "0" if way == "by pieces" else "1")
     recipe = {"min_nbor_dist": 1.5, "step": 0.01, "extrapolate": 1, "outside": outside}
     config = make_config({"compress": recipe, "type_one_side": True})
     tensors = make_tensors(config)

@@ -21,6 +21,7 @@ from compressed_models import (
     distance_of,
     force_along,
     small_model,
+    written_out,
 )
 from gradcheck import (
     ACTIVATIONS,
@@ -35,7 +36,6 @@ from gradcheck import (
     odd_systems,
     smooth_tensors,
 )
-from reference import se_e2_a as oracle
 from reference import stored_tables
 from where import ON_HOST, same_bits
 
@@ -126,28 +126,6 @@ def test_near_neighbours_of_se_e3_are_told():
         assert table.outside_tables()["pairs"] == pairs
 
 
-def polynomials(nodes, value, slope, curvature):
-    """[n, 6, M]: the polynomials of degree 5 between nodes, solved for, not written out."""
-    h = np.diff(nodes)
-    rows = np.empty((len(h), 6, value.shape[1]))
-    for j, step in enumerate(h):
-        powers = step ** np.arange(6.0)
-        ends = np.zeros((6, 6))  # value, slope h, curvature h^2 / 2 at 0 and h of each power of t / h
-        ends[0, 0] = ends[1, 1] = ends[2, 2] = 1
-        ends[3] = 1
-        ends[4] = np.arange(6)
-        ends[5] = np.arange(6) * np.arange(-1, 5) / 2
-        known = np.stack(
-            [
-                x * step**k / max(k, 1)
-                for i in (j, j + 1)
-                for k, x in enumerate((value[i], slope[i], curvature[i]))
-            ]
-        )
-        rows[j] = np.linalg.solve(ends, known) / powers[:, None]
-    return rows
-
-
 @pytest.mark.parametrize(
     "keys",
     [{}, {"type_one_side": True, "neuron": [4, 20]}, {"type": "se_e2_r", "set_davg_zero": True}],
@@ -161,21 +139,8 @@ def test_equals_its_polynomials(keys):
     written = compressed_config(config, stored=True, outside="linear")
     numbers = {k: v for k, v in tensors.items() if not k.startswith("descriptor/net_")}
     for t in table.tables():
-        n_fine = round((t["upper"] - t["lower"]) / t["fine"])
-        nodes = np.append(
-            t["lower"] + t["fine"] * np.arange(n_fine),
-            t["upper"] + t["coarse"] * np.arange(t["intervals"] - n_fine + 1),
-        )
-        layers = oracle.layers_of(tensors, f"descriptor/{t['net']}")
-
-        def net(x, layers=layers):
-            return oracle.embedding_net(layers, "tanh", x)
-
-        h = 1e-3
-        curvature = sum(
-            w * (net(nodes + k * h)[1] - net(nodes - k * h)[1]) for k, w in ((1, 45), (2, -9), (3, 1))
-        ) / (60 * h)
-        numbers[f"descriptor/{t['net']}/table"] = polynomials(nodes, *net(nodes), curvature)
+        _, n_fine, _, rows = written_out(config, tensors, t)
+        numbers[f"descriptor/{t['net']}/table"] = rows
         numbers[f"descriptor/{t['net']}/table_info"] = np.array(
             [t["lower"], t["lower"], t["upper"], t["last"], t["fine"], t["coarse"], 0, n_fine]
         )

@@ -16,6 +16,7 @@ from reference.agreement import (
     relative_error,
 )
 from training_case import dp, make_case, read_curve
+from where import ON_HOST
 
 pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
@@ -73,8 +74,14 @@ def table_of_errors(text):
 # ---- against DeePMD-kit -------------------------------------------------------
 
 
+@pytest.fixture(params=["as evaluated", "by tables"])
+def way(request, monkeypatch):
+    """As compressed models are evaluated, by polynomials on pieces if they may be; and by their tables in any case."""
+    monkeypatch.setenv("DP_EXACT_NETS", "0" if request.param == "as evaluated" else "1")
+
+
 @pytest.mark.parametrize("name", COMPRESSED)
-def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path):
+def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path, way):
     """Same step, same range: its compressed outputs, and our original; graphs are taken as they are."""
     pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
     graph, values = reference_folder(name) / "graph.pb", reference_values(name)
@@ -95,7 +102,7 @@ def test_agrees_with_what_deepmd_kit_compresses(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["dipole_atomic", "dipole_global", "polar_atomic", "polar_global"])
-def test_models_of_tensors(name, tmp_path, capfd):
+def test_models_of_tensors(name, tmp_path, capfd, way):
     """The tables give tensors and their derivatives as DeePMD-kit's nets do."""
     pytest.importorskip("google.protobuf", reason="reading graphs needs protobuf")
     graph, values = reference_folder(name) / "graph.pb", reference_values(name)
@@ -177,6 +184,31 @@ def test_errors_are_printed_and_real(here, tmp_path, capfd):
     shortest = min(_distances(p) for p in probes if p.kind == "like training")
     assert shortest == pytest.approx(distance, rel=1e-9)
     assert min(_distances(p) for p in probes if p.kind == "random") >= 0.8 * distance
+
+
+@pytest.mark.skipif(not ON_HOST, reason="pieces are for CPUs")
+def test_errors_are_those_of_the_tables(here, tmp_path, capfd, monkeypatch):
+    """Of the steps, that is, though evaluation takes polynomials on pieces, whose error has a line of its own."""
+    from dpcore.compression_error import deviations, make_probes, worst_force
+    from dpcore.modelfile import read_model
+
+    file, printed = read_model("model.dp"), {}
+    probes = make_probes(file, file.model(), file.training["min_nbor_dist"])
+    for word in ("0", "1"):
+        monkeypatch.setenv("DP_EXACT_NETS", word)
+        assert dp("compress", "-i", "model.dp", "-o", tmp_path / "o.dp") == 0
+        printed[word] = capfd.readouterr().err
+    nets, tables = file.model(), read_model(tmp_path / "o.dp").model()
+    expected = {d.kind: d for d in deviations(nets, tables, probes)}
+    for text in printed.values():
+        for kind, found in table_of_errors(text).items():
+            e = expected[kind]
+            assert found[:3] == [float(f"{x:.1e}") for x in (e.energy, e.force, e.virial)], kind
+    monkeypatch.setenv("DP_EXACT_NETS", "0")
+    evaluated = deviations(nets, read_model(tmp_path / "o.dp").model(), probes)
+    assert [d.force for d in evaluated] != [d.force for d in expected.values()]
+    line = f"takes polynomials on pieces for the fine steps: force error {worst_force(evaluated):.1e} eV/A"
+    assert line in printed["0"] and "polynomials" not in printed["1"]
 
 
 def _distances(probe):

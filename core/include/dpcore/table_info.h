@@ -6,7 +6,8 @@
 
 namespace dpcore {
 
-/// The table that stands for one embedding net of a compressed model; see docs/compress.md. Distances between
+/// The table that stands for one embedding net of a compressed model, or to which what is evaluated in its
+/// place is equal but for 1e-9; see docs/compress.md. Distances between
 /// nodes and ends are in units of the net's input.
 struct TableInfo {
   std::string net;                        ///< such as "net_0" or "net_0_1"
@@ -14,7 +15,7 @@ struct TableInfo {
                                           ///< from DeePMD-kit also from -last to `lower`)
   double fine = 0, coarse = 0;
   int intervals = 0;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0;  ///< that it takes where it is looked up
 };
 
 }  // namespace dpcore

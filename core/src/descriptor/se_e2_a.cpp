@@ -138,7 +138,7 @@ bool SeE2A<S>::add_fused_moment(const Exec& exec, int a, int b, int first, int l
 }
 
 template <class S>
-bool SeE2A<S>::add_moment_by_pieces(int a, int b, State& state, Workspace& ws) const {
+bool SeE2A<S>::add_moment_by_pieces(int a, int b, int first, int last, State& state, Workspace& ws) const {
   const PieceTable<S>* table = this->piece_table(a, b);
   if (table == nullptr) return false;
   PieceGroups<S>& groups = state.groups[static_cast<std::size_t>(b)];
@@ -146,7 +146,7 @@ bool SeE2A<S>::add_moment_by_pieces(int a, int b, State& state, Workspace& ws) c
   add_piece_moment(table->view(), groups, state.env.value, scale(), state.moment);
   if (groups.n_outside == 0) return true;
   OutsidePairs<S>& o = add_outside(b, groups.outside, groups.n_outside, state, ws);
-  this->net(a, b)->forward(Exec(), o.s, o.g, o.g_prime, ws);
+  this->evaluate_beyond_pieces(Exec(), a, b, first, last, o.s, o.g, o.g_prime, state, ws);
   add_moment<S>(Exec(), o.pairs, 0, o.value, o.g, scale(), state.moment);
   return true;
 }
@@ -198,7 +198,7 @@ AnyMatrix SeE2A<S>::forward(const Exec& exec, const DeviceStructure& structure, 
       add_node_moment<S>(this->step_table(a, b)->nodes(), node_pairs(state, b), scale(), state.moment, ws);
       return;
     }
-    if (!state.for_training && add_moment_by_pieces(a, b, state, ws)) {
+    if (!state.for_training && add_moment_by_pieces(a, b, first, last, state, ws)) {
       way = Way::Pieces;
       return;
     }

@@ -77,8 +77,8 @@ class SeE2A : public TwoBody<S> {
   /// Add the moment of the pairs [first, last) of neighbour type b by a fused kernel, and of those that the
   /// table does not hold by what is outside of it; false where there is no table, or on a GPU such a pair.
   bool add_fused_moment(const Exec&, int a, int b, int first, int last, State&, Workspace&) const;
-  /// The same with a piece table, and the net for the pairs that it does not hold.
-  bool add_moment_by_pieces(int a, int b, State&, Workspace&) const;
+  /// The same with a piece table, on a CPU.
+  bool add_moment_by_pieces(int a, int b, int first, int last, State&, Workspace&) const;
   /// The pairs outside of the table of neighbour type b by themselves, which the state keeps.
   OutsidePairs<S>& add_outside(int b, const int* pair, int n, State&, Workspace&) const;
   void backward_outside(int b, const State&, const Tensor3<S>& moment_bar, const Matrix<S>& d_value,

@@ -107,13 +107,18 @@ class TwoBody : public SingleDescriptor {
     const std::size_t k = net_index(a, b);
     return pieces_.size() > k ? pieces_[k].get() : nullptr;
   }
-  /// Whether the descriptor works with piece tables where a model is not compressed.
+  /// Whether the descriptor works with piece tables.
   virtual bool takes_pieces() const { return false; }
   bool has_fixed_tables() const { return !fixed_tables_.empty(); }
   /// G and G' at s of the pairs [first, last) of neighbour type b.
   virtual void evaluate_radial(const Exec&, int a, int b, int first, int last, const Vector<S>& s,
                                const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State&,
                                Workspace&) const;
+  /// The same for pairs among them that the piece table does not hold: by the net, or by the coarse steps of
+  /// a compressed model, which counts the pairs beyond these.
+  void evaluate_beyond_pieces(const Exec&, int a, int b, int first, int last, const Vector<S>& s,
+                              const Matrix<S>& g, const Matrix<S>& g_prime, Descriptor::State&,
+                              Workspace&) const;
   /// Its gradients from the adjoints of G and G'.
   virtual void radial_gradients(const Exec& exec, const TilePairs&, int a, int b, int /*first*/, int /*last*/,
                                 const Vector<S>& s, const Matrix<S>& g_bar, const Matrix<S>& g_prime_bar,
@@ -224,8 +229,11 @@ class TwoBody : public SingleDescriptor {
   QuinticTables make_tables(const std::vector<std::optional<TableGrid>>&, Outside) const;
   void make_single_tables() const;
   using PieceTables = std::vector<std::unique_ptr<PieceTable<S>>>;
-  /// Piece tables of all nets; none where the nets are too steep for them.
-  PieceTables make_pieces() const;
+  bool may_take_pieces() const;
+  /// Piece tables of all nets for [lower, upper] of these; none where the nets are too steep for them, or the
+  /// tables of a compressed model further from the nets than pieces may be from the tables.
+  PieceTables make_pieces(const std::vector<std::optional<TableGrid>>&) const;
+  void prepare_compressed() const;
 
   nlohmann::json config_;
   int n_components_;
@@ -233,10 +241,12 @@ class TwoBody : public SingleDescriptor {
   ParameterStore<S> store_;
   Nets<S> nets_;
   std::vector<std::unique_ptr<RadialTable<S>>> tables_,
-      spare_tables_;                    // by net_index; tables_ only within a step
-  mutable QuinticTables fixed_tables_;  // by net_index: of a compressed model, or made by prepare_inference
+      spare_tables_;  // by net_index; tables_ only within a step
+  // by net_index; finish_loading or prepare_inference makes them
+  mutable QuinticTables fixed_tables_;
   mutable std::vector<std::unique_ptr<SingleTable>> single_tables_;
-  mutable PieceTables pieces_;  // by net_index; made by prepare_inference, then there are no fixed tables
+  mutable PieceTables pieces_;           // in their place, by net_index
+  mutable QuinticTables coarse_tables_;  // of a compressed model with pieces: its coarse steps
   mutable std::mutex preparing_;
   mutable std::atomic<bool> prepared_{false};
   DoubleNets double_nets_;  // for the tables of float32 nets

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// The tables that stand for the embedding nets of two-body descriptors: fixed ones in a compressed model, and
-// those of a training step.
+// The tables that stand for the embedding nets of two-body descriptors in evaluation: those of a compressed
+// model, and what models take by themselves.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,6 +32,9 @@ constexpr double kGood =
     sizeof(S) == 8 ? 1e-12 : 2e-6;  // of G', relative to its largest value: forces agree to some 1e-12
 template <class S>
 constexpr double kTolerance = sizeof(S) == 8 ? 2e-11 : 1e-5;  // will do
+// A compressed model takes pieces for its tables where these are, by bounds of their errors, as near to the
+// nets as this, of the largest value and the largest slope: then its numbers are those of either.
+constexpr double kSame = 1e-9;
 // Tables in float32 of nets in double: few rows, which stay in a cache, as far as float32 does not notice.
 constexpr double kSingleStep = 0.04, kSingleError = 1e-8;
 
@@ -82,6 +85,20 @@ void TwoBody<S>::evaluate_radial(const Exec& exec, int a, int b, int first, int 
   if (outside > 0 && spec_.compress) state.outside.add(outside, shortest(exec, state.pairs, first, last));
 }
 
+template <class S>
+void TwoBody<S>::evaluate_beyond_pieces(const Exec& exec, int a, int b, int first, int last,
+                                        const Vector<S>& s, const Matrix<S>& g, const Matrix<S>& g_prime,
+                                        Descriptor::State& state, Workspace& ws) const {
+  const std::size_t k = net_index(a, b);
+  int outside = static_cast<int>(s.extent(0));
+  if (coarse_tables_.size() > k && coarse_tables_[k]) {
+    outside = coarse_tables_[k]->evaluate(exec, s, g, g_prime, ws);
+  } else {
+    nets_[k]->forward(exec, s, g, g_prime, ws);
+  }
+  if (outside > 0 && spec_.compress) state.outside.add(outside, shortest(exec, state.pairs, first, last));
+}
+
 // The range of one net: empty slots and pairs at the cut-off at its lower end, pairs at the shortest distance
 // at the upper one, over the centre types that use it.
 template <class S>
@@ -105,14 +122,22 @@ auto TwoBody<S>::table_grids(const TableSpec& spec) const -> std::vector<std::op
   return grids;
 }
 
-template <class S>
-auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
-                             Outside outside) const -> QuinticTables {
-  const std::size_t bytes = bytes_of<S>(grids, table_width());
+namespace {
+
+/// Throws Error for tables that take more than a compressed descriptor may have.
+void check_bytes(std::size_t bytes) {
   if (bytes > kMostFixedBytes) {
     throw Error("the tables of a descriptor would take " + std::to_string(bytes >> 20U) + " MiB, more than " +
                 std::to_string(kMostFixedBytes >> 20U) + "; choose a larger step, or check min_nbor_dist");
   }
+}
+
+}  // namespace
+
+template <class S>
+auto TwoBody<S>::make_tables(const std::vector<std::optional<TableGrid>>& grids,
+                             Outside outside) const -> QuinticTables {
+  check_bytes(bytes_of<S>(grids, table_width()));
   QuinticTables tables(nets_.size());
   DoubleNets copies;
   refresh(copies);
@@ -144,7 +169,12 @@ void TwoBody<S>::make_single_tables() const {
 template <class S>
 void TwoBody<S>::finish_loading() {
   if (!spec_.compress) return;
-  if (!spec_.stored()) fixed_tables_ = make_tables(table_grids(*spec_.compress), spec_.compress->outside);
+  if (!spec_.stored()) {
+    const auto grids = table_grids(*spec_.compress);
+    check_bytes(bytes_of<S>(grids, table_width()));
+    if (may_take_pieces()) return;  // prepare_inference decides
+    fixed_tables_ = make_tables(grids, spec_.compress->outside);
+  }
   make_single_tables();
 }
 
@@ -205,22 +235,65 @@ auto TwoBody<S>::exact_tables() const -> QuinticTables {
   return least <= kTolerance<S> ? std::move(best) : QuinticTables();
 }
 
+// Not where tables go on as straight lines, nor, so, where they came without nets.
 template <class S>
-auto TwoBody<S>::make_pieces() const -> PieceTables {
+bool TwoBody<S>::may_take_pieces() const {
+  return takes_pieces() && spec_.of_one_number() && is_smooth(spec_.embedding.activation) &&
+         !(spec_.compress && spec_.compress->outside == Outside::Linear);
+}
+
+template <class S>
+auto TwoBody<S>::make_pieces(const std::vector<std::optional<TableGrid>>& grids) const -> PieceTables {
   const bool single = sizeof(S) == 8 && spec_.single_tables;
   const double good = single ? kSingleError : kGood<S>, most = single ? kSingleError : kTolerance<S>;
-  const auto grids = table_grids(own_tables(cutoff_.rcut, 1.0));
-  PieceTables tables(grids.size());
   DoubleNets copies;
   refresh(copies);
   Workspace ws;
+  const auto make = [&](auto scalar, std::size_t k, double error, bool blocks) {
+    return std::make_unique<PieceTable<decltype(scalar)>>(double_net(k, copies), grids[k]->lower,
+                                                          grids[k]->upper, error, blocks, ws);
+  };
+  // whether pieces in double have the numbers of the quintic table of a compressed model
+  const auto same = [&](const PieceTable<double>& pieces, std::size_t k) {
+    return pieces.error() <= kTolerance<double> && pieces.quintic_error(grids[k]->fine) <= kSame;
+  };
+  const bool fine = sizeof(S) == 8 && !single;  // others have no sixth derivative to speak of
+  if (spec_.compress && !fine) {
+    for (std::size_t k = 0; k < grids.size(); ++k) {
+      if (grids[k] && !same(*make(0.0, k, kGood<double>, false), k)) return {};
+    }
+  }
+  PieceTables tables(grids.size());
   for (std::size_t k = 0; k < grids.size(); ++k) {
     if (!grids[k]) continue;
-    tables[k] = std::make_unique<PieceTable<S>>(double_net(k, copies), grids[k]->lower, grids[k]->upper, good,
-                                                single, ws);
+    tables[k] = make(S(0), k, good, single);
     if (!(tables[k]->error() <= most)) return {};
+    if constexpr (sizeof(S) == 8) {
+      if (spec_.compress && fine && !same(*tables[k], k)) return {};
+    }
   }
   return tables;
+}
+
+template <class S>
+void TwoBody<S>::prepare_compressed() const {
+  const auto grids = table_grids(*spec_.compress);
+  if (!exact_nets_wanted()) {
+    try {
+      pieces_ = make_pieces(grids);
+    } catch (const Error&) {  // no memory
+    }
+  }
+  if (pieces_.empty()) {
+    fixed_tables_ = make_tables(grids, Outside::Net);
+    make_single_tables();
+    return;
+  }
+  std::vector<std::optional<TableGrid>> beyond(grids.size());
+  for (std::size_t k = 0; k < grids.size(); ++k) {
+    if (grids[k] && grids[k]->n_coarse > 0) beyond[k] = grids[k]->beyond();
+  }
+  coarse_tables_ = make_tables(beyond, Outside::Net);
 }
 
 template <class S>
@@ -228,10 +301,11 @@ void TwoBody<S>::prepare_inference() const {
   if (prepared_) return;
   const std::lock_guard<std::mutex> lock(preparing_);
   if (prepared_) return;
-  if (!spec_.compress && spec_.of_one_number() && is_smooth(spec_.embedding.activation) &&
-      !exact_nets_wanted()) {
+  if (spec_.compress) {
+    if (may_take_pieces()) prepare_compressed();
+  } else if (spec_.of_one_number() && is_smooth(spec_.embedding.activation) && !exact_nets_wanted()) {
     try {
-      if (takes_pieces()) pieces_ = make_pieces();
+      if (may_take_pieces()) pieces_ = make_pieces(table_grids(own_tables(cutoff_.rcut, 1.0)));
       if (pieces_.empty()) {
         fixed_tables_ = exact_tables();
         make_single_tables();
@@ -245,8 +319,9 @@ void TwoBody<S>::prepare_inference() const {
 
 template <class S>
 void TwoBody<S>::forget_inference() {
-  if (!spec_.compress) {
+  if (!spec_.compress || may_take_pieces()) {
     fixed_tables_.clear();
+    coarse_tables_.clear();
     single_tables_.clear();
     pieces_.clear();
   }
@@ -257,105 +332,20 @@ template <class S>
 std::vector<TableInfo> TwoBody<S>::tables() const {
   std::vector<TableInfo> out;
   if (!spec_.compress) return out;
-  for (std::size_t k = 0; k < fixed_tables_.size(); ++k) {
-    if (!fixed_tables_[k]) continue;
-    const TableGrid& g = fixed_tables_[k]->grid();
-    out.push_back(
-        {net_name(k), g.lower, g.upper, g.last, g.fine, g.coarse, g.n(), fixed_tables_[k]->bytes()});
+  std::vector<std::optional<TableGrid>> grids(fixed_tables_.size());
+  if (!spec_.stored()) grids = table_grids(*spec_.compress);
+  for (std::size_t k = 0; k < grids.size(); ++k) {
+    if (spec_.stored() && fixed_tables_[k]) grids[k] = fixed_tables_[k]->grid();
+    if (!grids[k]) continue;
+    const TableGrid& g = *grids[k];
+    const std::size_t bytes =
+        spec_.stored() ? fixed_tables_[k]->bytes() : QuinticTable<S>::bytes_of(g, table_width());
+    out.push_back({net_name(k), g.lower, g.upper, g.last, g.fine, g.coarse, g.n(), bytes});
   }
   return out;
 }
 
-template <class S>
-auto TwoBody<S>::table_uses(const PairRanges& ranges, const TilePlan&) const -> std::vector<TableUse> {
-  std::vector<TableUse> use(nets_.size());
-  for (int a = 0; a < spec_.ntypes; ++a) {
-    const RadialNorm n = norm(a, 0);
-    for (int b = 0; b < spec_.ntypes; ++b) {
-      if (spec_.is_excluded(a, b)) continue;
-      // the far end, which is also the value of an empty slot, is needed even where this centre type has no
-      // pair
-      const auto& range = ranges.at(a, b);
-      const double lower = -n.avg * n.inverse_std;
-      double slope, upper = lower;
-      if (range.n_pairs > 0) {
-        upper = (cutoff_.weight(range.nearest, slope) / range.nearest - n.avg) * n.inverse_std;
-      }
-      TableUse& u = use[net_index(a, b)];
-      u.lower = std::min(u.lower, lower);
-      u.upper = std::max(u.upper, upper);
-      u.n_inputs += static_cast<double>(range.n_pairs);
-    }
-  }
-  return use;
-}
-
-// A table pays where a net has more inputs than the table would have nodes; the range is that of the pairs at
-// hand.
-template <class S>
-void TwoBody<S>::begin_step(const DeviceStructure& structure, const TilePlan& plan,
-                            const std::vector<Workspace*>& scratch) {
-  if (!spec_.embedding.online_table || !spec_.of_one_number() || !is_smooth(spec_.embedding.activation))
-    return;
-  const std::vector<TableUse> use =
-      table_uses(pair_ranges(Exec(), structure, plan, spec_.ntypes, cutoff_.rcut, *scratch.front()), plan);
-  spare_tables_.resize(nets_.size());
-  tables_.resize(nets_.size());
-  refresh(double_nets_);
-  const int workers = static_cast<int>(scratch.size());
-  using Table = RadialTable<S>;
-  std::vector<std::size_t> open;  // nets that need a table still
-  std::vector<typename Table::Check> found(nets_.size());
-  for (std::size_t k = 0; k < nets_.size(); ++k) {
-    if (!(use[k].n_inputs > 0 && use[k].n_inputs > Table::least_nodes(use[k].lower, use[k].upper))) continue;
-    if (!spare_tables_[k]) spare_tables_[k] = std::make_unique<Table>(double_net(k, double_nets_));
-    spare_tables_[k]->begin(use[k].lower, use[k].upper, use[k].whole);
-    open.push_back(k);
-  }
-  while (true) {
-    const auto dear = [&](std::size_t k) { return !(use[k].n_inputs > spare_tables_[k]->n_nodes()); };
-    open.erase(std::remove_if(open.begin(), open.end(), dear), open.end());
-    if (open.empty()) return;
-    for (const std::size_t k : open) spare_tables_[k]->reserve(workers);
-    run_workers(workers, [&](int worker) {
-      for (const std::size_t k : open) {
-        spare_tables_[k]->refresh(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
-      }
-    });
-    run_workers(workers, [&](int worker) {
-      for (std::size_t w = static_cast<std::size_t>(worker); w < open.size();
-           w += static_cast<std::size_t>(workers)) {
-        const std::size_t k = open[w];
-        found[k] = spare_tables_[k]->check(Exec(), *scratch[static_cast<std::size_t>(worker)]);
-        if (found[k] == Table::Check::Good) tables_[k] = std::move(spare_tables_[k]);
-      }
-    });
-    const auto done = [&](std::size_t k) { return found[k] != Table::Check::Finer; };
-    open.erase(std::remove_if(open.begin(), open.end(), done), open.end());
-  }
-}
-
-template <class S>
-void TwoBody<S>::finish_step(const std::vector<Workspace*>& scratch) {
-  if (!has_gradients()) return;
-  run_workers(static_cast<int>(scratch.size()), [&](int worker) {
-    for (const auto& table : tables_) {
-      if (table) table->flush_gradients(Exec(), worker, *scratch[static_cast<std::size_t>(worker)]);
-    }
-  });
-  if constexpr (sizeof(S) == 4) double_nets_.add_gradients(store_);
-}
-
-template <class S>
-void TwoBody<S>::end_step() noexcept {
-  for (std::size_t k = 0; k < tables_.size(); ++k) {
-    if (tables_[k]) spare_tables_[k] = std::move(tables_[k]);
-  }
-  tables_.clear();
-}
-
 #define DPCORE_INSTANTIATE(S)                                                                              \
-  template auto TwoBody<S>::table_uses(const PairRanges&, const TilePlan&) const -> std::vector<TableUse>; \
   template auto TwoBody<S>::table_grids(const TableSpec&) const -> std::vector<std::optional<TableGrid>>;  \
   template void TwoBody<S>::prepare_inference() const;                                                     \
   template void TwoBody<S>::forget_inference();                                                            \
@@ -364,13 +354,12 @@ void TwoBody<S>::end_step() noexcept {
   template std::vector<std::string> TwoBody<S>::stored_tables() const;                                     \
   template void TwoBody<S>::set_table(const std::string&, const StoredTable&);                             \
   template StoredTable TwoBody<S>::table(const std::string&) const;                                        \
-  template void TwoBody<S>::begin_step(const DeviceStructure&, const TilePlan&,                            \
-                                       const std::vector<Workspace*>&);                                    \
-  template void TwoBody<S>::finish_step(const std::vector<Workspace*>&);                                   \
-  template void TwoBody<S>::end_step() noexcept;                                                           \
   template void TwoBody<S>::evaluate_radial(const Exec&, int, int, int, int, const Vector<S>&,             \
                                             const Matrix<S>&, const Matrix<S>&, Descriptor::State&,        \
-                                            Workspace&) const;
+                                            Workspace&) const;                                             \
+  template void TwoBody<S>::evaluate_beyond_pieces(const Exec&, int, int, int, int, const Vector<S>&,      \
+                                                   const Matrix<S>&, const Matrix<S>&, Descriptor::State&, \
+                                                   Workspace&) const;
 DPCORE_INSTANTIATE(double)
 DPCORE_INSTANTIATE(float)
 #undef DPCORE_INSTANTIATE

@@ -21,12 +21,14 @@ struct Chebyshev {
   double point[kPoints], probe[kProbes];
   double transform[kPoints][kPoints];  // [Chebyshev polynomial][point]
   double power[kPoints][kPoints];      // [power of u][Chebyshev polynomial]
+  double mean[kPowers] = {};           // of u^p over the points
   Chebyshev() {
     for (int j = 0; j < kPoints; ++j) {
       const double angle = kPi * (j + 0.5) / kPoints;
       point[j] = std::cos(angle);
       for (int k = 0; k < kPoints; ++k)
         transform[k][j] = (k == 0 ? 1.0 : 2.0) / kPoints * std::cos(k * angle);
+      for (int p = 0; p < kPowers; p += 2) mean[p] += std::pow(point[j], p) / kPoints;
     }
     constexpr int at[kProbes] = {0, 3, 7, 12,
                                  15};  // where the error of the slope is largest, to leading order
@@ -53,16 +55,6 @@ void multiply(const double (&w)[kPoints][kPoints], const double* from, int m, do
   }
 }
 
-double value_at(const double* a, int m, int k, double u, double& slope) {
-  double value = a[(kPowers - 1) * m + k];
-  slope = 0.0;
-  for (int p = kPowers - 2; p >= 0; --p) {
-    slope = value + u * slope;
-    value = a[p * m + k] + u * value;
-  }
-  return value;
-}
-
 /// a [kPowers, m] of the values and slopes f, f_prime [kPoints, m] at the points of a piece; room like f.
 /// First the coefficients of Chebyshev polynomials, which fall off, then those of powers: the other way round
 /// their rounding would be seen. Then the integral, whose constant brings the mean of the values to that of
@@ -71,24 +63,35 @@ void fit(const Chebyshev& t, const double* f, const double* f_prime, int m, doub
          double* a) {
   multiply(t.transform, f_prime, m, room);
   multiply(t.power, room, m, a + m);
-  for (int k = 0; k < m; ++k) {
-    a[k] = 0.0;
-    for (int p = 1; p < kPowers; ++p) a[p * m + k] *= half / p;
-    double missing = 0.0, slope;
-    for (int j = 0; j < kPoints; ++j) missing += f[j * m + k] - value_at(a, m, k, t.point[j], slope);
-    a[k] = missing / kPoints;
+  std::fill_n(a, m, 0.0);
+  for (int j = 0; j < kPoints; ++j) {
+    for (int k = 0; k < m; ++k) a[k] += f[j * m + k] / kPoints;
+  }
+  for (int p = 1; p < kPowers; ++p) {
+    for (int k = 0; k < m; ++k) {
+      a[p * m + k] *= half / p;
+      a[k] -= t.mean[p] * a[p * m + k];
+    }
   }
 }
 
-/// The largest differences of a piece's G and G' from g and g_prime, rows of kProbes.
+/// The largest differences of a piece's G and G' from g and g_prime, rows of kProbes; room [2, m].
 void compare(const Chebyshev& t, const double* a, int m, double half, const Matrix<double>& g,
-             const Matrix<double>& g_prime, int first, double& of_value, double& of_slope) {
+             const Matrix<double>& g_prime, int first, double* room, double& of_value, double& of_slope) {
+  double *const value = room, *const slope = room + m;
   for (int q = 0; q < kProbes; ++q) {
+    const double u = t.probe[q];
+    std::copy_n(a + (kPowers - 1) * m, m, value);
+    std::fill_n(slope, m, 0.0);
+    for (int p = kPowers - 2; p >= 0; --p) {
+      for (int k = 0; k < m; ++k) {
+        slope[k] = value[k] + u * slope[k];
+        value[k] = a[p * m + k] + u * value[k];
+      }
+    }
     for (int k = 0; k < m; ++k) {
-      double slope;
-      const double value = value_at(a, m, k, t.probe[q], slope);
-      raise(std::abs(value - g(first + q, k)), of_value);
-      raise(std::abs(slope / half - g_prime(first + q, k)), of_slope);
+      raise(std::abs(value[k] - g(first + q, k)), of_value);
+      raise(std::abs(slope[k] / half - g_prime(first + q, k)), of_slope);
     }
   }
 }
@@ -131,7 +134,6 @@ PieceTable<S>::PieceTable(const RadialNet<double>& net, double lower, double upp
   for (int k = 0; k < static_cast<int>(units); ++k) open.push_back({k * kCells, 0});
   const auto width = static_cast<std::size_t>(m), size = kPowers * width;
   std::vector<double> kept, room(size), a(size);
-  double most_value = 0, most_slope = 0;
   while (!open.empty()) {
     const Workspace::Scope scope(ws);
     if (static_cast<double>(piece_.size() + open.size()) * piece_bytes > kMostBytes) {
@@ -149,17 +151,17 @@ PieceTable<S>::PieceTable(const RadialNet<double>& net, double lower, double upp
       for (int q = 0; q < kProbes; ++q) s(each * k + kPoints + q) = middle + half * chebyshev.probe[q];
     }
     net.forward(exec, s, g, g_prime, ws);
-    most_value = std::max(most_value, largest(g));
-    most_slope = std::max(most_slope, largest(g_prime));
+    most_value_ = std::max(most_value_, largest(g));
+    most_slope_ = std::max(most_slope_, largest(g_prime));
     std::vector<Part> next;
     for (std::size_t k = 0; k < open.size(); ++k) {
       const Part part = open[k];
       fit(chebyshev, &g(each * k, 0), &g_prime(each * k, 0), m, part.half(), room.data(), a.data());
       double of_value = 0, of_slope = 0;
-      compare(chebyshev, a.data(), m, part.half(), g, g_prime, static_cast<int>(each * k) + kPoints, of_value,
-              of_slope);
-      double error = of_value / most_value;
-      raise(of_slope / most_slope, error);
+      compare(chebyshev, a.data(), m, part.half(), g, g_prime, static_cast<int>(each * k) + kPoints,
+              room.data(), of_value, of_slope);
+      double error = of_value / most_value_;
+      raise(of_slope / most_slope_, error);
       if (!(error <= good) && part.level + 1 < kLevels) {
         next.push_back({part.cell, part.level + 1});
         next.push_back({part.cell + (kCells >> (part.level + 1)), part.level + 1});
@@ -209,6 +211,33 @@ void PieceTable<S>::values(double s, S* g) const {
     for (int p = kPowers - 2; p >= 0; --p) value = static_cast<double>(a[p * view_.stride + c]) + u * value;
     g[c] = static_cast<S>(value);
   }
+}
+
+// At the extrema of T_32 of each piece: a polynomial of degree 9 is nowhere larger than there by more than a
+// factor of 1/cos(9 pi/64).
+template <class S>
+double PieceTable<S>::quintic_error(double step) const {
+  constexpr int n = 32, order = 6;
+  const auto m = static_cast<std::size_t>(view_.n_out);
+  std::vector<double> sixth(m);
+  double most = 0;
+  for (int k = 0; k < view_.n_pieces; ++k) {
+    const double scale = std::pow(view_.piece[k].inverse_half, order);
+    for (int i = 0; i <= n; ++i) {
+      const double u = std::cos(kPi * i / n);
+      std::fill(sixth.begin(), sixth.end(), 0.0);
+      for (int p = kPowers - 1; p >= order; --p) {
+        const double factor = p * (p - 1.0) * (p - 2.0) * (p - 3.0) * (p - 4.0) * (p - 5.0);
+        const S* a = view_.rows_of(k) + static_cast<std::ptrdiff_t>(p) * view_.stride;
+        for (std::size_t c = 0; c < m; ++c) sixth[c] = factor * static_cast<double>(a[c]) + u * sixth[c];
+      }
+      for (const double x : sixth) raise(scale * std::abs(x), most);
+    }
+  }
+  most *= std::pow(step, order - 1) / std::cos(9 * kPi / (2 * n));
+  double error = most * step / 46080 / most_value_;
+  raise(most * std::sqrt(5.0) / 30000 / most_slope_, error);
+  return error;
 }
 
 template class PieceTable<double>;

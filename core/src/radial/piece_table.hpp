@@ -57,6 +57,10 @@ class PieceTable {
   /// largest, relative to the largest value of each. Infinite for a table that would take too much memory; it
   /// has no pieces.
   double error() const { return error_; }
+  /// How far a quintic table with steps h may be from the net where this table stands for it: bounds of the
+  /// errors of G and G', h^6/46080 and sqrt(5) h^5/30000 times the largest sixth derivative of the pieces,
+  /// relative to the largest value of each; the larger. (Birkhoff and Priver, J. Math. Phys. 46 (1967) 440.)
+  double quintic_error(double step) const;
   const PieceView<S>& view() const { return view_; }
   /// G [n_out] at an s that the table holds.
   void values(double s, S* g) const;
@@ -69,7 +73,7 @@ class PieceTable {
   std::vector<int> at_;
   DeviceArray<S> row_, block_;
   DeviceArray<float> single_block_;
-  double error_ = 0;
+  double error_ = 0, most_value_ = 0, most_slope_ = 0;
 };
 
 }  // namespace dpcore

@@ -76,7 +76,7 @@ template <class S>
 QuinticTable<S>::QuinticTable(const RadialNet<double>& nodes, const RadialNet<S>& net, const TableGrid& grid,
                               Outside outside, Workspace& ws)
     : net_(&net), n_out_(net.n_out()), grid_(grid), outside_(outside) {
-  allocate(grid.n_fine - 1, kNodes);
+  allocate(std::max(grid.n_fine - 1, 0), kNodes);
   make_rows(nodes, grid, view_, data_.data(), ws);
 }
 

@@ -63,6 +63,14 @@ TableGrid TableGrid::make(const TableSpec& spec, double smallest, double largest
   return g;
 }
 
+TableGrid TableGrid::beyond() const {
+  TableGrid g = *this;
+  g.first = g.lower = upper;
+  g.fine = coarse;
+  g.n_fine = g.n_below = 0;
+  return g;
+}
+
 TableGrid TableGrid::of(const StoredTable& table, int n_out) {
   const auto& info = table.info;
   TableGrid g;

@@ -34,6 +34,8 @@ struct TableGrid {
   int n() const { return n_below + n_fine + n_coarse; }
   /// For inputs from `smallest` to `largest`, rounded outwards to integers as the reference does.
   static TableGrid make(const TableSpec&, double smallest, double largest);
+  /// The coarse steps above `upper` alone; there are some.
+  TableGrid beyond() const;
   /// Of a stored table with n_out columns; throws Error where its numbers do not fit together.
   static TableGrid of(const StoredTable&, int n_out);
 };
