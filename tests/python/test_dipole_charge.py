@@ -165,12 +165,13 @@ def test_another_modifier_is_another_model(folder, changes, text, capfd):
 
 def test_compress_keeps_the_modifier(folder):
     assert dp("train", "input.json") == 0 and dp("freeze", "-o", "m.dp") == 0
-    assert dp("compress", "-i", "m.dp", "-o", "c.dp", "--tol", "1e-4") == 0
-    label = arrays()
-    model, compressed = DeepPot("m.dp"), DeepPot("c.dp")
-    assert compressed.compressed and compressed.modifier_type == "dipole_charge"
-    for one, other in zip(*(m.eval(label["coord"], label["box"], types_of()) for m in (model, compressed))):
-        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5)
+    label, model = arrays(), DeepPot("m.dp")
+    for words, limit in ((["--tol", "1e-4"], 1e-5), (["-s", "0.002"], 1e-9)):
+        assert dp("compress", "-i", "m.dp", "-o", "c.dp", *words) == 0
+        compressed = DeepPot("c.dp")
+        assert compressed.compressed and compressed.modifier_type == "dipole_charge"
+        for one, other in zip(*(m.eval(label["coord"], label["box"], types_of()) for m in (model, compressed))):
+            np.testing.assert_allclose(other, one, rtol=limit, atol=limit)
 
 
 def test_dp_show_names_it_and_counts_what_is_trained(folder, capfd):
