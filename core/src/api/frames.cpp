@@ -110,6 +110,11 @@ void build_structure(const Frames& f, int begin, int end, double rcut, FrameList
       out.type[ghost] = f.type[owner];
       out.target[ghost] = static_cast<int>(shift + owner);
     }
+    if (lists.size() == 1) {  // numbered as they are
+      out.neighbor = l.neighbor;
+      out.first = l.first;
+      break;
+    }
     for (std::size_t i = 0; i < n_atoms; ++i) {
       for (std::size_t p = l.first[i]; p < l.first[i + 1]; ++p) {
         const auto j = static_cast<std::size_t>(l.neighbor[p]);

@@ -16,12 +16,13 @@ void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
   env.radial_part = columns.matrix<double>(2);
   env.value_dot = Matrix<S>();
   if (columns.known()) return;
-  const Matrix<S> value = env.value;
-  const Vector<S> radial = env.radial;
-  const Matrix<double> part = env.radial_part, r = pairs.r;
-  for_each(
-      exec, "dpcore::env_forward", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
-        const double x = r(p, 0), y = r(p, 1), z = r(p, 2);
+  // plain pointers: widths that the compiler knows, so that it takes several pairs at a time
+  S *const value = env.value.data(), *const radial = env.radial.data();
+  double* const part = env.radial_part.data();
+  const double* const r = pairs.r.data();
+  for_each_element(
+      exec, "dpcore::env_forward", 1, pairs.n_pairs, KOKKOS_LAMBDA(const int, const int p) {
+        const double x = r[3 * p], y = r[3 * p + 1], z = r[3 * p + 2];
         const double r2 = x * x + y * y + z * z;
         const double length = Kokkos::sqrt(r2), inverse = 1.0 / length;
         double slope;
@@ -30,16 +31,16 @@ void env_forward(const Exec& exec, const TilePairs& pairs, const Cutoff& cutoff,
         const double s_prime = (slope - s) * inverse;    // (w/r)' = w'/r - w/r^2
         const double q = s * inverse;                    // s/r
         const double q_prime = (s_prime - q) * inverse;  // (s/r)' = s'/r - s/r^2
-        part(p, 0) = inverse;
-        part(p, 1) = s_prime;
-        part(p, 2) = q;
-        part(p, 3) = q_prime;
+        part[4 * p] = inverse;
+        part[4 * p + 1] = s_prime;
+        part[4 * p + 2] = q;
+        part[4 * p + 3] = q_prime;
         const double e0 = (s - norm.avg[0]) * norm.inverse_std[0];
-        value(p, 0) = static_cast<S>(e0);
-        value(p, 1) = static_cast<S>((q * x - norm.avg[1]) * norm.inverse_std[1]);
-        value(p, 2) = static_cast<S>((q * y - norm.avg[2]) * norm.inverse_std[2]);
-        value(p, 3) = static_cast<S>((q * z - norm.avg[3]) * norm.inverse_std[3]);
-        radial(p) = static_cast<S>(e0);
+        value[4 * p] = static_cast<S>(e0);
+        value[4 * p + 1] = static_cast<S>((q * x - norm.avg[1]) * norm.inverse_std[1]);
+        value[4 * p + 2] = static_cast<S>((q * y - norm.avg[2]) * norm.inverse_std[2]);
+        value[4 * p + 3] = static_cast<S>((q * z - norm.avg[3]) * norm.inverse_std[3]);
+        radial[p] = static_cast<S>(e0);
       });
   columns.keep();
 }
@@ -68,17 +69,19 @@ void env_tangent(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, 
 template <class S>
 void env_backward(const Exec& exec, const TilePairs& pairs, const EnvNorm& norm, const EnvMatrix<S>& env,
                   const Matrix<S>& d_value) {
-  const Matrix<double> part = env.radial_part, r = pairs.r, d_r = pairs.d_r;
-  for_each(
-      exec, "dpcore::env_backward", pairs.n_pairs, KOKKOS_LAMBDA(const int p) {
-        const double g0 = static_cast<double>(d_value(p, 0)) * norm.inverse_std[0];
+  const double *const part = env.radial_part.data(), *const r = pairs.r.data();
+  double* const d_r = pairs.d_r.data();
+  const S* const d = d_value.data();
+  for_each_element(
+      exec, "dpcore::env_backward", 1, pairs.n_pairs, KOKKOS_LAMBDA(const int, const int p) {
+        const double g0 = static_cast<double>(d[4 * p]) * norm.inverse_std[0];
         double g[3], dot = 0.0;
         for (int a = 0; a < 3; ++a) {
-          g[a] = static_cast<double>(d_value(p, a + 1)) * norm.inverse_std[a + 1];
-          dot += g[a] * r(p, a);
+          g[a] = static_cast<double>(d[4 * p + a + 1]) * norm.inverse_std[a + 1];
+          dot += g[a] * r[3 * p + a];
         }
-        const double along = (g0 * part(p, 1) + dot * part(p, 3)) * part(p, 0);
-        for (int a = 0; a < 3; ++a) d_r(p, a) = along * r(p, a) + part(p, 2) * g[a];
+        const double along = (g0 * part[4 * p + 1] + dot * part[4 * p + 3]) * part[4 * p];
+        for (int a = 0; a < 3; ++a) d_r[3 * p + a] = along * r[3 * p + a] + part[4 * p + 2] * g[a];
       });
 }
 
