@@ -50,7 +50,7 @@ void gemm_device(const Exec& exec, const HostProduct<S>& t) {
   for_each_element(
       exec, "dpcore::gemm_device", t.m, t.n, KOKKOS_LAMBDA(const int i, const int j) {
         S* c = t.transposed ? t.c + j * t.ldc + i : t.c + i * t.ldc + j;
-        S sum = t.add ? *c : S(0);
+        S sum = t.start != nullptr ? *c : S(0);
         for (int p = 0; p < t.k; ++p) sum += t.a[i * t.row_a + p * t.col_a] * t.b[p * t.row_b + j * t.col_b];
         *c = sum;
       });
@@ -80,7 +80,8 @@ void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, i
   t.b = b;
   t.row_b = op_b == Op::None ? ldb : 1;
   t.col_b = op_b == Op::None ? 1 : ldb;
-  t.add = beta != 0;
+  t.start = beta != 0 ? c : nullptr;
+  t.ld_start = ldc;
   t.c = c;
   t.ldc = ldc;
   t.transposed = false;
@@ -102,6 +103,23 @@ void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, i
   }
 }
 
+template <class S>
+void gemm_with_row(const Exec& exec, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
+                   const S* row, S* c, int ldc) {
+  if constexpr (kExecOnHost) {
+    host_product(HostProduct<S>{m, n, k, a, lda, 1, b, ldb, 1, row, 0, c, ldc, false});
+  } else {
+    for_each_element(
+        exec, "dpcore::gemm_row", m, n,
+        KOKKOS_LAMBDA(const int i, const int j) { c[static_cast<std::ptrdiff_t>(i) * ldc + j] = row[j]; });
+    gemm(exec, Op::None, Op::None, m, n, k, a, lda, b, ldb, 1, c, ldc);
+  }
+}
+
+template void gemm_with_row<double>(const Exec&, int, int, int, const double*, int, const double*, int,
+                                    const double*, double*, int);
+template void gemm_with_row<float>(const Exec&, int, int, int, const float*, int, const float*, int,
+                                   const float*, float*, int);
 template void gemm<double>(const Exec&, Op, Op, int, int, int, const double*, int, const double*, int, int,
                            double*, int);
 template void gemm<float>(const Exec&, Op, Op, int, int, int, const float*, int, const float*, int, int,

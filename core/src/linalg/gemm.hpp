@@ -18,6 +18,11 @@ template <class S>
 void gemm(const Exec& exec, Op op_a, Op op_b, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
           int beta, S* c, int ldc);
 
+/// C = A B with `row` [n] added to each row.
+template <class S>
+void gemm_with_row(const Exec& exec, int m, int n, int k, const S* a, int lda, const S* b, int ldb,
+                   const S* row, S* c, int ldc);
+
 /// C = A B (+ C), extents from the views.
 template <class S>
 void multiply(const Exec& exec, const Matrix<const S>& a, const Matrix<const S>& b, int beta,

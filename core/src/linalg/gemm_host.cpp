@@ -56,7 +56,7 @@ void multiply_block(const HostProduct<S>& t, int i0, int n_columns, const S* b, 
     for (int i = 0; i < NR; ++i) {
       for (int v = 0; v < NV; ++v) {
         V* c = reinterpret_cast<V*>(t.c + (i0 + i) * t.ldc + v * L);
-        *c = t.add ? *c + sum[i][v] : sum[i][v];
+        *c = t.start != nullptr ? load(t.start + (i0 + i) * t.ld_start + v * L) + sum[i][v] : sum[i][v];
       }
     }
     return;
@@ -66,12 +66,14 @@ void multiply_block(const HostProduct<S>& t, int i0, int n_columns, const S* b, 
   if (t.transposed) {
     for (int j = 0; j < n_columns; ++j) {
       S* c = t.c + j * t.ldc + i0;
-      for (int i = 0; i < NR; ++i) c[i] = t.add ? c[i] + tile[i][j] : tile[i][j];
+      const S* start = t.start != nullptr ? t.start + j * t.ld_start + i0 : nullptr;
+      for (int i = 0; i < NR; ++i) c[i] = start != nullptr ? start[i] + tile[i][j] : tile[i][j];
     }
   } else {
     for (int i = 0; i < NR; ++i) {
       S* c = t.c + (i0 + i) * t.ldc;
-      for (int j = 0; j < n_columns; ++j) c[j] = t.add ? c[j] + tile[i][j] : tile[i][j];
+      const S* start = t.start != nullptr ? t.start + (i0 + i) * t.ld_start : nullptr;
+      for (int j = 0; j < n_columns; ++j) c[j] = start != nullptr ? start[j] + tile[i][j] : tile[i][j];
     }
   }
 }
@@ -115,7 +117,11 @@ void host_product(const HostProduct<S>& whole) {
     HostProduct<S> t = whole;
     t.k = std::min(kDepth, whole.k - p0);
     t.a += p0 * whole.col_a;
-    t.add = whole.add || p0 > 0;
+    if (p0 > 0) {
+      t.start = whole.c;
+      t.ld_start = whole.ldc;
+    }
+    const S* const start = t.start;
     for (int g0 = 0; g0 < whole.n; g0 += group) {
       const int g1 = std::min(whole.n, g0 + group);
       const S* panel[kPanels];
@@ -156,6 +162,7 @@ void host_product(const HostProduct<S>& whole) {
             return {reinterpret_cast<const char*>(next), distance};
           };
           t.c = whole.transposed ? whole.c + j0 * whole.ldc : whole.c + j0;
+          if (start != nullptr) t.start = whole.transposed ? start + j0 * t.ld_start : start + j0;
           switch ((n_columns(j0) + L - 1) / L) {
             case 1:
               multiply_panel<S, 1>(t, m0, m1, n_columns(j0), panel[q], ldb[q], ahead);

@@ -8,8 +8,9 @@
 
 namespace dpcore {
 
-/// C[m, n] = sum_p a[i * row_a + p * col_a] b[p * row_b + j * col_b] (+ C), any strides of A and B. C is
-/// row-major with leading dimension ldc, or its transpose is if `transposed`.
+/// C[m, n] = sum_p a[i * row_a + p * col_a] b[p * row_b + j * col_b] + start[i * ld_start + j], any strides
+/// of A and B. C is row-major with leading dimension ldc, or its transpose is if `transposed`, as `start`
+/// then is. Without `start` (null) the sum alone; C itself may be it, or one row for all (ld_start 0).
 template <class S>
 struct HostProduct {
   int m, n, k;
@@ -17,7 +18,8 @@ struct HostProduct {
   std::ptrdiff_t row_a, col_a;
   const S* b;
   std::ptrdiff_t row_b, col_b;
-  bool add;
+  const S* start;
+  std::ptrdiff_t ld_start;
   S* c;
   std::ptrdiff_t ldc;
   bool transposed;

@@ -2,8 +2,8 @@
 // A set of small integers that gives its members back in ascending order.
 //
 // One bit per number, one bit per word of those, and one per word of these: a hundred members out of a
-// million cost a few hundred operations, several times less than sorting them. Of few numbers all words of the
-// first level are looked at, and the others left alone.
+// million cost a few hundred operations, several times less than sorting them. Of few numbers all words of
+// the first level are looked at, and the others left alone.
 #pragma once
 
 #include <cstddef>

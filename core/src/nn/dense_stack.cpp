@@ -89,14 +89,19 @@ void DenseStack<S>::refresh() {
 }
 
 template <class S>
-void DenseStack<S>::apply(const Exec& exec, int k, const Matrix<S>& x, int beta, const Matrix<S>& z) const {
-  if (k > 0) return multiply<S>(exec, x, matrix(k), beta, z);
-  const int n = static_cast<int>(z.extent(0)), m = layers_.front().n_out,
+void DenseStack<S>::apply(const Exec& exec, int k, const Matrix<S>& x, const S* bias,
+                          const Matrix<S>& z) const {
+  const int n = static_cast<int>(z.extent(0)), m = static_cast<int>(z.extent(1)),
             width = static_cast<int>(x.extent(1));
-  for (const FoldedPiece& p : pieces_) {
-    gemm<S>(exec, Op::None, Op::None, n, m, p.n_columns, x.data() + p.column, width, rows_of(p), m,
-            p.column > 0 ? 1 : beta, z.data(), m);
-  }
+  const auto add = [&](const S* columns, int n_columns, const S* w, bool first) {
+    if (first && bias != nullptr) {
+      gemm_with_row(exec, n, m, n_columns, columns, width, w, m, bias, z.data(), m);
+    } else {
+      gemm(exec, Op::None, Op::None, n, m, n_columns, columns, width, w, m, first ? 0 : 1, z.data(), m);
+    }
+  };
+  if (k > 0) return add(x.data(), width, store_->value(layers_[static_cast<std::size_t>(k)].matrix), true);
+  for (const FoldedPiece& p : pieces_) add(x.data() + p.column, p.n_columns, rows_of(p), p.column == 0);
 }
 
 template <class S>
@@ -152,10 +157,7 @@ void DenseStack<S>::forward(const Exec& exec, const Matrix<S>& input, StackState
           exec, "dpcore::dense_single_input", state.n, layer.n_out,
           KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = x_in(i, 0) * w[j] + bias[j]; });
     } else {
-      for_each_element(
-          exec, "dpcore::dense_bias", state.n, layer.n_out,
-          KOKKOS_LAMBDA(const int i, const int j) { z(i, j) = bias[j]; });
-      apply(exec, static_cast<int>(k), x_in, 1, z);
+      apply(exec, static_cast<int>(k), x_in, bias, z);
     }
     const S* idt = store_->value(layer.idt);
     const std::size_t size = static_cast<std::size_t>(state.n) * static_cast<std::size_t>(layer.n_out);
@@ -190,7 +192,7 @@ void DenseStack<S>::tangent(const Exec& exec, const Matrix<S>* input_dot, StackS
           exec, "dpcore::tangent_single_input", state.n, layer.n_out,
           KOKKOS_LAMBDA(const int i, const int j) { z_dot(i, j) = x_in(i, 0) * w[j]; });
     } else {
-      apply(exec, static_cast<int>(k), x_in, 0, z_dot);
+      apply(exec, static_cast<int>(k), x_in, nullptr, z_dot);
     }
     const S* idt = store_->value(layer.idt);
     for_each_element(
@@ -216,7 +218,7 @@ void DenseStack<S>::second_tangent(const Exec& exec, const StackState<S>& state,
     const Matrix<S> x_ddot = k + 1 == layers_.size()
                                  ? x_ddot_last
                                  : ws.matrix<S>(static_cast<std::size_t>(state.n), s.x.extent(1));
-    apply(exec, static_cast<int>(k), x_in, 0, x_ddot);
+    apply(exec, static_cast<int>(k), x_in, nullptr, x_ddot);
     const Matrix<S> d1 = s.d1, d2 = s.d2, z_dot = s.z_dot;
     for_each_element(
         exec, "dpcore::second_tangent", state.n, layer.n_out, KOKKOS_LAMBDA(const int i, const int j) {

@@ -124,8 +124,8 @@ class DenseStack {
   void accumulate_all(const Exec&, const StackState<S>&, int slot, bool assign) const;
 
  private:
-  /// z = x W (+ z) and x_bar = z_bar W^T of layer k
-  void apply(const Exec&, int k, const Matrix<S>& x, int beta, const Matrix<S>& z) const;
+  /// z = x W (+ bias in each row) and x_bar = z_bar W^T of layer k
+  void apply(const Exec&, int k, const Matrix<S>& x, const S* bias, const Matrix<S>& z) const;
   void apply_transposed(const Exec&, int k, const Matrix<S>& z_bar, const Matrix<S>& x_bar) const;
   /// The rows of W of layer 0 that belong to a piece, folded or in the store.
   const S* rows_of(const FoldedPiece& p) const {
