@@ -170,7 +170,9 @@ def test_compress_keeps_the_modifier(folder):
         assert dp("compress", "-i", "m.dp", "-o", "c.dp", *words) == 0
         compressed = DeepPot("c.dp")
         assert compressed.compressed and compressed.modifier_type == "dipole_charge"
-        for one, other in zip(*(m.eval(label["coord"], label["box"], types_of()) for m in (model, compressed))):
+        for one, other in zip(
+            *(m.eval(label["coord"], label["box"], types_of()) for m in (model, compressed))
+        ):
             np.testing.assert_allclose(other, one, rtol=limit, atol=limit)
 
 

@@ -6,6 +6,7 @@
 //     P_cp = scale sum_m T_bar[c][m] a_pm               dE/dR_jc  = sum_p u_j^p P_cp, and for c = 0 in
 //     addition
 //                                                                   1/w sum_p p u_j^(p-1) sum_c R_jc P_cp
+// One or two pairs of a centre in a piece take Horner's scheme column by column, which is less work.
 // Pairs are sorted by piece and centre: the rows of a piece, 13 kB for 100 columns, are worked with while
 // they are in the first-level cache. For the host.
 #pragma once

@@ -14,9 +14,8 @@ namespace {
 // sums leave room for the operands; with 16 (AVX2, SSE) 4 x 3 do.
 constexpr int kRows = kVectorBytes == 64 ? 8 : 4;
 constexpr int kVectors = 3;
-constexpr int kDepth = 256;  // rows of B per pass: a panel of B stays in the first-level cache
-constexpr std::ptrdiff_t kFar =
-    1 << 18;               // bytes: a larger A or B is taken to come from beyond the second-level cache
+constexpr int kDepth = 256;               // rows of B per pass: a panel of B stays in the first-level cache
+constexpr std::ptrdiff_t kFar = 1 << 18;  // bytes: a larger A or B comes from beyond the second-level cache
 constexpr int kPart = 64;  // rows of a far A that are multiplied with several panels of B while they are near
 constexpr int kPanels = 4;  // such panels
 constexpr int kLine = 64;   // bytes that a cache brings at once
