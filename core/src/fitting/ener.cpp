@@ -144,6 +144,8 @@ void EnerFitting<S>::forward(const Exec& exec, const DeviceStructure& structure,
     const Matrix<S> d = as<S>(exec, descriptor, ws);
     const bool alone = n_in() == dim_descriptor_ && !state.training;
     const Matrix<S> input = alone ? d : part.input;
+    const bool converted = descriptor.is_float() != (sizeof(S) == 4);
+    state.spent = alone && !converted ? d : Matrix<S>();
     if (input.data() != d.data()) {
       for_each_element(
           exec, "dpcore::fitting_input", n, dim_descriptor_,
@@ -177,7 +179,8 @@ AnyMatrix EnerFitting<S>::backward_inputs(const Exec& exec, const Tile& tile, in
   for_each(
       exec, "dpcore::energy_seed", n,
       KOKKOS_LAMBDA(const int i) { seed(i, 0) = weighted ? static_cast<S>(weight(row0 + i, 0)) : S(1); });
-  const Matrix<S> d_input = ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
+  const Matrix<S> d_input =
+      state.spent.data() != nullptr ? state.spent : ws.matrix<S>(n_rows, static_cast<std::size_t>(n_in()));
   net(state.type).backward_inputs(exec, seed, part, state.training, &d_input, ws);
   return descriptor_columns(exec, d_input, ws);
 }

@@ -59,6 +59,7 @@ class EnerFitting final : public Fitting {
     StackState<S> rows;          // all rows of the state
     StackState<S> vacuum;        // no rows, one, or as many as `rows`
     Matrix<S> input, input_dot;  // [n, n_in]
+    Matrix<S> spent;             // [n, n_in] the descriptor, for its adjoint, or empty
     Matrix<S> x_bar;             // [n, 1] seed of the plain backward pass, kept for training
     Vector<double> energy_bar;   // [n]
   };

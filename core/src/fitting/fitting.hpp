@@ -89,7 +89,8 @@ class Fitting {
   virtual void forward(const Exec&, const DeviceStructure&, const Tile&, const AnyMatrix& descriptor,
                        const FittingParams&, int row0, State&, const Matrix<double>& value,
                        Workspace&) const = 0;
-  /// d value_i[component]/dD_i [tile.size(), dim_descriptor]
+  /// d value_i[component]/dD_i [tile.size(), dim_descriptor]. With one component and outside of training they
+  /// may take the place of the descriptor that forward() was given, which the caches still hold in part.
   virtual AnyMatrix backward_inputs(const Exec&, const Tile&, int component, int row0, State&,
                                     Workspace&) const = 0;
   /// D_bar for Phi = sum_i (<value_bar_i, value_i> + E_dot_i); d_dot = D_dot, or empty: without the second
