@@ -38,6 +38,7 @@ from where import ON_HOST, fixed_order, same_bits
 
 core = pytest.importorskip("dpcore._core", reason="the compiled core is not built")
 
+pytestmark = fixed_order
 on_host = pytest.mark.skipif(not ON_HOST, reason="pieces are for CPUs")
 STEP = 0.004  # at which the tables of these steep nets are good enough
 SAME = 1e-9  # of the core: bound of the difference of table and net, of the largest value and slope
@@ -301,7 +302,6 @@ def test_first_evaluations_from_several_threads():
             assert same_bits(found["force"], expected["force"])
 
 
-@fixed_order
 def test_a_trainer_does_not_take_it_after_an_evaluation_either():
     config = make_config()
     found = three(config, make_tensors(config))[0]
