@@ -33,6 +33,14 @@ def dimers(distances, types=(0, 1)):
     return coord.reshape(len(distances), 6), None, np.array(types, dtype=np.int32)
 
 
+def two_clusters(*gaps):
+    """Arguments of evaluate() for five atoms, and out of their sight a chain of five with these distances."""
+    quiet = np.array([[0, 0, 0], [0.9, 0.2, 0], [-0.3, 1.1, 0.4], [1.8, 1.5, -0.7], [0.4, -1.2, 1.0]])
+    chain = np.cumsum([0, *gaps])[:, None] * [0.48, -0.6, 0.64] + [40, 0, 0]
+    types = np.array([0, 1, 1, 0, 1, 0, 1, 0, 1, 0], dtype=np.int32)
+    return np.concatenate([quiet, chain]).reshape(1, -1), None, types
+
+
 def force_along(result):
     """-dE/dr of dimers."""
     return result["force"][:, 1] @ [0.48, 0.6, 0.64]

@@ -18,6 +18,7 @@ from compressed_models import (
     distance_of,
     force_along,
     small_model,
+    two_clusters,
     written_out,
 )
 from dpcore.compression_error import as_it_is
@@ -231,12 +232,9 @@ def test_only_pairs_outside_leave_the_pieces(kind, precision):
     """Two clusters, out of each other's sight, share tiles: what happens in the one leaves every bit of the other alone."""
     config = make_config({"type": kind, "precision": precision})
     found, table, net = three(config, make_tensors(config), extrapolate=1)
-    types = np.array([0, 1, 1, 0, 1, 0, 1, 0, 1, 0], dtype=np.int32)
 
     def run(potential, *gaps):
-        quiet = np.array([[0, 0, 0], [0.9, 0.2, 0], [-0.3, 1.1, 0.4], [1.8, 1.5, -0.7], [0.4, -1.2, 1.0]])
-        chain = np.cumsum([0, *gaps])[:, None] * [0.48, -0.6, 0.64] + [40, 0, 0]
-        return potential.evaluate(np.concatenate([quiet, chain]).reshape(1, -1), None, types, atomic=True)
+        return potential.evaluate(*two_clusters(*gaps), atomic=True)
 
     far = run(found, 1.0, 1.1, 1.2, 1.3)
     assert found.outside_tables()["pairs"] == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compressed_models import RECIPE, both, dimers, distance_of, small_model
+from compressed_models import RECIPE, both, dimers, distance_of, small_model, two_clusters
 from gradcheck import descriptor_parts, make_config, make_tensors, model
 from where import ON_HOST
 
@@ -49,12 +49,9 @@ def test_only_pairs_outside_leave_the_table(kind, outside, precision):
     for _, part in descriptor_parts(config):
         part["compress"] = {**RECIPE, "extrapolate": 1, "outside": outside}
     table = model(config, tensors)
-    types = np.array([0, 1, 1, 0, 1, 0, 1, 0, 1, 0], dtype=np.int32)
 
     def run(potential, *gaps):
-        quiet = np.array([[0, 0, 0], [0.9, 0.2, 0], [-0.3, 1.1, 0.4], [1.8, 1.5, -0.7], [0.4, -1.2, 1.0]])
-        chain = np.cumsum([0, *gaps])[:, None] * [0.48, -0.6, 0.64] + [40, 0, 0]
-        return potential.evaluate(np.concatenate([quiet, chain]).reshape(1, -1), None, types, atomic=True)
+        return potential.evaluate(*two_clusters(*gaps), atomic=True)
 
     far = run(table, 1.0, 1.1, 1.2, 1.3)
     assert table.outside_tables()["pairs"] == 0
