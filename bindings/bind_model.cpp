@@ -163,9 +163,8 @@ void bind_model(py::module_& m) {
             }
             return out;
           },
-          "The tables of a compressed model, a dict for each net; [] for others. `bytes` is what one takes "
-          "where "
-          "it is looked up.");
+          "The tables of a compressed model, a dict for each net; [] for others. `bytes` is what one "
+          "takes where it is looked up.");
 }
 
 }  // namespace dpcore_python
